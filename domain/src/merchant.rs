@@ -1,0 +1,332 @@
+//! The merchant: one tenant with its time zone, its keys and its channels.
+//!
+//! A merchant's events lie in the merchant's own partition, before every event that depends on them.
+
+use cqrs_es::event_sink::EventSink;
+use cqrs_es::{Aggregate, DomainEvent};
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// The most keys of one merchant, revoked ones included.
+pub const KEYS_MAX: usize = 10_000;
+
+/// What happened to a merchant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum MerchantEvent {
+    /// It became a tenant.
+    MerchantRegistered(MerchantRegistered),
+    /// Somebody may call the API.
+    KeyCreated(KeyCreated),
+    /// Somebody may no longer call the API.
+    KeyRevoked(KeyRevoked),
+    /// A channel may send webhooks.
+    ChannelConfigured(ChannelConfigured),
+}
+
+/// See [`MerchantEvent::MerchantRegistered`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MerchantRegistered {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its time zone in the IANA database.
+    pub time_zone: Box<str>,
+    /// ISO 4217.
+    pub currency: Box<str>,
+}
+
+/// See [`MerchantEvent::KeyCreated`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyCreated {
+    /// Its id, which is no secret.
+    pub id: Box<str>,
+    /// What people call it.
+    pub name: Box<str>,
+    /// Hex SHA-256 of the key. The key has 256 random bits, so no salt or slow hash is needed.
+    pub hash: Box<str>,
+    /// What it may do.
+    pub roles: Vec<Role>,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// See [`MerchantEvent::KeyRevoked`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyRevoked {
+    /// Which one.
+    pub id: Box<str>,
+}
+
+/// See [`MerchantEvent::ChannelConfigured`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChannelConfigured {
+    /// Which channel.
+    pub channel: Box<str>,
+    /// Which of the merchant's shops there.
+    pub shop: Box<str>,
+    /// The credentials, sealed under the merchant's key, in base64.
+    pub credentials: Box<str>,
+    /// Those that count as well while they are being changed, sealed likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_credentials: Option<Box<str>>,
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Send notices.
+    Ingest,
+    /// Look up, personal data masked.
+    Service,
+    /// Work the queue, see personal data with a reason.
+    Reviewer,
+    /// Draft and test rulebooks.
+    Analyst,
+    /// Publish rulebooks.
+    Approver,
+    /// Read everything, prove, replay.
+    Auditor,
+    /// Everything of the merchant, keys among it.
+    Admin,
+    /// Register merchants.
+    Platform,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 8] = [
+        Self::Ingest,
+        Self::Service,
+        Self::Reviewer,
+        Self::Analyst,
+        Self::Approver,
+        Self::Auditor,
+        Self::Admin,
+        Self::Platform,
+    ];
+
+    /// The word for it in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Service => "service",
+            Self::Reviewer => "reviewer",
+            Self::Analyst => "analyst",
+            Self::Approver => "approver",
+            Self::Auditor => "auditor",
+            Self::Admin => "admin",
+            Self::Platform => "platform",
+        }
+    }
+}
+
+/// A merchant's standing.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Merchant {
+    registered: Option<MerchantRegistered>,
+    keys: Vec<Key>,
+    channels: Vec<ChannelConfigured>,
+}
+
+/// A key and whether it counts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Key {
+    /// As it was made.
+    pub created: KeyCreated,
+    /// Whether it still counts.
+    pub standing: KeyStanding,
+}
+
+/// Whether a key counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyStanding {
+    /// It does, until it expires.
+    Active,
+    /// It does not.
+    Revoked,
+}
+
+impl Merchant {
+    /// How it was registered; `None` when it was not.
+    pub const fn registered(&self) -> Option<&MerchantRegistered> {
+        self.registered.as_ref()
+    }
+
+    /// Its keys, oldest first.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// Its channels' latest configurations.
+    pub fn channels(&self) -> &[ChannelConfigured] {
+        &self.channels
+    }
+}
+
+/// What somebody wants of a merchant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MerchantCommand {
+    /// Make it a tenant.
+    Register(MerchantRegistered),
+    /// Let somebody call the API.
+    CreateKey(KeyCreated),
+    /// Let somebody no longer call the API.
+    RevokeKey(KeyRevoked),
+    /// Let a channel send webhooks.
+    ConfigureChannel(ChannelConfigured),
+}
+
+/// Why a command was refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MerchantRejection {
+    /// Somebody has that id.
+    #[error("the merchant is registered already")]
+    AlreadyRegistered,
+    /// Nobody has that id.
+    #[error("the merchant is not registered")]
+    NotRegistered,
+    /// There is no such key.
+    #[error("the merchant has no such key")]
+    NoSuchKey,
+    /// More than [`KEYS_MAX`].
+    #[error("the merchant has 10000 keys already")]
+    TooManyKeys,
+}
+
+/// The merchant after an event.
+pub fn evolve(mut merchant: Merchant, event: MerchantEvent) -> Merchant {
+    match event {
+        MerchantEvent::MerchantRegistered(registered) => merchant.registered = Some(registered),
+        MerchantEvent::KeyCreated(created) => merchant.keys.push(Key { created, standing: KeyStanding::Active }),
+        MerchantEvent::KeyRevoked(revoked) => {
+            for key in merchant.keys.iter_mut().filter(|key| key.created.id == revoked.id) {
+                key.standing = KeyStanding::Revoked;
+            }
+        }
+        MerchantEvent::ChannelConfigured(configured) => {
+            merchant.channels.retain(|known| known.channel != configured.channel || known.shop != configured.shop);
+            merchant.channels.push(configured);
+        }
+    }
+    merchant
+}
+
+/// What follows from a command. `Ok(vec![])`: already so.
+pub fn decide(merchant: &Merchant, command: MerchantCommand) -> Result<Vec<MerchantEvent>, MerchantRejection> {
+    match (&merchant.registered, command) {
+        (None, MerchantCommand::Register(registered)) => Ok(vec![MerchantEvent::MerchantRegistered(registered)]),
+        (Some(known), MerchantCommand::Register(registered)) if *known == registered => Ok(vec![]),
+        (Some(_), MerchantCommand::Register(_)) => Err(MerchantRejection::AlreadyRegistered),
+        (None, _) => Err(MerchantRejection::NotRegistered),
+        (Some(_), MerchantCommand::CreateKey(_)) if merchant.keys.len() >= KEYS_MAX => {
+            Err(MerchantRejection::TooManyKeys)
+        }
+        (Some(_), MerchantCommand::CreateKey(created)) => Ok(vec![MerchantEvent::KeyCreated(created)]),
+        (Some(_), MerchantCommand::RevokeKey(revoked)) => {
+            let key = merchant.keys.iter().find(|key| key.created.id == revoked.id);
+            match key.ok_or(MerchantRejection::NoSuchKey)?.standing {
+                KeyStanding::Active => Ok(vec![MerchantEvent::KeyRevoked(revoked)]),
+                KeyStanding::Revoked => Ok(vec![]),
+            }
+        }
+        (Some(_), MerchantCommand::ConfigureChannel(configured)) => {
+            Ok(vec![MerchantEvent::ChannelConfigured(configured)])
+        }
+    }
+}
+
+impl MerchantEvent {
+    /// The event's name in the log.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::MerchantRegistered(_) => "MerchantRegistered",
+            Self::KeyCreated(_) => "KeyCreated",
+            Self::KeyRevoked(_) => "KeyRevoked",
+            Self::ChannelConfigured(_) => "ChannelConfigured",
+        }
+    }
+}
+
+impl DomainEvent for MerchantEvent {
+    fn event_type(&self) -> String {
+        self.name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1".to_owned()
+    }
+}
+
+impl Aggregate for Merchant {
+    const TYPE: &'static str = "merchant";
+    type Command = MerchantCommand;
+    type Event = MerchantEvent;
+    type Error = MerchantRejection;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: MerchantCommand,
+        _services: &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), MerchantRejection> {
+        for event in decide(self, command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: MerchantEvent) {
+        *self = evolve(std::mem::take(self), event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cqrs_es::test::TestFramework;
+
+    fn registered() -> MerchantRegistered {
+        MerchantRegistered { name: "Shop".into(), time_zone: "Asia/Shanghai".into(), currency: "CNY".into() }
+    }
+
+    fn key(id: &str) -> KeyCreated {
+        let hash = "00".repeat(32).into();
+        KeyCreated { id: id.into(), name: "till".into(), hash, roles: vec![Role::Ingest], expires_at: None }
+    }
+
+    fn given(events: Vec<MerchantEvent>) -> cqrs_es::test::AggregateTestExecutor<Merchant> {
+        TestFramework::<Merchant>::with(()).given(events)
+    }
+
+    #[test]
+    fn a_merchant_is_registered_once() {
+        given(vec![])
+            .when(MerchantCommand::Register(registered()))
+            .then_expect_events(vec![MerchantEvent::MerchantRegistered(registered())]);
+        given(vec![MerchantEvent::MerchantRegistered(registered())])
+            .when(MerchantCommand::Register(registered()))
+            .then_expect_events(vec![]);
+        given(vec![MerchantEvent::MerchantRegistered(registered())])
+            .when(MerchantCommand::Register(MerchantRegistered { name: "Other".into(), ..registered() }))
+            .then_expect_error(MerchantRejection::AlreadyRegistered);
+    }
+
+    #[test]
+    fn a_key_belongs_to_a_registered_merchant_and_is_revoked_once() {
+        let registered = MerchantEvent::MerchantRegistered(registered());
+        let revoke = || MerchantCommand::RevokeKey(KeyRevoked { id: "k1".into() });
+        let revoked = MerchantEvent::KeyRevoked(KeyRevoked { id: "k1".into() });
+        given(vec![]).when(MerchantCommand::CreateKey(key("k1"))).then_expect_error(MerchantRejection::NotRegistered);
+        given(vec![registered.clone()]).when(revoke()).then_expect_error(MerchantRejection::NoSuchKey);
+        given(vec![registered.clone(), MerchantEvent::KeyCreated(key("k1"))])
+            .when(revoke())
+            .then_expect_events(vec![revoked.clone()]);
+        given(vec![registered, MerchantEvent::KeyCreated(key("k1")), revoked])
+            .when(revoke())
+            .then_expect_events(vec![]);
+    }
+}

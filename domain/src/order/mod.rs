@@ -1,0 +1,16 @@
+//! The order: what can happen to it ([`event`]), where it stands ([`state`]), what is decided about it ([`decide`]).
+//!
+//! Everything here is synchronous and pure. [`evolve`] is total: any sequence of events gives a state.
+//! [`decide`] answers with events, with none when things are already so, or with a [`Rejection`] that has a name.
+
+mod aggregate;
+mod decide;
+mod event;
+mod facts;
+mod readings;
+mod state;
+
+pub use decide::{OrderCommand, Rejection, SOURCES_MAX, Verdict, decide, transition};
+pub use event::*;
+pub use facts::FactTimes;
+pub use state::{ChallengeState, Known, Order, PASS, Reports, Review, Risk, RiskState, evolve};

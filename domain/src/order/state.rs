@@ -1,0 +1,293 @@
+//! Where an order stands: the fold of its events.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{
+    Amended, ChallengeMethod, Challenged, Facts, Frozen, FrozenCause, OnExpire, OnFail, OrderEvent, Placed, Released,
+    ReleasedCause, Scored, Status, StatusReported,
+};
+use super::facts::FactTimes;
+use crate::ids::ChallengeId;
+use crate::time::Timestamp;
+
+/// The tier of an order whose score reaches none.
+pub const PASS: &str = "pass";
+
+/// One order. A status may be reported before the order is placed; then it is known only by its reports.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// Not placed so far.
+    Unknown {
+        /// What was reported all the same.
+        reports: Reports,
+    },
+    /// Placed.
+    Known(Box<Known>),
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self::Unknown { reports: Reports::default() }
+    }
+}
+
+/// A placed order.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Known {
+    /// The newest facts by event time.
+    pub facts: Facts,
+    /// From when they are.
+    pub times: FactTimes,
+    /// What the sources reported.
+    pub reports: Reports,
+    /// The last screening.
+    pub screening: Option<Scored>,
+    /// Whether it may go on.
+    pub risk: Risk,
+    /// Whether a person has to look.
+    pub review: Review,
+}
+
+/// Whether an order may go on, one variant per risk state.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Risk {
+    /// Not screened so far.
+    Placed,
+    /// Screened, and neither held nor released: it had already left.
+    Scored,
+    /// The customer is being asked.
+    Challenged(ChallengeState),
+    /// The customer proved it.
+    Verified,
+    /// Held.
+    Frozen(FrozenCause),
+    /// May go on.
+    Released(ReleasedCause),
+}
+
+/// A challenge that is open.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChallengeState {
+    /// Its id.
+    pub id: ChallengeId,
+    /// How the customer is asked.
+    pub method: ChallengeMethod,
+    /// Until when the answer counts.
+    pub expires_at: Timestamp,
+    /// What a wrong answer leads to.
+    pub on_fail: OnFail,
+    /// What silence leads to.
+    pub on_expire: OnExpire,
+}
+
+/// The name of a risk state, as the API and the transition table use it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the variants of `Risk` describe them")]
+pub enum RiskState {
+    Placed,
+    Scored,
+    Challenged,
+    Verified,
+    Frozen,
+    Released,
+}
+
+impl RiskState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Placed, Self::Scored, Self::Challenged, Self::Verified, Self::Frozen, Self::Released];
+
+    /// The word for it in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::Scored => "scored",
+            Self::Challenged => "challenged",
+            Self::Verified => "verified",
+            Self::Frozen => "frozen",
+            Self::Released => "released",
+        }
+    }
+}
+
+impl Risk {
+    /// Its name.
+    pub const fn state(&self) -> RiskState {
+        match self {
+            Self::Placed => RiskState::Placed,
+            Self::Scored => RiskState::Scored,
+            Self::Challenged(_) => RiskState::Challenged,
+            Self::Verified => RiskState::Verified,
+            Self::Frozen(_) => RiskState::Frozen,
+            Self::Released(_) => RiskState::Released,
+        }
+    }
+}
+
+/// A person's look at the order.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Review {
+    /// Its score never reached a tier.
+    #[default]
+    None,
+    /// The customer is being asked.
+    Waiting,
+    /// A person has to look.
+    Open,
+    /// A person looks.
+    Claimed {
+        /// Who.
+        reviewer: Box<str>,
+        /// Until when nobody else can.
+        lease_until: Timestamp,
+    },
+    /// Done.
+    Closed,
+}
+
+/// What the sources reported: for each source and status the newest report.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Reports(Vec<StatusReported>);
+
+impl Reports {
+    /// The unified status: the report with the newest `occurred_at`, at equal times the one that arrived last.
+    pub fn current(&self) -> Option<&StatusReported> {
+        // `max_by_key` answers with the last of equal ones.
+        self.0.iter().max_by_key(|report| report.occurred_at)
+    }
+
+    /// Each report that counts, in the order of arrival.
+    pub fn all(&self) -> &[StatusReported] {
+        &self.0
+    }
+
+    /// Whether the order can no longer be held: it left, it was paid back, or it is off.
+    pub fn departed(&self) -> bool {
+        let left = |report: &StatusReported| {
+            matches!(report.status, Status::Shipped | Status::Delivered | Status::Completed | Status::Refunded)
+        };
+        self.0.iter().any(left) || self.current().is_some_and(|report| report.status == Status::Cancelled)
+    }
+
+    /// Whether a report says nothing that is not known.
+    pub(super) fn holds(&self, report: &StatusReported) -> bool {
+        self.0.contains(report)
+    }
+
+    pub(super) fn sources(&self) -> usize {
+        let mut sources: Vec<&str> = self.0.iter().map(|report| &*report.source).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources.len()
+    }
+
+    pub(super) fn is_from(&self, source: &str) -> bool {
+        self.0.iter().any(|report| &*report.source == source)
+    }
+
+    fn take(&mut self, report: &StatusReported) {
+        let same = |known: &StatusReported| known.source == report.source && known.status == report.status;
+        match self.0.iter().position(same) {
+            Some(place) if self.0[place].occurred_at > report.occurred_at => {}
+            Some(place) => {
+                self.0.remove(place);
+                self.0.push(report.clone());
+            }
+            None => self.0.push(report.clone()),
+        }
+    }
+}
+
+impl Order {
+    /// What the sources reported.
+    pub fn reports(&self) -> &Reports {
+        match self {
+            Self::Unknown { reports } => reports,
+            Self::Known(known) => &known.reports,
+        }
+    }
+
+    /// The placed order, if it is one.
+    pub fn known(&self) -> Option<&Known> {
+        match self {
+            Self::Unknown { .. } => None,
+            Self::Known(known) => Some(known),
+        }
+    }
+}
+
+/// The order after an event. Total: an event that does not fit an unplaced order leaves it as it is.
+pub fn evolve(mut order: Order, event: &OrderEvent) -> Order {
+    match (&mut order, event) {
+        (Order::Unknown { reports }, OrderEvent::Placed(placed)) => {
+            order = Order::Known(Box::new(place(placed, std::mem::take(reports))));
+        }
+        (Order::Unknown { reports }, OrderEvent::StatusReported(report)) => reports.take(report),
+        (Order::Unknown { .. }, _) => {}
+        (Order::Known(known), event) => evolve_known(known, event),
+    }
+    order
+}
+
+fn place(placed: &Placed, reports: Reports) -> Known {
+    let as_of = placed.as_of.or(placed.facts.placed_at).unwrap_or_default();
+    Known {
+        facts: placed.facts.clone(),
+        times: FactTimes::all(as_of),
+        reports,
+        screening: None,
+        risk: Risk::Placed,
+        review: Review::None,
+    }
+}
+
+fn evolve_known(known: &mut Known, event: &OrderEvent) {
+    match event {
+        // A second `Placed` is never decided; a fold over a damaged log keeps the first.
+        OrderEvent::Placed(_) | OrderEvent::Noted(_) | OrderEvent::PersonalDataRevealed(_) => {}
+        OrderEvent::Amended(Amended { as_of, changes, .. }) => {
+            known.facts.absorb(changes);
+            known.times.absorb(changes, *as_of);
+        }
+        OrderEvent::StatusReported(report) => known.reports.take(report),
+        OrderEvent::Scored(scored) => {
+            // What reaches a tier needs a person until something else is decided; a review that is closed stays closed.
+            if &*scored.tier != PASS && known.review == Review::None {
+                known.review = Review::Open;
+            }
+            if known.risk == Risk::Placed {
+                known.risk = Risk::Scored;
+            }
+            known.screening = Some(scored.clone());
+        }
+        OrderEvent::Challenged(Challenged { challenge, method, expires_at, on_fail, on_expire }) => {
+            known.risk = Risk::Challenged(ChallengeState {
+                id: challenge.clone(),
+                method: *method,
+                expires_at: *expires_at,
+                on_fail: *on_fail,
+                on_expire: *on_expire,
+            });
+            known.review = Review::Waiting;
+        }
+        OrderEvent::Verified(_) => known.risk = Risk::Verified,
+        OrderEvent::Frozen(Frozen { cause, .. }) => {
+            known.risk = Risk::Frozen(*cause);
+            known.review = if *cause == FrozenCause::Reviewer { Review::Closed } else { Review::Open };
+        }
+        OrderEvent::Released(Released { cause, .. }) => {
+            known.risk = Risk::Released(*cause);
+            if known.review != Review::None {
+                known.review = Review::Closed;
+            }
+        }
+        OrderEvent::ReviewOpened(_) => known.review = Review::Open,
+        OrderEvent::ReviewClaimed(claim) => {
+            known.review = Review::Claimed { reviewer: claim.reviewer.clone(), lease_until: claim.lease_until };
+        }
+        OrderEvent::ReviewReturned(_) => {
+            known.review = if matches!(known.risk, Risk::Challenged(_)) { Review::Waiting } else { Review::Open };
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! A rulebook made ready to be evaluated: features by slot, conditions in one flat row, texts shared.
+//!
+//! Evaluation is a pure function of the values and allocates nothing once the buffer for its findings has grown.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use super::{Action, Condition, PASS, Points, Relation, Rulebook, Test};
+use crate::feature::{FeatureRef, Value};
+
+/// A rulebook of a certain version, compiled.
+#[derive(Clone, Debug)]
+pub struct Evaluator {
+    pub(crate) version: u32,
+    pub(crate) hash: Arc<str>,
+    features: Vec<FeatureRef>,
+    /// The display name of each slot's feature.
+    pub(crate) names: Vec<Arc<str>>,
+    nodes: Vec<Node>,
+    pub(crate) rules: Vec<CompiledRule>,
+    pub(crate) tiers: Vec<CompiledTier>,
+    pub(crate) exemptions: Vec<CompiledExemption>,
+    pub(crate) pass: Arc<str>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct CompiledRule {
+    pub(crate) id: Arc<str>,
+    /// The slots of the features that its condition names, in the order in which they are written.
+    pub(crate) evidence: Box<[usize]>,
+    condition: usize,
+    points: Points,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct CompiledTier {
+    pub(crate) id: Arc<str>,
+    pub(crate) action: Action,
+    score_min: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct CompiledExemption {
+    pub(crate) id: Arc<str>,
+    condition: usize,
+}
+
+/// A part of a condition. The parts inside it follow it directly, up to `end`.
+#[derive(Clone, Debug)]
+struct Node {
+    end: usize,
+    kind: NodeKind,
+}
+
+#[derive(Clone, Debug)]
+enum NodeKind {
+    All,
+    Any,
+    Not,
+    Compare { slot: usize, test: Test },
+}
+
+/// What an evaluation found. Made once and used again for every order, so that it stops allocating.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Findings {
+    /// The rules that fired, in the rulebook's order.
+    pub fired: Vec<Fired>,
+    /// The sum of their points; stays at the end of the range instead of leaving it.
+    pub score: i64,
+    /// The highest tier that applies, by its place in the rulebook.
+    pub tier: Option<usize>,
+    /// The first exemption that holds, by its place in the rulebook; looked for only when a tier applies.
+    pub exemption: Option<usize>,
+}
+
+/// A rule that fired.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fired {
+    /// Its place in the rulebook.
+    pub rule: usize,
+    /// What it adds to the score.
+    pub points: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+impl Evaluator {
+    pub(super) fn new(rulebook: &Rulebook, version: u32) -> Self {
+        let conditions = rulebook.rules().iter().map(|rule| &rule.when);
+        let conditions = conditions.chain(rulebook.exemptions().iter().map(|exemption| &exemption.when));
+        let mut slots: Vec<(Arc<str>, FeatureRef)> =
+            conditions.flat_map(Condition::features).map(|feature| (feature.to_string().into(), feature)).collect();
+        slots.sort();
+        slots.dedup();
+        let (names, features): (_, Vec<_>) = slots.into_iter().unzip();
+
+        let mut nodes = Vec::new();
+        let rules = rulebook.rules().iter().map(|rule| CompiledRule {
+            id: rule.id.clone(),
+            evidence: rule.when.features().iter().map(|feature| slot_of(&features, *feature)).collect(),
+            condition: flatten(&rule.when, &features, &mut nodes),
+            points: rule.points,
+        });
+        let rules = rules.collect();
+        let exemptions = rulebook.exemptions().iter().map(|exemption| CompiledExemption {
+            id: exemption.id.clone(),
+            condition: flatten(&exemption.when, &features, &mut nodes),
+        });
+        let exemptions = exemptions.collect();
+        let tiers = rulebook.tiers().iter().map(|tier| CompiledTier {
+            id: tier.id.clone(),
+            action: tier.action,
+            score_min: tier.threshold.score_min(),
+        });
+        Self {
+            version,
+            hash: rulebook.hash().into(),
+            names,
+            nodes,
+            rules,
+            tiers: tiers.collect(),
+            exemptions,
+            pass: PASS.into(),
+            features,
+        }
+    }
+
+    /// The version it was compiled as.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The rulebook's hash.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The features it reads, in the order of their display names: the slots of the values it wants.
+    pub fn features(&self) -> &[FeatureRef] {
+        &self.features
+    }
+
+    /// The id of a tier that was found, or [`PASS`].
+    pub fn tier_id(&self, tier: Option<usize>) -> &Arc<str> {
+        tier.map_or(&self.pass, |tier| &self.tiers[tier].id)
+    }
+
+    /// The id of a rule that fired.
+    pub fn rule_id(&self, fired: Fired) -> &Arc<str> {
+        &self.rules[fired.rule].id
+    }
+
+    /// Evaluates one order.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one value for each of [`Self::features`].
+    pub fn evaluate(&self, values: &[Option<Value>], findings: &mut Findings) {
+        assert_eq!(values.len(), self.features.len(), "one value for each feature of the rulebook");
+        debug_assert!(
+            self.features.iter().zip(values).all(|(feature, value)| {
+                value.as_ref().is_none_or(|value| value.feature_type() == feature.feature.spec().feature_type)
+            }),
+            "every value has its feature's type"
+        );
+        findings.fired.clear();
+        findings.score = 0;
+        for (place, rule) in self.rules.iter().enumerate() {
+            if self.truth(rule.condition, values) == Truth::True {
+                let points = rule.points(values);
+                findings.fired.push(Fired { rule: place, points });
+                findings.score = findings.score.saturating_add(points);
+            }
+        }
+        findings.tier = self.tiers.iter().rposition(|tier| findings.score >= tier.score_min);
+        findings.exemption = findings.tier.and_then(|_| {
+            self.exemptions.iter().position(|exemption| self.truth(exemption.condition, values) == Truth::True)
+        });
+    }
+
+    /// Kleene's logic: what is not known decides nothing, but need not stand in the way of what is.
+    fn truth(&self, at: usize, values: &[Option<Value>]) -> Truth {
+        let Node { end, kind } = &self.nodes[at];
+        match kind {
+            NodeKind::All => self.join(at + 1, *end, values, Truth::False, Truth::True),
+            NodeKind::Any => self.join(at + 1, *end, values, Truth::True, Truth::False),
+            NodeKind::Not => match self.truth(at + 1, values) {
+                Truth::True => Truth::False,
+                Truth::False => Truth::True,
+                Truth::Unknown => Truth::Unknown,
+            },
+            NodeKind::Compare { slot, test } => {
+                values[*slot].as_ref().and_then(|value| test.holds(value)).map_or(Truth::Unknown, Truth::from)
+            }
+        }
+    }
+
+    /// `decisive` as soon as one part is, else unknown when one part is, else `otherwise`.
+    fn join(&self, from: usize, end: usize, values: &[Option<Value>], decisive: Truth, otherwise: Truth) -> Truth {
+        let mut joined = otherwise;
+        let mut at = from;
+        while at < end {
+            match self.truth(at, values) {
+                truth if truth == decisive => return decisive,
+                Truth::Unknown => joined = Truth::Unknown,
+                Truth::True | Truth::False => {}
+            }
+            at = self.nodes[at].end;
+        }
+        joined
+    }
+}
+
+impl CompiledRule {
+    fn points(&self, values: &[Option<Value>]) -> i64 {
+        match self.points {
+            Points::Flat(points) => points,
+            Points::Graded { base, per, above, max } => {
+                let first = self.evidence.first().and_then(|slot| values[*slot].as_ref());
+                let value = match first {
+                    Some(Value::Int(value)) => Decimal::from(*value),
+                    Some(Value::Decimal(value)) => *value,
+                    _ => return base,
+                };
+                if value <= above {
+                    return base;
+                }
+                let more = value.checked_sub(above).and_then(|over| over.checked_mul(per));
+                more.and_then(|more| more.floor().to_i64()).map_or(max, |more| base.saturating_add(more).min(max))
+            }
+        }
+    }
+}
+
+impl Test {
+    /// Whether the value passes; `None` when it is of another type than the constant.
+    fn holds(&self, value: &Value) -> Option<bool> {
+        match self {
+            Self::Is(relation, constant) => compare(value, constant).map(|order| match relation {
+                Relation::Equal => order.is_eq(),
+                Relation::NotEqual => order.is_ne(),
+                Relation::Less => order.is_lt(),
+                Relation::AtMost => order.is_le(),
+                Relation::Greater => order.is_gt(),
+                Relation::AtLeast => order.is_ge(),
+            }),
+            Self::In(constants) => {
+                Some(constants.iter().any(|constant| compare(value, constant) == Some(Ordering::Equal)))
+            }
+            Self::NotIn(constants) => {
+                Some(constants.iter().all(|constant| compare(value, constant) != Some(Ordering::Equal)))
+            }
+        }
+    }
+}
+
+fn compare(value: &Value, constant: &Value) -> Option<Ordering> {
+    match (value, constant) {
+        (Value::Bool(value), Value::Bool(constant)) => Some(value.cmp(constant)),
+        (Value::Int(value), Value::Int(constant)) => Some(value.cmp(constant)),
+        (Value::Decimal(value), Value::Decimal(constant)) => Some(value.cmp(constant)),
+        (Value::Text(value), Value::Text(constant)) => Some(value.cmp(constant)),
+        (Value::Duration(value), Value::Duration(constant)) => Some(value.cmp(constant)),
+        _ => None,
+    }
+}
+
+/// Appends a condition in the order in which it is written and gives its place.
+fn flatten(condition: &Condition, features: &[FeatureRef], nodes: &mut Vec<Node>) -> usize {
+    let at = nodes.len();
+    let (kind, parts) = match condition {
+        Condition::All(parts) => (NodeKind::All, parts.as_slice()),
+        Condition::Any(parts) => (NodeKind::Any, parts.as_slice()),
+        Condition::Not(part) => (NodeKind::Not, std::slice::from_ref(&**part)),
+        Condition::Compare(comparison) => {
+            let slot = slot_of(features, comparison.feature);
+            (NodeKind::Compare { slot, test: comparison.test.clone() }, &[][..])
+        }
+    };
+    nodes.push(Node { end: at + 1, kind });
+    for part in parts {
+        flatten(part, features, nodes);
+    }
+    nodes[at].end = nodes.len();
+    at
+}
+
+fn slot_of(features: &[FeatureRef], feature: FeatureRef) -> usize {
+    features.iter().position(|other| *other == feature).expect("every feature of a condition has been given a slot")
+}

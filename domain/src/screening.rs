@@ -1,0 +1,78 @@
+//! Screening: features in, score, tier and disposition out.
+//!
+//! A pure function: the same rulebook and the same values give the same event, byte for byte.
+
+use crate::feature::Value;
+use crate::order::{ChallengeMethod, Hit, OnExpire, OnFail, Readings, Scored, ScoredCause};
+use crate::rulebook::{Action, Evaluator, Findings};
+use crate::time::Span;
+
+/// Screens one order: `values` holds the value of each of [`Evaluator::features`], `None` where it is not known.
+///
+/// # Panics
+///
+/// When there is not one value for each feature.
+pub fn screen(evaluator: &Evaluator, values: &[Option<Value>], cause: ScoredCause) -> Assessment {
+    let mut findings = Findings::default();
+    evaluator.evaluate(values, &mut findings);
+    let readings = |slots: &mut dyn Iterator<Item = usize>| {
+        let entries = slots.map(|slot| (evaluator.names[slot].clone(), values[slot].as_ref().map(Value::reading)));
+        Readings(entries.collect())
+    };
+    let hits = findings.fired.iter().map(|fired| {
+        let rule = &evaluator.rules[fired.rule];
+        Hit { rule: rule.id.clone(), points: fired.points, evidence: readings(&mut rule.evidence.iter().copied()) }
+    });
+    let scored = Scored {
+        score: findings.score,
+        tier: evaluator.tier_id(findings.tier).clone(),
+        hits: hits.collect(),
+        features: readings(&mut (0..values.len())),
+        rulebook_version: evaluator.version,
+        rulebook_hash: evaluator.hash.clone(),
+        exemption: findings.exemption.map(|exemption| evaluator.exemptions[exemption].id.clone()),
+        cause,
+    };
+    let disposition = match (findings.tier.map(|tier| evaluator.tiers[tier].action), findings.exemption) {
+        (None, _) => Disposition::Pass,
+        (Some(_), Some(_)) => Disposition::Exempt,
+        (Some(Action::Challenge(terms)), None) => Disposition::Challenge(terms),
+        (Some(Action::Freeze), None) => Disposition::Freeze,
+    };
+    Assessment { scored, disposition }
+}
+
+/// What a screening found, and what it leads to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Assessment {
+    /// The event to be recorded.
+    pub scored: Scored,
+    /// What is to be done with the order.
+    pub disposition: Disposition,
+}
+
+/// What a score leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Disposition {
+    /// No tier applies.
+    Pass,
+    /// A tier applies and an exemption spares the order.
+    Exempt,
+    /// The customer is to be asked.
+    Challenge(ChallengeTerms),
+    /// The order is to be held.
+    Freeze,
+}
+
+/// How a challenge is put.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ChallengeTerms {
+    /// How the customer is asked.
+    pub method: ChallengeMethod,
+    /// How long the answer counts.
+    pub expires_in: Span,
+    /// What a wrong answer leads to.
+    pub on_fail: OnFail,
+    /// What silence leads to.
+    pub on_expire: OnExpire,
+}

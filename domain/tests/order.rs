@@ -1,0 +1,264 @@
+//! The order aggregate: every pair of risk state and step, statuses by event time, facts by event time.
+
+mod support;
+
+use domain::order::{
+    ChallengeMethod, FrozenCause, OrderCommand, OrderEvent, PASS, Rejection, ReleasedCause, RiskState, Status,
+    transition,
+};
+use domain::screening::Disposition;
+use support::*;
+
+#[test]
+fn a_clean_order_is_released() {
+    given([placed()]).when(assess(0, Disposition::Pass)).then([scored(0), released(ReleasedCause::Clean)]);
+}
+
+#[test]
+fn a_doubtful_order_is_challenged_and_released_when_the_customer_proves_it() {
+    given([placed()]).when(assess(85, by_sms())).then([scored(85), challenged("c1", ChallengeMethod::Sms)]);
+    let asked = [placed(), scored(85), challenged("c1", ChallengeMethod::Sms)];
+    given(asked.clone())
+        .when(OrderCommand::Verify { challenge: challenge("c1"), at: minute(3) })
+        .then([verified("c1"), released(ReleasedCause::Verified)]);
+    given(asked.clone().into_iter().chain([verified("c1"), released(ReleasedCause::Verified)]))
+        .when(OrderCommand::Verify { challenge: challenge("c1"), at: minute(4) })
+        .then_nothing();
+    given(asked.clone())
+        .when(OrderCommand::Verify { challenge: challenge("c1"), at: minute(11) })
+        .then_rejected(&Rejection::ChallengeExpired);
+    given(asked)
+        .when(OrderCommand::Verify { challenge: challenge("c0"), at: minute(3) })
+        .then_rejected(&Rejection::ChallengeSuperseded);
+}
+
+#[test]
+fn a_dangerous_order_is_frozen_and_a_spared_one_released() {
+    given([placed()]).when(assess(130, Disposition::Freeze)).then([scored(130), frozen(FrozenCause::Score)]);
+    given([placed()]).when(assess(130, Disposition::Exempt)).then([scored(130), released(ReleasedCause::Exempt)]);
+}
+
+/// A history that ends in each risk state.
+fn history(state: RiskState) -> Vec<OrderEvent> {
+    let sms = ChallengeMethod::Sms;
+    match state {
+        RiskState::Placed => vec![placed()],
+        RiskState::Scored => vec![placed(), scored(85)],
+        RiskState::Challenged => vec![placed(), scored(85), challenged("c1", sms)],
+        RiskState::Verified => vec![placed(), scored(85), challenged("c1", sms), verified("c1")],
+        RiskState::Frozen => vec![placed(), scored(130), frozen(FrozenCause::Score)],
+        RiskState::Released => vec![placed(), scored(0), released(ReleasedCause::Clean)],
+    }
+}
+
+/// A command whose one purpose is to bring an order into a state.
+fn towards(state: RiskState) -> OrderCommand {
+    match state {
+        RiskState::Placed => OrderCommand::Place(placed_facts()),
+        RiskState::Scored => assess(85, Disposition::Pass),
+        RiskState::Challenged => assess(100, by_call()),
+        RiskState::Verified => OrderCommand::Verify { challenge: challenge("c1"), at: minute(3) },
+        RiskState::Frozen => OrderCommand::Freeze(verdict()),
+        RiskState::Released => OrderCommand::Release(verdict()),
+    }
+}
+
+#[test]
+fn every_pair_of_states_follows_the_transition_table() {
+    use RiskState::{Challenged, Frozen, Placed, Released, Scored, Verified};
+    // from, then which of scored, challenged, verified, frozen, released may follow
+    let table = [
+        (Placed, [true, false, false, false, false]),
+        (Scored, [true, true, false, true, true]),
+        (Challenged, [true, true, true, true, true]),
+        (Verified, [true, true, false, true, true]),
+        (Frozen, [true, false, false, false, true]),
+        (Released, [true, true, false, true, false]),
+    ];
+    for (from, allowed) in table {
+        for (to, allowed) in [Scored, Challenged, Verified, Frozen, Released].into_iter().zip(allowed) {
+            let expected = if allowed { Ok(()) } else { Err(Rejection::Transition { from, to }) };
+            assert_eq!(transition(from, to), expected, "{from:?} to {to:?}");
+        }
+        assert!(transition(from, Placed).is_err());
+    }
+}
+
+#[test]
+fn every_pair_of_state_and_command_acts_or_is_refused_or_is_already_so() {
+    use RiskState::{Challenged, Frozen, Placed, Released, Scored, Verified};
+    // What a command towards a state does in each state: the names of its events, or the code of its rejection.
+    let released = "Scored Released";
+    let table: [(RiskState, [&str; 6]); 6] = [
+        // from, then placed, scored (by a clean screening), challenged (by a screening), verified, frozen, released (by people)
+        (
+            Placed,
+            [
+                "",
+                released,
+                "Scored Challenged",
+                "no_open_challenge",
+                "transition_not_allowed",
+                "transition_not_allowed",
+            ],
+        ),
+        (Scored, ["", released, "Scored Challenged", "no_open_challenge", "Frozen", "Released"]),
+        (Challenged, ["", released, "Scored Challenged", "Verified Released", "Frozen", "Released"]),
+        (Verified, ["", released, "Scored Challenged", "", "Frozen", "Released"]),
+        (Frozen, ["", released, "Scored", "no_open_challenge", "", "Released"]),
+        (Released, ["", "Scored", "Scored Challenged", "no_open_challenge", "Frozen", ""]),
+    ];
+    for (from, row) in table {
+        for (to, expected) in RiskState::ALL.into_iter().zip(row) {
+            let outcome = match given(history(from)).when(towards(to)).inspect_result() {
+                Ok(events) => events.iter().map(OrderEvent::name).collect::<Vec<_>>().join(" "),
+                Err(rejection) => rejection.code().to_owned(),
+            };
+            assert_eq!(outcome, expected, "{from:?}, command towards {to:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_but_placing_and_reporting_is_possible_before_placement() {
+    for to in RiskState::ALL.into_iter().skip(1) {
+        given([]).when(towards(to)).then_rejected(&Rejection::NotPlaced);
+    }
+    given([]).when(report("wms", Status::Paid, 1)).then([reported("wms", Status::Paid, 1)]);
+    given([reported("wms", Status::Paid, 1)]).when(OrderCommand::Place(placed_facts())).then([placed()]);
+}
+
+#[test]
+fn what_left_the_door_is_scored_but_not_held() {
+    for status in [Status::Shipped, Status::Delivered, Status::Completed, Status::Cancelled, Status::Refunded] {
+        let departed = [placed(), scored(0), released(ReleasedCause::Clean), reported("wms", status, 5)];
+        given(departed.clone()).when(assess(100, by_call())).then([scored(100)]);
+        given(departed.clone()).when(assess(130, Disposition::Freeze)).then([scored(130)]);
+        given(departed).when(OrderCommand::Freeze(verdict())).then_rejected(&Rejection::Departed);
+        given([reported("wms", status, 5), placed()]).when(assess(130, Disposition::Freeze)).then([scored(130)]);
+    }
+    for status in [Status::Paid, Status::PartiallyShipped, Status::RefundRequested] {
+        given([placed(), reported("wms", status, 5)])
+            .when(assess(130, Disposition::Freeze))
+            .then([scored(130), frozen(FrozenCause::Score)]);
+    }
+}
+
+#[test]
+fn a_screening_again_pulls_back_escalates_and_lets_go() {
+    let clean = [placed(), scored(0), released(ReleasedCause::Clean)];
+    given(clean.clone()).when(assess(85, by_sms())).then([scored(85), challenged("c1", ChallengeMethod::Sms)]);
+    given(clean.clone()).when(assess(130, Disposition::Freeze)).then([scored(130), frozen(FrozenCause::Score)]);
+    given(clean).when(assess(10, Disposition::Pass)).then([scored(10)]);
+    let asked = [placed(), scored(85), challenged("c0", ChallengeMethod::Sms)];
+    given(asked.clone()).when(assess(110, by_call())).then([scored(110), challenged("c1", ChallengeMethod::Call)]);
+    given(asked.clone()).when(assess(90, by_sms())).then([scored(90)]);
+    given(asked).when(assess(10, Disposition::Pass)).then([scored(10), released(ReleasedCause::Rescored)]);
+    let held = [placed(), scored(130), frozen(FrozenCause::Score)];
+    given(held.clone()).when(assess(85, by_sms())).then([scored(85)]);
+    given(held).when(assess(10, Disposition::Pass)).then([scored(10), released(ReleasedCause::Rescored)]);
+}
+
+#[test]
+fn people_and_customers_who_have_spoken_outweigh_a_new_score() {
+    let by_reviewer = [placed(), scored(85), released(ReleasedCause::Reviewer)];
+    given(by_reviewer.clone()).when(assess(130, Disposition::Freeze)).then([scored(130)]);
+    given(by_reviewer).when(assess(85, by_sms())).then([scored(85)]);
+    let verified = [placed(), scored(85), challenged("c0", ChallengeMethod::Sms), released(ReleasedCause::Verified)];
+    given(verified.clone()).when(assess(110, by_call())).then([scored(110)]);
+    given(verified).when(assess(130, Disposition::Freeze)).then([scored(130), frozen(FrozenCause::Score)]);
+    for cause in [FrozenCause::Reviewer, FrozenCause::ChallengeFailed, FrozenCause::ChallengeExpired] {
+        given([placed(), scored(85), frozen(cause)]).when(assess(0, Disposition::Pass)).then([scored(0)]);
+    }
+}
+
+#[test]
+fn a_late_paid_never_overwrites_a_newer_cancelled() {
+    let order = fold([placed(), reported("shop", Status::Cancelled, 10), reported("wms", Status::Paid, 5)]);
+    assert_eq!(order.reports().current().map(|report| report.status), Some(Status::Cancelled));
+    let order = fold([placed(), reported("shop", Status::Paid, 5), reported("wms", Status::Shipped, 5)]);
+    assert_eq!(
+        order.reports().current().map(|report| report.status),
+        Some(Status::Shipped),
+        "later arrival at equal times"
+    );
+}
+
+#[test]
+fn the_same_report_again_records_nothing() {
+    given([placed(), reported("wms", Status::Paid, 5)]).when(report("wms", Status::Paid, 5)).then_nothing();
+    given([placed(), reported("wms", Status::Paid, 5)]).when(report("shop", Status::Paid, 5)).then([reported(
+        "shop",
+        Status::Paid,
+        5,
+    )]);
+}
+
+#[test]
+fn the_seventeenth_source_is_refused() {
+    let reports = (0..16).map(|source| reported(&format!("s{source}"), Status::Paid, 5));
+    given(reports.clone()).when(report("s16", Status::Paid, 5)).then_rejected(&Rejection::TooManySources);
+    given(reports).when(report("s3", Status::Shipped, 6)).then([reported("s3", Status::Shipped, 6)]);
+}
+
+#[test]
+fn a_later_copy_amends_only_what_changed() {
+    let told = domain::order::Facts { amount: Some(500), ..placed_facts().facts };
+    given([placed()])
+        .when(OrderCommand::Amend { as_of: minute(2), facts: told, vault: None })
+        .then([amended(2, domain::order::Facts { amount: Some(500), ..Default::default() })]);
+    given([placed()]).when(OrderCommand::Place(placed_facts())).then_nothing();
+}
+
+#[test]
+fn an_older_fact_completes_but_does_not_correct() {
+    let newer = domain::order::Facts { amount: Some(500), ..Default::default() };
+    let older = domain::order::Facts { amount: Some(400), currency: Some("CNY".into()), ..Default::default() };
+    let events = given([placed(), amended(5, newer)])
+        .when(OrderCommand::Amend { as_of: minute(1), facts: older, vault: None })
+        .inspect_result()
+        .expect("accepted");
+    let [OrderEvent::Amended(amended)] = &events[..] else { panic!("one amendment, not {events:?}") };
+    assert_eq!((amended.changes.amount, amended.changes.currency.as_deref()), (None, Some("CNY")));
+    assert_eq!(amended.superseded.amount, Some(400));
+    assert_eq!(fold([placed(), events[0].clone()]).known().expect("placed").facts.amount, placed_facts().facts.amount);
+}
+
+#[test]
+fn a_claim_is_a_lease() {
+    let under_review = [placed(), scored(130), frozen(FrozenCause::Score)];
+    let claim = |reviewer: &str, at| OrderCommand::Claim {
+        reviewer: reviewer.into(),
+        at: minute(at),
+        lease_until: minute(at + 10),
+    };
+    given(under_review.clone()).when(claim("ann", 0)).then([claimed("ann", 10)]);
+    let held: Vec<_> = under_review.into_iter().chain([claimed("ann", 10)]).collect();
+    given(held.clone()).when(claim("bob", 5)).then_rejected(&Rejection::ClaimedByOther);
+    given(held.clone()).when(claim("bob", 11)).then([claimed("bob", 21)]);
+    given(held.clone()).when(claim("ann", 5)).then([claimed("ann", 15)]);
+    given(held.clone()).when(claim("ann", 0)).then_nothing();
+    given(held.clone()).when(OrderCommand::Release(verdict())).then_rejected(&Rejection::ClaimedByOther);
+    given(held).when(OrderCommand::Return { reviewer: "bob".into() }).then_rejected(&Rejection::ClaimedByOther);
+    given([placed(), scored(0), released(ReleasedCause::Clean)])
+        .when(claim("ann", 0))
+        .then_rejected(&Rejection::NotUnderReview);
+}
+
+#[test]
+fn an_event_is_stored_as_its_golden_file_says() {
+    for event in every_event() {
+        let path = format!("{}/tests/golden/events/{}.json", env!("CARGO_MANIFEST_DIR"), event.name());
+        let stored = serde_json::to_string(&event).expect("json");
+        let golden =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; would be {stored}"));
+        assert_eq!(stored, golden.trim_end(), "{path}");
+        assert_eq!(serde_json::from_str::<OrderEvent>(&golden).expect("readable"), event, "{path}");
+    }
+}
+
+#[test]
+fn the_tier_of_a_clean_order_is_pass() {
+    let OrderEvent::Scored(scored) = scored(0) else { panic!("scored") };
+    assert_eq!(&*scored.tier, PASS);
+}

@@ -1,0 +1,223 @@
+//! Decisions in words, as people read them.
+
+mod screening_given;
+
+use domain::explain::explain;
+use domain::feature::Value;
+use domain::order::{Scored, ScoredCause};
+use domain::rulebook::{Rulebook, preset};
+use screening_given::screened;
+use serde_json::json;
+
+fn growth(known: &[(&str, Value)]) -> Scored {
+    screened(&preset("growth").unwrap(), known).scored
+}
+
+fn check(scored: &Scored, rulebook: &Rulebook, zh: &str, en: &str) {
+    let explanation = explain(scored, rulebook);
+    assert_eq!((explanation.zh.as_str(), explanation.en.as_str()), (zh, en));
+}
+
+fn burst() -> Vec<(&'static str, Value)> {
+    vec![
+        ("device.orders[5m]", Value::Int(5)),
+        ("order.channel", Value::Text("web".into())),
+        ("address.changed", Value::Bool(true)),
+        ("address.familiar", Value::Bool(false)),
+    ]
+}
+
+#[test]
+fn a_clean_order_needs_few_words() {
+    check(
+        &growth(&[]),
+        &preset("growth").unwrap(),
+        "订单放行：没有规则命中，得分 0。",
+        "The order passes: no rule fired, and the score is 0.",
+    );
+}
+
+#[test]
+fn an_order_that_passes_with_hits_names_them() {
+    check(
+        &growth(&burst()[2..]),
+        &preset("growth").unwrap(),
+        "订单放行：得分 30，未达到任何处置档位。命中的规则：“更换为陌生收货地址”+30 分（收货地址与该客户上一单不同：是，收货地址是该客户熟悉的：否）。",
+        "The order passes: the score of 30 reaches no tier. Fired: “Changed to an unfamiliar address” +30 \
+         (the delivery address differs from this customer's previous order: yes, \
+         at least two earlier orders of this customer to the address were paid, delivered and not refunded: no).",
+    );
+}
+
+#[test]
+fn a_challenge_names_the_score_the_tier_and_the_evidence() {
+    check(
+        &growth(&burst()),
+        &preset("growth").unwrap(),
+        "需要客户短信验证：得分 80，达到“sms”档（80 分及以上）。\
+         命中的规则：“同设备短时多单”+50 分（5 分钟内同一设备的订单数：5 单，下单渠道：web）；\
+         “更换为陌生收货地址”+30 分（收货地址与该客户上一单不同：是，收货地址是该客户熟悉的：否）。",
+        "The customer is to be asked by SMS: the score of 80 reaches tier “sms” (80 and more). \
+         Fired: “Device burst” +50 (orders from this device within 5 minutes: 5, the channel it was placed on: web); \
+         “Changed to an unfamiliar address” +30 (the delivery address differs from this customer's previous order: yes, \
+         at least two earlier orders of this customer to the address were paid, delivered and not refunded: no).",
+    );
+}
+
+#[test]
+fn a_freeze_and_what_is_not_known_are_worded() {
+    let mut scored = growth(&[
+        ("customer.age", Value::Duration("4250ms".parse().unwrap())),
+        ("order.channel", Value::Text("web".into())),
+        ("device.customers[1d]", Value::Int(12)),
+    ]);
+    scored.cause = ScoredCause::Amended;
+    check(
+        &scored,
+        &preset("growth").unwrap(),
+        "订单冻结：得分 180，达到“freeze”档（超过 120 分）。\
+         命中的规则：“注册后立即下单”+80 分（注册到下单的时长：4 秒 250 毫秒，下单渠道：web）；\
+         “新客户共用一台设备”+100 分（1 天内同一设备的客户数：12 位，首次下单的客户：未知，注册到下单的时长：4 秒 250 毫秒，下单渠道：web）。\
+         本次评分因订单资料更新而重新进行。",
+        "The order is to be held: the score of 180 reaches tier “freeze” (more than 120). \
+         Fired: “Bought the moment of registering” +80 (time from the customer's registration to this order: 4 seconds \
+         250 milliseconds, the channel it was placed on: web); “New customers sharing a device” +100 (customers on this device \
+         within 1 day: 12, this is the customer's first known order: unknown, time from the customer's registration to this \
+         order: 4 seconds 250 milliseconds, the channel it was placed on: web). \
+         It was screened again because its facts changed.",
+    );
+}
+
+#[test]
+fn an_exemption_is_named_with_what_it_rests_on() {
+    let mut known = burst();
+    known.push(("customer.level", Value::Int(5)));
+    let explanation = explain(&growth(&known), &preset("growth").unwrap());
+    assert!(explanation.zh.starts_with(
+        "订单放行：得分 80，达到“sms”档（80 分及以上），但符合豁免“VIP 客户”（客户等级：5 级）。命中的规则："
+    ));
+    assert!(explanation.en.starts_with(
+        "The order passes although the score of 80 reaches tier “sms” (80 and more): exemption “VIP customer” \
+         (the customer's level at the merchant: 5) spares it. Fired: "
+    ));
+}
+
+#[test]
+fn every_kind_of_value_has_its_own_words() {
+    let compare = |feature: &str, window: Option<&str>, value: serde_json::Value| json!({"feature": feature, "window": window, "op": "!=", "value": value});
+    let rows = [
+        ("order.amount", None, json!(0), Value::Int(39_905), "订单金额：399.05 元", "the order's amount: CNY 399.05"),
+        (
+            "customer.amount",
+            Some("90m"),
+            json!(0),
+            Value::Int(39_905),
+            "1 小时 30 分钟内该客户的订单总金额：39905（最小货币单位）",
+            "the sum of this customer's orders within 1 hour 30 minutes: 39905 minor units",
+        ),
+        (
+            "ip24.unpaid_share",
+            Some("30m"),
+            json!(0),
+            Value::Decimal("0.3525".parse().unwrap()),
+            "30 分钟内全店未付款订单中来自该 IP 段的比例：35.25%",
+            "share of the merchant's unpaid orders that come from this /24 (/48 for IPv6) within 30 minutes: 35.25%",
+        ),
+        (
+            "region.heat",
+            Some("1h"),
+            json!(0),
+            Value::Decimal("3.5".parse().unwrap()),
+            "1 小时内该省订单数与此前 24 小时均值之比：3.5 倍",
+            "orders to this province against their mean over the 24 hours before within 1 hour: 3.5 times",
+        ),
+        (
+            "customer.age",
+            None,
+            json!("1s"),
+            Value::Duration("8643661001ms".parse().unwrap()),
+            "注册到下单的时长：100 天 1 小时",
+            "time from the customer's registration to this order: 100 days 1 hour",
+        ),
+        (
+            "customer.age",
+            None,
+            json!("1s"),
+            Value::Duration("0s".parse().unwrap()),
+            "注册到下单的时长：0 秒",
+            "time from the customer's registration to this order: 0 seconds",
+        ),
+        (
+            "phone.kind",
+            None,
+            json!("mobile"),
+            Value::Text("virtual".into()),
+            "手机号类型：虚拟运营商号码",
+            "what kind of phone number it is: a virtual operator's number",
+        ),
+        (
+            "order.hour",
+            None,
+            json!(0),
+            Value::Int(3),
+            "下单时刻（商家时区，0–23 点）：3 点",
+            "hour of day it was placed, in the merchant's time zone: 3",
+        ),
+    ];
+    for (feature, window, constant, value, zh, en) in rows {
+        let book = json!({
+            "name": "Words",
+            "rules": [
+                {"id": "r", "when": compare(feature, window, constant), "points": -5},
+                {"id": "money", "when": compare("order.currency", None, json!("CNY")), "points": 1},
+            ],
+            "tiers": [],
+        });
+        let book = Rulebook::from_json(&book).unwrap();
+        let name = window.map_or_else(|| feature.to_owned(), |window| format!("{feature}[{window}]"));
+        let scored = screened(&book, &[(&name, value), ("order.currency", Value::Text("CNY".into()))]).scored;
+        check(
+            &scored,
+            &book,
+            &format!("订单放行：得分 -5，未达到任何处置档位。命中的规则：“r”-5 分（{zh}）。"),
+            &format!("The order passes: the score of -5 reaches no tier. Fired: “r” -5 ({en})."),
+        );
+    }
+}
+
+#[test]
+fn minor_units_follow_their_currency() {
+    let book = json!({
+        "name": "Money",
+        "rules": [{"id": "r", "points": 1, "when": {"all": [
+            {"feature": "order.amount", "op": ">=", "value": 0},
+            {"feature": "order.currency", "op": "!=", "value": "XXX"},
+        ]}}],
+        "tiers": [],
+    });
+    let book = Rulebook::from_json(&book).unwrap();
+    let rows =
+        [("CNY", 5, "CNY 0.05"), ("JPY", 500, "JPY 500"), ("KWD", 12_345, "KWD 12.345"), ("USD", 80_000, "USD 800.00")];
+    for (currency, amount, words) in rows {
+        let known = [("order.amount", Value::Int(amount)), ("order.currency", Value::Text(currency.into()))];
+        let explanation = explain(&screened(&book, &known).scored, &book);
+        assert!(explanation.en.contains(&format!("the order's amount: {words},")), "{}", explanation.en);
+    }
+}
+
+#[test]
+fn what_the_rulebook_does_not_know_is_called_by_its_id() {
+    let other = Rulebook::from_json(&json!({"name": "Other", "rules": [], "tiers": []})).unwrap();
+    let mut known = burst();
+    known.push(("customer.level", Value::Int(5)));
+    let exempt = explain(&growth(&known), &other);
+    assert!(
+        exempt
+            .en
+            .starts_with("The order passes although the score of 80 reaches tier “sms”: exemption “vip” spares it.")
+    );
+    assert!(exempt.zh.contains("“device_burst”+50 分"));
+    let held = explain(&growth(&burst()), &other);
+    assert!(held.zh.starts_with("订单需要关注：得分 80，达到“sms”档。"), "{}", held.zh);
+    assert!(held.en.starts_with("The order needs attention: the score of 80 reaches tier “sms”."), "{}", held.en);
+}

@@ -1,0 +1,339 @@
+//! What the presets do to honest customers and to fraud, from hand-set values.
+
+mod screening_given;
+
+use domain::feature::Value;
+use domain::rulebook::{DEFAULT_PRESET, PRESETS, Rulebook, preset};
+use domain::screening::Disposition;
+use screening_given::screened;
+
+type Known<'a> = Vec<(&'a str, Value)>;
+
+fn yes(name: &str) -> (&str, Value) {
+    (name, Value::Bool(true))
+}
+
+fn no(name: &str) -> (&str, Value) {
+    (name, Value::Bool(false))
+}
+
+fn count(name: &str, value: i64) -> (&str, Value) {
+    (name, Value::Int(value))
+}
+
+fn text<'a>(name: &'a str, value: &str) -> (&'a str, Value) {
+    (name, Value::Text(value.into()))
+}
+
+fn age(value: &str) -> (&'static str, Value) {
+    ("customer.age", Value::Duration(value.parse().unwrap()))
+}
+
+fn share(value: &str) -> (&'static str, Value) {
+    ("ip24.unpaid_share[30m]", Value::Decimal(value.parse().unwrap()))
+}
+
+/// An order of a customer of two months at the web shop, of whom nothing is unusual.
+fn ordinary(different: Known<'_>) -> Known<'_> {
+    let mut known = different;
+    let usual = [
+        text("order.channel", "web"),
+        text("order.currency", "CNY"),
+        count("order.amount", 19_900),
+        count("order.max_line_quantity", 2),
+        count("customer.level", 1),
+        age("60d"),
+        no("customer.is_new"),
+        count("customer.orders[5m]", 1),
+        count("customer.unfamiliar_addresses[10m]", 0),
+        count("customer.abandoned[1d]", 0),
+        yes("device.known"),
+        count("device.orders[5m]", 1),
+        count("device.orders[10m]", 1),
+        count("device.customers[1d]", 1),
+        count("device.phones[10m]", 1),
+        count("ip24.unpaid[30m]", 3),
+        share("0.01"),
+        text("phone.kind", "mobile"),
+        count("phone.customers[1d]", 1),
+        no("address.changed"),
+        yes("address.familiar"),
+    ];
+    for (name, value) in usual {
+        if !known.iter().any(|(other, _)| *other == name) {
+            known.push((name, value));
+        }
+    }
+    known
+}
+
+fn unfamiliar() -> Known<'static> {
+    vec![yes("address.changed"), no("address.familiar"), count("customer.unfamiliar_addresses[10m]", 1)]
+}
+
+fn with<'a>(mut known: Known<'a>, more: Known<'a>) -> Known<'a> {
+    known.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
+    known.extend(more);
+    known
+}
+
+/// The nth order of one account within seconds, each to another new address.
+fn nth_to_new_addresses(nth: i64) -> Known<'static> {
+    vec![
+        yes("address.changed"),
+        no("address.familiar"),
+        count("customer.orders[5m]", nth),
+        count("customer.unfamiliar_addresses[10m]", nth),
+    ]
+}
+
+fn nth_from_one_device(nth: i64) -> Known<'static> {
+    vec![count("device.orders[5m]", nth), count("device.orders[10m]", nth)]
+}
+
+fn check(rulebook: &Rulebook, rows: Vec<(&str, Known<'_>, i64, &str)>) {
+    for (case, different, score, tier) in rows {
+        let scored = screened(rulebook, &ordinary(different)).scored;
+        let fired: Vec<_> = scored.hits.iter().map(|hit| (&*hit.rule, hit.points)).collect();
+        assert_eq!((scored.score, &*scored.tier), (score, tier), "{case}: {fired:?}");
+    }
+}
+
+#[test]
+fn every_preset_reads_and_every_rule_has_names_in_both_languages() {
+    for (name, stored) in PRESETS {
+        let rulebook = Rulebook::read(stored.as_bytes()).unwrap_or_else(|faults| panic!("{name}: {faults:#?}"));
+        assert_eq!(preset(name), Some(rulebook.clone()));
+        let names = rulebook.rules().iter().map(|rule| &rule.name);
+        let names = names.chain(rulebook.exemptions().iter().map(|exemption| &exemption.name));
+        assert!(names.into_iter().all(|name| name.zh.is_some() && name.en.is_some()), "{name}");
+    }
+    assert!(preset(DEFAULT_PRESET).is_some());
+    assert_eq!(preset("nothing"), None);
+}
+
+#[test]
+fn an_order_of_which_nothing_is_known_passes_every_preset() {
+    for (name, _) in PRESETS {
+        let assessment = screened(&preset(name).unwrap(), &[]);
+        assert_eq!((assessment.scored.score, assessment.disposition), (0, Disposition::Pass), "{name}");
+    }
+}
+
+#[test]
+fn growth_lets_honest_customers_pass() {
+    let rows = vec![
+        ("an ordinary order", vec![], 0, "pass"),
+        ("a mover", unfamiliar(), 30, "pass"),
+        ("a mover with a virtual operator", with(unfamiliar(), vec![text("phone.kind", "virtual")]), 70, "pass"),
+        (
+            "a family's fifth gift within seconds to addresses it knows",
+            with(nth_from_one_device(5), vec![yes("address.changed"), count("customer.orders[5m]", 5)]),
+            50,
+            "pass",
+        ),
+        (
+            "a family's twelfth gift within seconds to addresses it knows",
+            with(nth_from_one_device(12), vec![yes("address.changed"), count("customer.orders[5m]", 12)]),
+            78,
+            "pass",
+        ),
+        (
+            "the fifth gift in ten minutes to a new address",
+            with(unfamiliar(), vec![count("customer.unfamiliar_addresses[10m]", 5), count("device.orders[5m]", 3)]),
+            30,
+            "pass",
+        ),
+        (
+            "a new customer on a dormitory's shared computer",
+            vec![yes("customer.is_new"), age("3h"), count("device.customers[1d]", 5), no("device.known")],
+            70,
+            "pass",
+        ),
+        (
+            "an office that orders together and has not paid yet",
+            with(unfamiliar(), vec![count("ip24.unpaid[30m]", 35), share("0.5")]),
+            75,
+            "pass",
+        ),
+        (
+            "a mobile network that everybody shares",
+            vec![count("ip24.unpaid[30m]", 900), share("0.05"), yes("customer.is_new"), age("10m")],
+            0,
+            "pass",
+        ),
+        (
+            "a new customer at a till",
+            vec![
+                text("order.channel", "store"),
+                yes("customer.is_new"),
+                age("5s"),
+                count("device.orders[5m]", 60),
+                count("device.customers[1d]", 400),
+                count("device.phones[10m]", 50),
+                count("phone.customers[1d]", 90),
+                count("ip24.unpaid[30m]", 200),
+                share("0.9"),
+            ],
+            0,
+            "pass",
+        ),
+        (
+            "a guest whose account the shop system makes at checkout",
+            vec![text("order.channel", "shopify"), yes("customer.is_new"), age("1s")],
+            0,
+            "pass",
+        ),
+        (
+            "a platform's privacy number that thousands share",
+            vec![text("phone.kind", "privacy"), count("phone.customers[1d]", 5_000)],
+            0,
+            "pass",
+        ),
+        ("somebody who changed their mind three times", vec![count("customer.abandoned[1d]", 3)], 40, "pass"),
+        (
+            "a wholesaler's twelfth order in a row to the usual warehouse",
+            with(nth_from_one_device(12), vec![count("customer.orders[5m]", 12)]),
+            78,
+            "pass",
+        ),
+    ];
+    check(&preset("growth").unwrap(), rows);
+}
+
+#[test]
+fn growth_asks_or_holds_what_looks_like_fraud() {
+    let spray = |nth, more| with(with(nth_to_new_addresses(nth), nth_from_one_device(nth)), more);
+    let rows = vec![
+        (
+            "device burst and changed address, as the tiers were drawn",
+            with(unfamiliar(), nth_from_one_device(5)),
+            80,
+            "sms",
+        ),
+        ("bought the moment of registering", vec![yes("customer.is_new"), age("30s")], 80, "sms"),
+        ("five orders to five new addresses from one device", spray(5, vec![]), 80, "sms"),
+        ("eight orders to eight new addresses from one device", spray(8, vec![]), 118, "call"),
+        ("twelve orders to twelve new addresses from one device", spray(12, vec![]), 190, "freeze"),
+        (
+            "twelve orders to twelve new addresses with new numbers from one device",
+            spray(12, vec![count("device.phones[10m]", 12)]),
+            220,
+            "freeze",
+        ),
+        ("twelve orders to twelve new addresses from devices nobody sees", nth_to_new_addresses(12), 112, "call"),
+        (
+            "device burst, changed address and virtual number",
+            with(spray(5, vec![]), vec![text("phone.kind", "virtual")]),
+            120,
+            "call",
+        ),
+        (
+            "the sixth new customer on a device within a day",
+            vec![yes("customer.is_new"), count("device.customers[1d]", 6), no("device.known")],
+            80,
+            "sms",
+        ),
+        (
+            "a burst of new customers on one device",
+            with(nth_from_one_device(5), vec![yes("customer.is_new"), count("device.customers[1d]", 5)]),
+            120,
+            "call",
+        ),
+        (
+            "a customer who holds stock and lets it go again and again",
+            vec![count("customer.abandoned[1d]", 7)],
+            80,
+            "sms",
+        ),
+        (
+            "a network that holds a third of the unpaid stock",
+            vec![count("ip24.unpaid[30m]", 90), share("0.33")],
+            100,
+            "call",
+        ),
+        (
+            "four customers with one virtual number",
+            vec![text("phone.kind", "virtual"), count("phone.customers[1d]", 4)],
+            80,
+            "sms",
+        ),
+        (
+            "a long run of orders to one new address is asked about, and not held",
+            with(nth_from_one_device(40), vec![count("customer.orders[5m]", 40), no("address.familiar")]),
+            120,
+            "call",
+        ),
+    ];
+    check(&preset("growth").unwrap(), rows);
+}
+
+#[test]
+fn growth_spares_its_best_customers_and_says_so() {
+    let growth = preset("growth").unwrap();
+    for (level, exempt) in [(3, false), (4, true), (9, true)] {
+        let known = ordinary(with(unfamiliar(), with(nth_from_one_device(5), vec![count("customer.level", level)])));
+        let assessment = screened(&growth, &known);
+        assert_eq!(assessment.disposition == Disposition::Exempt, exempt, "level {level}");
+        assert_eq!((assessment.scored.score, &*assessment.scored.tier), (80, "sms"));
+    }
+}
+
+#[test]
+fn starter_asks_small_shops_customers_only_when_much_is_at_stake() {
+    let new = || vec![yes("customer.is_new"), no("device.known"), age("1h")];
+    let rows = vec![
+        ("an ordinary order", vec![], 0, "pass"),
+        ("a new customer", new(), 20, "pass"),
+        ("a new customer with a virtual number", with(new(), vec![text("phone.kind", "virtual")]), 50, "pass"),
+        ("a large order of a known customer", vec![count("order.amount", 5_000_000)], 0, "pass"),
+        ("a large order of a new customer", with(new(), vec![count("order.amount", 500_000)]), 80, "sms"),
+        ("just below a large order", with(new(), vec![count("order.amount", 499_999)]), 20, "pass"),
+        (
+            "as many yen are not much",
+            with(new(), vec![count("order.amount", 500_000), text("order.currency", "JPY")]),
+            20,
+            "pass",
+        ),
+        (
+            "a large order in dollars",
+            with(new(), vec![count("order.amount", 80_000), text("order.currency", "USD")]),
+            80,
+            "sms",
+        ),
+        ("a mover with a new phone", with(unfamiliar(), vec![no("device.known")]), 40, "pass"),
+        (
+            "a family's fifth gift within minutes to an address it knows",
+            with(nth_from_one_device(5), vec![yes("address.changed")]),
+            50,
+            "pass",
+        ),
+        (
+            "a large, virtual, instant order with many units",
+            with(
+                new(),
+                vec![
+                    count("order.amount", 500_000),
+                    text("phone.kind", "virtual"),
+                    age("2s"),
+                    count("order.max_line_quantity", 50),
+                ],
+            ),
+            210,
+            "freeze",
+        ),
+        (
+            "twelve orders to twelve new addresses from one device",
+            with(nth_to_new_addresses(12), nth_from_one_device(12)),
+            140,
+            "freeze",
+        ),
+        (
+            "a new customer's large order at the till",
+            with(new(), vec![count("order.amount", 500_000), text("order.channel", "store")]),
+            0,
+            "pass",
+        ),
+    ];
+    check(&preset("starter").unwrap(), rows);
+}
