@@ -1,0 +1,245 @@
+//! The append-only event log: one trait, native back ends, one contract suite.
+//!
+//! Positions are gapless inside a partition and follow commit order. One writer per partition assigns them; the head is moved
+//! with an epoch check in the same transaction, so a stale writer fails with [`LogError::Fenced`] instead of corrupting.
+//! What was appended is never updated or deleted; `payload` and `metadata` are stored as the bytes that were hashed.
+
+mod delivery;
+mod partition;
+pub mod sqlite;
+pub mod vault;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::ids::{MerchantId, Token};
+use domain::time::Timestamp;
+use tokio::sync::watch;
+
+pub use delivery::delivery_key;
+pub use partition::partition_of;
+
+/// A place in a partition; the first event has position 1, an empty partition has head 0.
+pub type Position = u64;
+
+/// The number of a stream: one per aggregate, ascending in the order of first appearance, from 1.
+pub type StreamId = u64;
+
+/// What names a stream.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StreamKey {
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// The aggregate's type, such as `order`.
+    pub aggregate_type: Box<str>,
+    /// The aggregate's id, unique inside merchant and type.
+    pub aggregate_id: Box<str>,
+}
+
+/// One event as stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordedEvent {
+    /// Its partition.
+    pub partition: u32,
+    /// Its place there.
+    pub position: Position,
+    /// The stream's number.
+    pub stream: StreamId,
+    /// The stream's name.
+    pub key: Arc<StreamKey>,
+    /// Its place in the stream, from 1.
+    pub sequence: u64,
+    /// The event's name, such as `Placed`.
+    pub event_type: Box<str>,
+    /// The version of its form.
+    pub event_version: Box<str>,
+    /// JSON, exactly the bytes that were appended.
+    pub payload: Box<str>,
+    /// JSON, exactly the bytes that were appended.
+    pub metadata: Box<str>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was stored.
+    pub recorded_at: Timestamp,
+}
+
+/// What a writer commits in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Which partition.
+    pub partition: u32,
+    /// The epoch the writer got from [`EventLog::acquire`].
+    pub epoch: u64,
+    /// The head the writer believes in; the first event gets the position after it.
+    pub after: Position,
+    /// Streams that appear for the first time, with ascending ids.
+    pub streams: Vec<(StreamId, StreamKey)>,
+    /// The events, in the order of their positions.
+    pub events: Vec<NewEvent>,
+    /// The deliveries that led to them.
+    pub deliveries: Vec<NewDelivery>,
+    /// Data keys of subjects that appear for the first time.
+    pub subject_keys: Vec<SubjectKey>,
+    /// Sealed personal data.
+    pub vault_rows: Vec<NewVaultRow>,
+}
+
+/// An event to be appended.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Its stream, known or among the batch's new ones.
+    pub stream: StreamId,
+    /// Its place in the stream, from 1.
+    pub sequence: u64,
+    /// See [`RecordedEvent::event_type`].
+    pub event_type: &'static str,
+    /// See [`RecordedEvent::event_version`].
+    pub event_version: &'static str,
+    /// See [`RecordedEvent::payload`].
+    pub payload: String,
+    /// See [`RecordedEvent::metadata`].
+    pub metadata: String,
+    /// See [`RecordedEvent::occurred_at`].
+    pub occurred_at: Timestamp,
+    /// See [`RecordedEvent::recorded_at`].
+    pub recorded_at: Timestamp,
+}
+
+/// Stands for (merchant, source, message id): the first 16 bytes of the SHA-256 over the three, each led by its length.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DeliveryKey(pub [u8; 16]);
+
+/// A delivery that was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewDelivery {
+    /// Which one.
+    pub key: DeliveryKey,
+    /// Keyed digest of its content, so that a reused key is told from a repeated message.
+    pub body: [u8; 16],
+    /// The stream it spoke of.
+    pub stream: StreamId,
+    /// The stream's last sequence when it had been dealt with; with it the decision can be told again.
+    pub sequence: u64,
+}
+
+/// A subject's data key, wrapped by the master key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SubjectKey {
+    /// Its number, ascending from 1.
+    pub id: u64,
+    /// Whose subject.
+    pub merchant: MerchantId,
+    /// The subject.
+    pub subject: Token,
+    /// See [`vault`].
+    pub wrapped: Box<[u8]>,
+}
+
+/// Personal data to be stored beside the event that commits to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewVaultRow {
+    /// The position of the event.
+    pub position: Position,
+    /// The subject key it is sealed with.
+    pub subject_key: u64,
+    /// See [`vault`].
+    pub sealed: Box<[u8]>,
+}
+
+/// Sealed personal data with the key that opens it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaultRow {
+    /// The position of the event that commits to it.
+    pub position: Position,
+    /// The order's stream.
+    pub stream: StreamId,
+    /// The key.
+    pub subject_key: SubjectKey,
+    /// See [`vault`].
+    pub sealed: Box<[u8]>,
+}
+
+/// What a new owner of a partition needs to go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Acquired {
+    /// The epoch to append with; every earlier one is fenced from now on.
+    pub epoch: u64,
+    /// The partition's head.
+    pub head: Position,
+    /// The highest stream id in use, 0 when there is none.
+    pub last_stream: StreamId,
+    /// The highest subject key id in use, 0 when there is none.
+    pub last_subject_key: u64,
+}
+
+/// Why the log refused. One variant per decision the caller can make.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Somebody else owns the partition now; stop writing.
+    #[error("another writer owns partition {partition}")]
+    Fenced {
+        /// Which.
+        partition: u32,
+    },
+    /// A uniqueness the batch relied on does not hold; the writer's memory is wrong and must be refolded.
+    #[error("batch conflicts with the log")]
+    Conflict(#[source] sqlx::Error),
+    /// The store cannot be reached or cannot write now; whether the batch was committed is unknown.
+    #[error("event store failed")]
+    Store(#[from] sqlx::Error),
+    /// A stored row is not what was written.
+    #[error("event store holds a damaged row: {0}")]
+    Damaged(String),
+}
+
+/// The append-only log with what is committed beside it. Reads see every commit that was answered before them.
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    /// How many partitions there are; fixed at creation.
+    fn partitions(&self) -> u32;
+
+    /// The head of a partition, moved after each commit that this process made or heard of. A wake-up, not a promise.
+    fn watch(&self, partition: u32) -> watch::Receiver<Position>;
+
+    /// Takes a partition over: raises its epoch durably, fencing every earlier owner.
+    async fn acquire(&self, partition: u32) -> Result<Acquired, LogError>;
+
+    /// Commits a batch durably and wholly, or not at all.
+    async fn append(&self, batch: Batch) -> Result<(), LogError>;
+
+    /// The position of a partition's last event.
+    async fn head(&self, partition: u32) -> Result<Position, LogError>;
+
+    /// At most `limit` events after a position, in the order of positions.
+    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError>;
+
+    /// At most `limit` events of all streams of an aggregate type, over all merchants of a partition, after a position.
+    async fn read_type(
+        &self,
+        partition: u32,
+        aggregate_type: &str,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<RecordedEvent>, LogError>;
+
+    /// The ids of streams by name, `None` for those that are not there; in the order asked for.
+    async fn find_streams(&self, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError>;
+
+    /// All events of some streams, ordered by stream and sequence.
+    async fn read_streams(&self, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError>;
+
+    /// Deliveries by key, `None` for those that were never taken; in the order asked for.
+    async fn find_deliveries(&self, keys: &[DeliveryKey]) -> Result<Vec<Option<NewDelivery>>, LogError>;
+
+    /// Subject keys, `None` for those that are not there; in the order asked for.
+    async fn find_subject_keys(
+        &self,
+        subjects: &[(MerchantId, Token)],
+    ) -> Result<Vec<Option<SubjectKey>>, LogError>;
+
+    /// The vault rows of some streams, in the order of positions.
+    async fn read_vault(&self, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError>;
+
+    /// Ends all connections; nothing can be read or appended afterwards.
+    async fn close(&self);
+}
