@@ -1,0 +1,77 @@
+//! The command line.
+
+mod rulebook;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::service::Store;
+
+/// Exit code: differences found, lines refused, or failed. What was good is stored.
+const FAILED: u8 = 1;
+
+/// Real-time order-health screening for shops that sell on many channels at once.
+#[derive(Parser)]
+#[command(name = "orderlight", version, about, infer_subcommands = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service
+    Serve(serve::Serve),
+    /// Work with rulebook files
+    #[command(subcommand)]
+    Rulebook(rulebook::Rulebook),
+}
+
+/// Where the embedded store is.
+#[derive(Args)]
+struct StoreArgs {
+    /// Directory of the embedded store
+    #[arg(long, value_name = "DIR", default_value = "data", env = "ORDERLIGHT_DATA_DIR")]
+    data: PathBuf,
+    /// Master key of the vault, 64 hexadecimal digits; without it the key is a file in the directory
+    #[arg(long, value_name = "HEX", env = "ORDERLIGHT_MASTER_KEY", hide_env_values = true)]
+    master_key: Option<String>,
+}
+
+impl StoreArgs {
+    async fn open(&self) -> anyhow::Result<Store> {
+        Store::open(&self.data, self.master_key.as_deref()).await
+    }
+}
+
+/// Runs the program and answers with its exit code: 0 done, 1 differences found, refused or failed, 2 wrong use.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging();
+    let done = runtime().and_then(|runtime| {
+        runtime.block_on(async {
+            match cli.command {
+                Command::Serve(serve) => serve.run().await,
+                Command::Rulebook(rulebook) => rulebook.run(),
+            }
+        })
+    });
+    done.unwrap_or_else(|error| {
+        eprintln!("orderlight: {error:#}");
+        ExitCode::from(FAILED)
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ORDERLIGHT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

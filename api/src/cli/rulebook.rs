@@ -1,0 +1,53 @@
+//! `orderlight rulebook check FILE`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use super::FAILED;
+
+/// Work with rulebook files
+#[derive(Subcommand)]
+pub(super) enum Rulebook {
+    /// Check a rulebook file and name every fault
+    Check {
+        /// The rulebook as JSON
+        file: PathBuf,
+    },
+}
+
+impl Rulebook {
+    pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
+        let Self::Check { file } = self;
+        match domain::rulebook::Rulebook::read(&bytes(file)?) {
+            Ok(rulebook) => {
+                let (rules, tiers) = (rulebook.rules().len(), rulebook.tiers().len());
+                println!("{}: good, {rules} rules, {tiers} tiers, hash {}", file.display(), rulebook.hash());
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(faults) => {
+                for fault in &faults {
+                    eprintln!("{}: {fault}", file.display());
+                }
+                Ok(ExitCode::from(FAILED))
+            }
+        }
+    }
+}
+
+/// The rulebook that a new store starts with: a file's, or the preset `growth`.
+pub(super) fn first(file: Option<&Path>) -> anyhow::Result<domain::rulebook::Rulebook> {
+    let Some(file) = file else {
+        return domain::rulebook::preset("growth").context("the preset growth is built in");
+    };
+    domain::rulebook::Rulebook::read(&bytes(file)?).map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+        anyhow::anyhow!("{} is no rulebook:{}", file.display(), faults.concat())
+    })
+}
+
+fn bytes(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}

@@ -1,0 +1,189 @@
+//! Errors as RFC 9457 problem details.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::fault::Fault;
+use domain::merchant::MerchantRejection;
+use domain::order::Rejection;
+use engine::Refusal;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An error answer, `application/problem+json`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// A URI of the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:orderlight:problem:invalid_body")]
+    kind: String,
+    /// The kind of problem in words.
+    #[schema(example = "The body is well-formed but invalid")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 422)]
+    status: u16,
+    /// This problem in words.
+    detail: String,
+    /// A stable name for programs.
+    #[schema(example = "invalid_body")]
+    code: &'static str,
+    /// Where the input is bad: all of its faults.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FaultView>,
+    #[serde(skip)]
+    retry_after_seconds: Option<u16>,
+}
+
+/// One fault of an input.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct FaultView {
+    /// RFC 6901 pointer to the place.
+    #[schema(example = "/lines/0/quantity")]
+    pointer: String,
+    /// What is wrong and what was expected.
+    detail: String,
+}
+
+impl Problem {
+    /// A problem of a kind; `code` is its stable name.
+    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:orderlight:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            code,
+            errors: vec![],
+            retry_after_seconds: None,
+        }
+    }
+
+    /// 400: not even readable.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", "The request cannot be read", detail)
+    }
+
+    /// 400: a query or path parameter is wrong.
+    pub fn bad_parameter(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_parameter", "A parameter of the request is wrong", detail)
+    }
+
+    /// 401: no key, or none that counts.
+    pub fn unauthorized() -> Self {
+        let detail = "send the header `Authorization: Bearer <key>` with a key that is neither revoked nor expired";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "No valid key", detail)
+    }
+
+    /// 403: the key lacks the role.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "role_missing", "The key may not do this", detail)
+    }
+
+    /// 404: not there, or not yours.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing", detail)
+    }
+
+    /// 422: readable but wrong; all faults at once.
+    pub fn invalid(faults: Vec<Fault>) -> Self {
+        let detail = match &faults[..] {
+            [only] => only.to_string(),
+            _ => format!("the body has {} faults, see `errors`", faults.len()),
+        };
+        let errors =
+            faults.into_iter().map(|Fault { pointer, detail }| FaultView { pointer, detail }).collect();
+        let title = "The body is well-formed but invalid";
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", title, detail) }
+    }
+
+    /// 503: come back a little later.
+    pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
+        let title = "The service cannot do this now";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail).retry_after(1)
+    }
+
+    /// 500: a fault of ours. The cause is logged where it is turned into this answer, and not told.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "request failed");
+        let title = "The service failed";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", title, "the failure was logged")
+    }
+
+    /// Says when to come back.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u16) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Its HTTP status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::MailboxFull => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "mailbox_full",
+                "Too much is waiting",
+                "the merchant's mailbox is full; nothing was taken, send it again later",
+            )
+            .retry_after(1),
+            Refusal::Unavailable => Self::unavailable("commit_unknown", refusal.to_string()),
+            Refusal::UnknownMerchant => Self::not_found(refusal.to_string()),
+            Refusal::DeliveryKeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "delivery_key_reused",
+                "The delivery key stands for another message",
+                "another body was taken under this delivery key and nothing was stored now; \
+                 to change an order use PATCH /v1/orders/{id}, to send another message use a new Idempotency-Key",
+            ),
+            Refusal::Order(rejection) => rejection.into(),
+            Refusal::Merchant(rejection) => rejection.into(),
+        }
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::NotPlaced => Self::not_found(rejection.to_string()),
+            _ => Self::new(
+                StatusCode::CONFLICT,
+                rejection.code(),
+                "The order's state forbids it",
+                rejection.to_string(),
+            ),
+        }
+    }
+}
+
+impl From<MerchantRejection> for Problem {
+    fn from(rejection: MerchantRejection) -> Self {
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, "The merchant's state forbids it", rejection.to_string());
+        match rejection {
+            MerchantRejection::AlreadyRegistered => conflict("merchant_exists"),
+            MerchantRejection::TooManyKeys => conflict("too_many_keys"),
+            MerchantRejection::NotRegistered | MerchantRejection::NoSuchKey => Self::not_found(rejection.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, retry_after) = (self.status(), self.retry_after_seconds);
+        let mut response = (status, axum::Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,7 @@
+//! Orderlight's service: the HTTP interface, the command line, and what holds them together.
+
+pub mod cli;
+pub mod clock;
+pub mod directory;
+pub mod http;
+pub mod service;

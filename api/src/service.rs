@@ -1,0 +1,141 @@
+//! Everything a running service holds, put together from a data directory and taken apart again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use domain::ids::MerchantId;
+use domain::merchant::{KeyCreated, MerchantCommand, MerchantRegistered, Role};
+use domain::time::Timestamp;
+use domain::rulebook::Rulebook;
+use engine::{Engine, MerchantReceipt, Origin, Refusal};
+use eventlog::EventLog;
+use eventlog::sqlite::SqliteLog;
+use eventlog::vault::Vault;
+use projections::ReadModels;
+
+use crate::clock;
+use crate::directory::{Directory, hash_of};
+
+/// The merchant that a new store starts with.
+pub const DEFAULT_MERCHANT: &str = "default";
+
+/// A store of events with its vault, not yet worked on.
+pub struct Store {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// The vault's keys.
+    pub vault: Arc<Vault>,
+}
+
+impl Store {
+    /// Opens the embedded store in a directory, making it when it is not there. `master_key` is 64 hexadecimal digits;
+    /// without it the key is a file in the directory.
+    pub async fn open(data: &Path, master_key: Option<&str>) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(data).with_context(|| format!("cannot make the data directory {}", data.display()))?;
+        let vault = match master_key {
+            Some(hex) => Vault::from_hex(hex).context("ORDERLIGHT_MASTER_KEY is no master key")?,
+            None => Vault::open_or_create(&data.join("master.key")).context("cannot open the master key")?,
+        };
+        let log = SqliteLog::open(&data.join("log.sqlite")).await.context("cannot open the event log")?;
+        Ok(Self { log: Arc::new(log), vault: Arc::new(vault) })
+    }
+}
+
+/// A running service.
+pub struct Service {
+    /// Decides.
+    pub engine: Engine,
+    /// Answers look-ups.
+    pub models: ReadModels,
+    /// Knows who may do what.
+    pub directory: Directory,
+    /// The log itself, for histories.
+    pub log: Arc<dyn EventLog>,
+    /// Tokens and personal data.
+    pub vault: Arc<Vault>,
+}
+
+impl Service {
+    /// Starts writers and projections on the store of a data directory; a new store gets the merchant `default`.
+    pub async fn start(data: &Path, store: Store, first_rulebook: Rulebook) -> anyhow::Result<Self> {
+        let Store { log, vault } = store;
+        let directory = Directory::open(&*log).await.context("cannot read the merchants")?;
+        let engine = Engine::open(log.clone(), vault.clone(), clock::system(), first_rulebook)
+            .await
+            .context("cannot start the engine")?;
+        let models = ReadModels::open(&data.join("read.sqlite"), log.clone())
+            .await
+            .context("cannot open the read models")?;
+        models.start();
+        let service = Self { engine, models, directory, log, vault };
+        service.register_default().await?;
+        Ok(service)
+    }
+
+    async fn register_default(&self) -> anyhow::Result<()> {
+        let id: MerchantId = DEFAULT_MERCHANT.parse().context("the default merchant has an id")?;
+        if self.directory.merchant(&id).is_some() {
+            return Ok(());
+        }
+        let registered =
+            MerchantRegistered { name: "Default".into(), time_zone: "Asia/Shanghai".into(), currency: "CNY".into() };
+        self.command(&id, "orderlight", MerchantCommand::Register(registered)).await?;
+        Ok(())
+    }
+
+    /// Makes sure that somebody can call the API: with a token given from outside, or with a key that the first start makes
+    /// and prints once.
+    pub async fn bootstrap(&self, token: Option<&str>) -> anyhow::Result<()> {
+        let id: MerchantId = DEFAULT_MERCHANT.parse().context("the default merchant has an id")?;
+        if let Some(token) = token {
+            self.directory.set_bootstrap(id, token);
+            return Ok(());
+        }
+        let has_keys = self.directory.merchant(&id).is_some_and(|merchant| !merchant.keys().is_empty());
+        if has_keys {
+            return Ok(());
+        }
+        let (key, created) = new_key("first", vec![Role::Admin, Role::Platform], None)?;
+        self.command(&id, "orderlight", MerchantCommand::CreateKey(created)).await?;
+        println!("administrator's key of the merchant {DEFAULT_MERCHANT}, shown only now: {key}");
+        Ok(())
+    }
+
+    /// Decides a command about a merchant; the directory knows of it before the answer.
+    pub async fn command(
+        &self,
+        merchant: &MerchantId,
+        actor: &str,
+        command: MerchantCommand,
+    ) -> Result<MerchantReceipt, Refusal> {
+        let origin = Origin { actor: actor.to_owned(), source: "api".to_owned() };
+        let receipt = self.engine.command(merchant, origin, command).await?;
+        for event in &receipt.events {
+            self.directory.apply(merchant, event.clone());
+        }
+        Ok(receipt)
+    }
+
+    /// Finishes what waits and closes the store.
+    pub async fn stop(self) {
+        self.engine.close().await;
+        self.models.stop().await;
+        self.log.close().await;
+    }
+}
+
+/// A new key, `olk_` and 64 hexadecimal digits, with what is kept of it.
+pub fn new_key(
+    name: &str,
+    roles: Vec<Role>,
+    expires_at: Option<Timestamp>,
+) -> anyhow::Result<(String, KeyCreated)> {
+    let mut random = [0; 40];
+    getrandom::fill(&mut random).context("the system has no randomness")?;
+    let (id, secret) = random.split_at(8);
+    let key = format!("olk_{}", hex::encode(secret));
+    let hash = hex::encode(hash_of(&key)).into();
+    let created = KeyCreated { id: hex::encode(id).into(), name: name.into(), hash, roles, expires_at };
+    Ok((key, created))
+}

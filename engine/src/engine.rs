@@ -1,0 +1,202 @@
+//! The handle that the rest of the process holds: finds the partition, prepares the work, waits for the durable answer.
+
+use std::sync::Arc;
+
+use domain::ids::MerchantId;
+use domain::merchant::MerchantCommand;
+use domain::notice::{Content, Notice, Tokeniser, subject, tokenise};
+use domain::order::Facts;
+use domain::rulebook::Rulebook;
+use eventlog::vault::Vault;
+use eventlog::{EventLog, delivery_key};
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::work::{
+    Delivery, MerchantReceipt, MerchantWork, NoticeWork, Origin, Personal, Receipt, Refusal, Work, WorkContent,
+};
+use crate::writer::{Clock, OpenError, Tools, Writer};
+
+/// Work that can wait in front of one writer; past it, [`Refusal::MailboxFull`].
+pub const MAILBOX_MAX: usize = 4_096;
+
+/// The engine: one writer for each partition of the log.
+pub struct Engine {
+    mailboxes: Vec<mpsc::Sender<Work>>,
+    writers: Vec<JoinHandle<()>>,
+    vault: Arc<Vault>,
+}
+
+/// A notice that is in a mailbox; its answer comes after the commit.
+pub struct Pending(oneshot::Receiver<Result<Receipt, Refusal>>);
+
+impl Pending {
+    /// Waits for the commit.
+    pub async fn receipt(self) -> Result<Receipt, Refusal> {
+        self.0.await.unwrap_or(Err(Refusal::Unavailable))
+    }
+}
+
+/// What to do while a mailbox is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WhenFull {
+    /// Refuse, so that the sender comes back later.
+    Refuse,
+    /// Wait: for senders that are slowed down by waiting, such as a stream or an import.
+    Wait,
+}
+
+impl Engine {
+    /// Takes all partitions over and folds their logs. `first_rulebook` is what a new merchant starts with.
+    pub async fn open(
+        log: Arc<dyn EventLog>,
+        vault: Arc<Vault>,
+        clock: Clock,
+        first_rulebook: Rulebook,
+    ) -> Result<Self, OpenError> {
+        let partitions = log.partitions();
+        let tools = Tools { log, vault: vault.clone(), clock, first_rulebook: Arc::new(first_rulebook) };
+        let (mut mailboxes, mut writers) = (vec![], vec![]);
+        for partition in 0..partitions {
+            let writer = Writer::open(tools.clone(), partition).await?;
+            let (mailbox, work) = mpsc::channel(MAILBOX_MAX);
+            mailboxes.push(mailbox);
+            writers.push(tokio::spawn(writer.run(work)));
+        }
+        Ok(Self { mailboxes, writers, vault })
+    }
+
+    /// Whether every writer is at work.
+    pub fn is_healthy(&self) -> bool {
+        self.writers.iter().all(|writer| !writer.is_finished())
+    }
+
+    /// Work that waits, over all partitions.
+    pub fn waiting(&self) -> usize {
+        self.mailboxes.iter().map(|mailbox| mailbox.max_capacity() - mailbox.capacity()).sum()
+    }
+
+    /// Puts a notice into its partition's mailbox. Notices of one sender are decided in the order of these calls.
+    ///
+    /// The notice must be valid ([`domain::notice::validate`]).
+    pub async fn submit(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        notice: Notice,
+        when_full: WhenFull,
+    ) -> Result<Pending, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Notice(Box::new(self.prepare(merchant, origin, notice, reply)));
+        self.send(merchant, work, when_full).await?;
+        Ok(Pending(answer))
+    }
+
+    /// Decides a command about a merchant, durably.
+    pub async fn command(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        command: MerchantCommand,
+    ) -> Result<MerchantReceipt, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Merchant(Box::new(MerchantWork { merchant: merchant.clone(), origin, command, reply }));
+        self.send(merchant, work, WhenFull::Refuse).await?;
+        answer.await.unwrap_or(Err(Refusal::Unavailable))
+    }
+
+    /// Lets the writers finish what waits, and ends them.
+    pub async fn close(self) {
+        drop(self.mailboxes);
+        for writer in self.writers {
+            if let Err(error) = writer.await {
+                tracing::error!(error = &error as &dyn std::error::Error, "writer ended badly");
+            }
+        }
+    }
+
+    async fn send(&self, merchant: &MerchantId, work: Work, when_full: WhenFull) -> Result<(), Refusal> {
+        let mailbox = &self.mailboxes[partition_of(merchant, self.mailboxes.len())];
+        match when_full {
+            WhenFull::Refuse => mailbox.try_send(work).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Refusal::MailboxFull,
+                mpsc::error::TrySendError::Closed(_) => Refusal::Unavailable,
+            }),
+            WhenFull::Wait => mailbox.send(work).await.map_err(|_| Refusal::Unavailable),
+        }
+    }
+
+    /// Everything that needs no memory of the partition is done here, beside the writer.
+    fn prepare(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        notice: Notice,
+        reply: oneshot::Sender<Result<Receipt, Refusal>>,
+    ) -> NoticeWork {
+        let delivery = message_id(&notice).map(|id| Delivery {
+            key: delivery_key(merchant, &origin.source, &id),
+            body: self.vault.body_digest(merchant, &canonical(&notice)),
+        });
+        let tokens = self.vault.tokeniser(merchant);
+        let Notice { order, occurred_at, message_id, content } = notice;
+        let content = match content {
+            Content::Placed(facts) => {
+                let (facts, personal) = split(&facts, &tokens, order.as_str());
+                WorkContent::Placed(facts, personal)
+            }
+            Content::Amended(facts) => {
+                let (facts, personal) = split(&facts, &tokens, order.as_str());
+                WorkContent::Amended(facts, personal)
+            }
+            Content::Status { source, status } => {
+                WorkContent::Status { source: source.unwrap_or_else(|| origin.source.clone()).into(), status }
+            }
+        };
+        NoticeWork { merchant: merchant.clone(), origin, order, occurred_at, message_id, delivery, content, reply }
+    }
+}
+
+/// A merchant's partition: the first eight bytes of the SHA-256 of its id, modulo the number of partitions.
+pub fn partition_of(merchant: &MerchantId, partitions: usize) -> usize {
+    let hash = Sha256::digest(merchant.as_str().as_bytes());
+    let number = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes"));
+    let partitions = u64::try_from(partitions).expect("a count fits").max(1);
+    usize::try_from(number % partitions).expect("smaller than a count")
+}
+
+/// The number by which a repeated message is recognised. A placement without one is recognised by its order; amendments
+/// and statuses without one need none, for facts and reports that are known already change nothing.
+fn message_id(notice: &Notice) -> Option<String> {
+    match (&notice.message_id, &notice.content) {
+        (Some(id), _) => Some(format!("={id}")),
+        (None, Content::Placed(_)) => Some(format!("placed:{}", notice.order)),
+        (None, Content::Amended(_) | Content::Status { .. }) => None,
+    }
+}
+
+/// What a message says, in one form whatever its spelling.
+fn canonical(notice: &Notice) -> Vec<u8> {
+    let (facts, status) = match &notice.content {
+        Content::Placed(facts) | Content::Amended(facts) => (Some(facts), None),
+        Content::Status { source, status } => (None, Some((source, status))),
+    };
+    let said = (notice.content.kind(), &notice.order, notice.occurred_at, facts, status);
+    serde_json::to_vec(&said).expect("plain data has a JSON form")
+}
+
+/// Facts for the log, and personal data for the vault.
+fn split(
+    facts: &domain::notice::OrderFacts,
+    tokens: &dyn Tokeniser,
+    order: &str,
+) -> (Facts, Option<Personal>) {
+    let (mut facts, personal) = tokenise(facts, tokens);
+    let personal = personal.map(|personal| {
+        let json = serde_json::to_string(&personal).expect("plain data has a JSON form");
+        facts.personal = Some(tokens.token("personal", &json));
+        Personal { subject: subject(&facts, tokens.token("order", order)), json: json.into_bytes() }
+    });
+    (facts, personal)
+}

@@ -1,0 +1,23 @@
+//! The engine: notices in, decisions out.
+//!
+//! One writer per partition takes what waits in its bounded mailbox, decides it in order, commits it in one transaction and
+//! only then answers. What it remembers (windows, hot orders, data keys) is a fold over the log and can be thrown away.
+
+mod batch;
+mod drive;
+mod engine;
+mod memory;
+mod merchants;
+mod notices;
+mod orders;
+mod replay;
+mod sealing;
+pub mod windows;
+mod work;
+mod writer;
+
+pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull, partition_of};
+pub use memory::FoldError;
+pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, replay};
+pub use work::{MerchantReceipt, Origin, Outcome, Receipt, Refusal, RiskView};
+pub use writer::{Clock, OpenError};

@@ -1,0 +1,108 @@
+//! The order cache: hot orders with a bound; what is missing for a batch is read in one go.
+
+use std::num::NonZeroUsize;
+
+use cqrs_es::Aggregate;
+use domain::ids::{MerchantId, OrderId};
+use domain::order::Order;
+use eventlog::{EventLog, LogError, RecordedEvent, StreamId, StreamKey};
+use lru::LruCache;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
+use crate::memory::read;
+
+/// The most orders kept: an order takes about one kilobyte.
+const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+
+/// An order as of its last event.
+#[derive(Clone, Default)]
+pub(crate) struct CachedOrder {
+    /// Its stream; `None` while it has no event.
+    pub(crate) stream: Option<StreamId>,
+    /// The sequence of its last event.
+    pub(crate) sequence: u64,
+    /// Where it stands.
+    pub(crate) order: Order,
+}
+
+pub(crate) type OrderKey = (MerchantId, OrderId);
+
+/// The only writer of a partition may remember also that an order is not there.
+pub(crate) struct Orders {
+    cache: LruCache<OrderKey, CachedOrder, FxBuildHasher>,
+}
+
+impl Orders {
+    pub(crate) fn new() -> Self {
+        Self { cache: LruCache::with_hasher(CACHED_ORDERS_MAX, FxBuildHasher) }
+    }
+
+    /// Takes an order out, to be put back when it is decided.
+    pub(crate) fn take(&mut self, key: &OrderKey) -> CachedOrder {
+        self.cache.pop(key).unwrap_or_default()
+    }
+
+    pub(crate) fn put(&mut self, key: OrderKey, order: CachedOrder) {
+        self.cache.put(key, order);
+    }
+
+    pub(crate) fn get(&mut self, key: &OrderKey) -> Option<&CachedOrder> {
+        self.cache.get(key)
+    }
+
+    /// Makes sure that all of these are in the cache.
+    pub(crate) async fn load(&mut self, log: &dyn EventLog, keys: &[OrderKey]) -> Result<(), LogError> {
+        let mut missing: Vec<&OrderKey> = keys.iter().filter(|key| !self.cache.contains(key)).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<StreamKey> = missing.iter().map(|(merchant, order)| stream_key(merchant, order)).collect();
+        let streams = log.find_streams(&names).await?;
+        let known: Vec<StreamId> = streams.iter().copied().flatten().collect();
+        let mut folded = if known.is_empty() { FxHashMap::default() } else { fold_streams(log, &known).await? };
+        for (key, stream) in missing.into_iter().zip(streams) {
+            let order = stream.and_then(|stream| folded.remove(&stream)).unwrap_or_default();
+            self.cache.put(key.clone(), order);
+        }
+        Ok(())
+    }
+}
+
+/// What names an order's stream.
+pub(crate) fn stream_key(merchant: &MerchantId, order: &OrderId) -> StreamKey {
+    StreamKey {
+        merchant: merchant.clone(),
+        aggregate_type: Order::TYPE.into(),
+        aggregate_id: order.as_str().into(),
+    }
+}
+
+async fn fold_streams(
+    log: &dyn EventLog,
+    streams: &[StreamId],
+) -> Result<FxHashMap<StreamId, CachedOrder>, LogError> {
+    let mut folded: FxHashMap<StreamId, CachedOrder> = FxHashMap::default();
+    for event in log.read_streams(streams).await? {
+        let cached = folded.entry(event.stream).or_default();
+        fold_one(cached, &event)?;
+    }
+    Ok(folded)
+}
+
+/// An order as it stood when its stream had so many events.
+pub(crate) async fn order_at(log: &dyn EventLog, stream: StreamId, sequence: u64) -> Result<CachedOrder, LogError> {
+    let mut cached = CachedOrder::default();
+    for event in log.read_streams(&[stream]).await?.iter().filter(|event| event.sequence <= sequence) {
+        fold_one(&mut cached, event)?;
+    }
+    Ok(cached)
+}
+
+fn fold_one(cached: &mut CachedOrder, event: &RecordedEvent) -> Result<(), LogError> {
+    cached.order.apply(read(event).map_err(|error| LogError::Damaged(error.to_string()))?);
+    cached.stream = Some(event.stream);
+    cached.sequence = event.sequence;
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! The orders of one entity: most have one or a few, and those are simply looked through.
+
+use super::crowd::Crowd;
+use super::memory::Memory;
+use super::order::{Dimension, Key, Order, Position};
+use super::profile::Past;
+use super::series::{Entry, Stretch, Sum};
+use super::tally::{Tally, Totals, is_abandoned};
+
+/// An entity with more orders than this gets a [`Crowd`].
+const FEW_MAX: usize = 16;
+
+/// The arrivals of an entity's remembered orders. What a feature says does not depend on which of these it is.
+pub(super) enum Group {
+    One(u64),
+    Few(Vec<u64>),
+    Many(Box<Crowd>),
+}
+
+impl Group {
+    /// Adds an order that is already in memory.
+    pub(super) fn insert(&mut self, memory: &Memory, order: &Order, past: Option<&Past>) {
+        let arrival = order.position.arrival;
+        match self {
+            Self::One(first) => *self = Self::Few(vec![*first, arrival]),
+            Self::Few(few) if few.len() < FEW_MAX => few.push(arrival),
+            Self::Few(few) => {
+                let mut crowd = Box::<Crowd>::default();
+                few.iter().filter_map(|arrival| memory.get(*arrival)).for_each(|order| crowd.insert(order, past));
+                crowd.insert(order, past);
+                *self = Self::Many(crowd);
+            }
+            Self::Many(crowd) => crowd.insert(order, past),
+        }
+    }
+
+    /// Takes an order out as if it had never been; says whether none is left.
+    #[must_use]
+    pub(super) fn remove(&mut self, order: &Order, past: Option<&Past>) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Few(few) => take(few, order),
+            Self::Many(crowd) => {
+                crowd.remove(order, past);
+                crowd.is_empty()
+            }
+        }
+    }
+
+    /// Takes out the earliest order, before it moves into its customer's past; says whether none is left.
+    #[must_use]
+    pub(super) fn evict(&mut self, order: &Order, past: Option<&Past>) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Few(few) => take(few, order),
+            Self::Many(crowd) => {
+                crowd.evict(order, past);
+                crowd.is_empty()
+            }
+        }
+    }
+
+    /// Follows a report about an order that was `before` when it was last seen.
+    pub(super) fn follow(&mut self, before: &Order, after: &Order, past: Option<&Past>) {
+        if let Self::Many(crowd) = self {
+            crowd.follow(before, after, past);
+        }
+    }
+
+    pub(super) fn totals(&self, memory: &Memory, stretch: Stretch) -> Totals {
+        match self {
+            Self::Many(crowd) => crowd.totals(stretch),
+            few => few
+                .within(memory, stretch)
+                .fold(Totals::default(), |totals, order| totals.plus(&Tally::of(order).sum())),
+        }
+    }
+
+    /// Orders called off, or overdue at the end of the stretch, without having been paid.
+    pub(super) fn abandoned(&self, memory: &Memory, stretch: Stretch) -> u64 {
+        match self {
+            Self::Many(crowd) => crowd.abandoned(stretch),
+            few => few
+                .within(memory, stretch)
+                .map(|order| u64::from(is_abandoned(&Tally::of(order), stretch.through)))
+                .sum(),
+        }
+    }
+
+    /// Different known values.
+    pub(super) fn distinct(&mut self, memory: &Memory, stretch: Stretch, dimension: Dimension) -> usize {
+        match self {
+            Self::Many(crowd) => crowd.distinct(memory, dimension).count(stretch),
+            few => different(few.within(memory, stretch).filter_map(|order| order.value(dimension))).count(),
+        }
+    }
+
+    /// Different known addresses that are not familiar to the order at a position, the last of the stretch.
+    pub(super) fn unfamiliar(
+        &mut self,
+        memory: &Memory,
+        stretch: Stretch,
+        at: Position,
+        past: Option<&Past>,
+    ) -> usize {
+        if let Self::Many(crowd) = self {
+            return crowd.unfamiliar(memory, stretch, at, past);
+        }
+        let used = self.within(memory, stretch).filter_map(|order| order.value(Dimension::Address));
+        different(used).filter(|address| !self.few_familiar(memory, *address, at, past)).count()
+    }
+
+    /// The most units of one of an order's SKUs.
+    pub(super) fn most_units(&mut self, memory: &Memory, stretch: Stretch, order: &Order) -> Option<u64> {
+        let skus = order.skus.as_ref()?.iter().map(|units| units.sku);
+        let most = match self {
+            Self::Many(crowd) => skus.map(|sku| crowd.units(memory, stretch, sku)).max(),
+            few => skus.map(|sku| few.few_units(memory, stretch, sku)).max(),
+        };
+        Some(most.unwrap_or(0))
+    }
+
+    /// Whether no order of the group is earlier.
+    pub(super) fn is_first(&self, memory: &Memory, position: Position) -> bool {
+        match self {
+            Self::Many(crowd) => crowd.is_first(position),
+            few => few.orders(memory).all(|order| order.position >= position),
+        }
+    }
+
+    /// Whether an earlier remembered order has the order's device; an evicted one may count too.
+    pub(super) fn device_occurred(&mut self, memory: &Memory, order: &Order) -> bool {
+        let (at, device) = (order.position, order.value(Dimension::Device));
+        match self {
+            Self::Many(crowd) => crowd.distinct(memory, Dimension::Device).occurred_before(at),
+            few => few
+                .orders(memory)
+                .any(|other| other.position < at && device.is_some() && other.value(Dimension::Device) == device),
+        }
+    }
+
+    /// Where the last earlier order with a known address went.
+    pub(super) fn address_before(&mut self, memory: &Memory, position: Position) -> Option<Key> {
+        match self {
+            Self::Many(crowd) => crowd.distinct(memory, Dimension::Address).value_before(position),
+            few => few
+                .orders(memory)
+                .filter(|order| order.position < position)
+                .filter_map(|order| Some((order.position, order.value(Dimension::Address)?)))
+                .max()
+                .map(|(_, address)| address),
+        }
+    }
+
+    /// Whether enough earlier orders to the address were good.
+    pub(super) fn is_familiar(&mut self, memory: &Memory, address: Key, at: Position, past: Option<&Past>) -> bool {
+        match self {
+            Self::Many(crowd) => crowd.is_familiar(memory, address, at, past),
+            few => few.few_familiar(memory, address, at, past),
+        }
+    }
+
+    fn few_familiar(&self, memory: &Memory, address: Key, at: Position, past: Option<&Past>) -> bool {
+        let earlier = self.orders(memory).filter(|order| order.position < at);
+        let good = earlier.filter(|order| order.good_address() == Some(address)).count();
+        good + past.map_or(0, |past| past.good_orders(address)) >= super::familiar::GOOD_ORDERS_MIN
+    }
+
+    fn few_units(&self, memory: &Memory, stretch: Stretch, sku: Key) -> u64 {
+        let skus = self.within(memory, stretch).flat_map(|order| order.skus.iter().flatten());
+        skus.filter(|units| units.sku == sku).fold(0, |total: u64, units| total.saturating_add(units.units))
+    }
+
+    fn within<'a>(&'a self, memory: &'a Memory, stretch: Stretch) -> impl Iterator<Item = &'a Order> {
+        self.orders(memory).filter(move |order| stretch.holds(order.position.time))
+    }
+
+    /// The orders of a small group, in no particular order.
+    fn orders<'a>(&'a self, memory: &'a Memory) -> impl Iterator<Item = &'a Order> {
+        let arrivals = match self {
+            Self::One(arrival) => std::slice::from_ref(arrival),
+            Self::Few(few) => few,
+            Self::Many(_) => &[],
+        };
+        arrivals.iter().filter_map(|arrival| memory.get(*arrival))
+    }
+}
+
+/// Takes an order out of a few; says whether none is left.
+fn take(few: &mut Vec<u64>, order: &Order) -> bool {
+    if let Some(index) = few.iter().position(|arrival| *arrival == order.position.arrival) {
+        few.swap_remove(index);
+    }
+    few.is_empty()
+}
+
+/// At most [`FEW_MAX`] values, each once.
+fn different(values: impl Iterator<Item = Key>) -> impl Iterator<Item = Key> {
+    let mut seen = [None; FEW_MAX];
+    let mut count = 0;
+    for value in values {
+        if !seen[..count].contains(&Some(value)) {
+            seen[count] = Some(value);
+            count += 1;
+        }
+    }
+    seen.into_iter().flatten()
+}

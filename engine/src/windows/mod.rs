@@ -1,0 +1,192 @@
+//! Sliding windows: what an order looks like among the other orders of its merchant.
+//!
+//! One [`Windows`] per merchant is a fold over the merchant's order events in log order, and nothing else: no clock, no
+//! randomness, no order of a hash map reaches a result. An order lies at its event time, which is `placed_at` unless that
+//! is too far ahead of our clock; a window `w` of an order at `t` covers `(t − w, t]`. What arrives late goes to its place
+//! and is seen from there, and by everything that is asked later. Where "earlier" is asked (is the customer new, did the
+//! address change), orders of equal time follow each other as they arrived.
+//!
+//! An order counts from its placement on, whatever becomes of it. Its facts may change and its entities with them; then it
+//! moves. A report may come before the placement and is kept for it.
+//!
+//! # What is remembered
+//!
+//! Orders are remembered for [`RETENTION`] behind the newest event time: the longest window plus as much lateness again.
+//! A window that would hold orders older than the newest forgotten one is unknown, never guessed. Of a customer's
+//! forgotten orders remain the devices, the last address and where good orders went, in some 200 bytes per customer.
+//!
+//! # What it costs
+//!
+//! The orders of an entity that has few of them are looked through. An entity with many has them in a [`series::Series`]:
+//! counts and sums in O(log n), also for late orders and late payments; distinct values in O(log n) for an order in time
+//! and one comparison more for each order that is already behind a late one. The units of a SKU, distinct values and
+//! familiar addresses of such an entity are indexed when a feature first asks for them, in one pass over its orders.
+
+mod crowd;
+mod distinct;
+mod entities;
+mod facts;
+mod familiar;
+mod group;
+mod memory;
+mod observe;
+mod order;
+mod profile;
+mod reports;
+mod series;
+mod tally;
+
+use chrono_tz::Tz;
+use domain::feature::{FeatureRef, Value, WINDOW_MAX};
+use domain::order::{Facts, OrderEvent, Status};
+use domain::time::{Span, Timestamp};
+use rustc_hash::FxHashMap;
+
+use entities::Entities;
+use facts::Own;
+use memory::Memory;
+use observe::View;
+use order::{Order, Reported};
+use reports::EarlyReports;
+use series::Series;
+use tally::Unpaid;
+
+/// How far behind the newest event time orders are remembered: the longest window, and an order as late as that.
+pub const RETENTION: Span = Span::from_millis(WINDOW_MAX.millis() * 2);
+
+/// The sliding windows of one merchant.
+#[derive(Default)]
+pub struct Windows {
+    memory: Memory,
+    /// The arrival of each remembered order, by its stream number.
+    arrivals: FxHashMap<u64, u64>,
+    entities: Entities,
+    /// All remembered orders by time: the merchant's unpaid ones, and which is to be evicted next.
+    merchant: Series<Unpaid>,
+    early: EarlyReports,
+    /// The newest event time of any order so far, in milliseconds.
+    newest: Option<i64>,
+    /// The latest event time of an order that is no longer remembered.
+    forgotten: Option<i64>,
+}
+
+impl Windows {
+    /// Without any order.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Folds one event of the order whose stream number is `order`. Only placements, amendments and reports matter.
+    pub fn apply(&mut self, order: u64, event: &OrderEvent, recorded_at: Timestamp) {
+        match event {
+            OrderEvent::Placed(placed) => self.place(order, &placed.facts, recorded_at),
+            OrderEvent::Amended(amended) => self.amend(order, &amended.changes),
+            OrderEvent::StatusReported(report) => self.report(order, report.status, recorded_at),
+            OrderEvent::Scored(_)
+            | OrderEvent::Challenged(_)
+            | OrderEvent::Verified(_)
+            | OrderEvent::Frozen(_)
+            | OrderEvent::Released(_)
+            | OrderEvent::ReviewOpened(_)
+            | OrderEvent::ReviewClaimed(_)
+            | OrderEvent::ReviewReturned(_)
+            | OrderEvent::Noted(_)
+            | OrderEvent::PersonalDataRevealed(_) => {}
+        }
+    }
+
+    /// Reads features of an order that was applied into `out`, which is cleared first: one entry per feature, in order,
+    /// `None` for what is not known. Of an order that is no longer remembered only its own facts are known.
+    pub fn observe(
+        &mut self,
+        order: u64,
+        channel: &str,
+        facts: &Facts,
+        zone: Tz,
+        features: &[FeatureRef],
+        out: &mut Vec<Option<Value>>,
+    ) {
+        out.clear();
+        let Self { memory, arrivals, entities, merchant, forgotten, .. } = self;
+        let remembered = arrivals.get(&order).and_then(|arrival| memory.get(*arrival));
+        let time = remembered.map(|order| Timestamp::from_millis(order.position.time)).or(facts.placed_at);
+        let own = Own { facts, channel, time, zone };
+        let mut view = remembered.map(|order| View { order, memory, entities, merchant, forgotten: *forgotten });
+        out.extend(features.iter().map(|feature| {
+            let among_others = view.as_mut().and_then(|view| view.read(*feature));
+            among_others.or_else(|| own.read(feature.feature))
+        }));
+    }
+
+    /// How many orders are remembered.
+    pub fn remembered(&self) -> usize {
+        self.memory.len()
+    }
+
+    fn place(&mut self, number: u64, facts: &Facts, recorded_at: Timestamp) {
+        self.early.forget_before(recorded_at);
+        if self.arrivals.contains_key(&number) {
+            return;
+        }
+        let reported = self.early.take(number);
+        let arrival = self.memory.next_arrival();
+        let order = Order::placed(number, arrival, reported, facts, recorded_at);
+        self.memory.push(order.clone());
+        self.arrivals.insert(number, arrival);
+        self.insert(&order);
+        self.evict();
+    }
+
+    fn amend(&mut self, number: u64, changes: &Facts) {
+        let Some(order) = self.arrivals.get(&number).and_then(|arrival| self.memory.get_mut(*arrival)) else { return };
+        let before = order.clone();
+        order.merge(changes);
+        if *order == before {
+            return;
+        }
+        let after = order.clone();
+        self.merchant.remove(before.position);
+        self.entities.remove(&before);
+        self.insert(&after);
+        self.evict();
+    }
+
+    fn report(&mut self, number: u64, status: Status, recorded_at: Timestamp) {
+        let Some(arrival) = self.arrivals.get(&number) else {
+            self.early.forget_before(recorded_at);
+            return self.early.report(number, status, recorded_at);
+        };
+        let Some(order) = self.memory.get_mut(*arrival) else { return };
+        let before = order.clone();
+        order.reported = order.reported.with(status);
+        if has_same_effect(before.reported, order.reported) {
+            return;
+        }
+        let after = order.clone();
+        self.merchant.update(after.position, |entry| entry.unpaid = after.reported.is_unpaid());
+        self.entities.follow(&before, &after);
+    }
+
+    fn insert(&mut self, order: &Order) {
+        self.newest = self.newest.max(Some(order.position.time));
+        self.merchant.insert(Unpaid { position: order.position, unpaid: order.reported.is_unpaid() });
+        self.entities.insert(&self.memory, order);
+    }
+
+    /// Lets go of what lies behind the horizon.
+    fn evict(&mut self) {
+        let horizon = self.newest.map_or(i64::MIN, |newest| newest.saturating_sub(RETENTION.millis()));
+        while let Some(first) = self.merchant.first().map(|first| first.position).filter(|first| first.time < horizon) {
+            self.merchant.remove(first);
+            let order = self.memory.take(first.arrival).expect("every order of the merchant's series is in memory");
+            self.arrivals.remove(&order.number);
+            self.entities.evict(&order);
+            self.forgotten = self.forgotten.max(Some(first.time));
+        }
+    }
+}
+
+fn has_same_effect(before: Reported, after: Reported) -> bool {
+    (before.is_unpaid(), before.is_called_off(), before.is_good())
+        == (after.is_unpaid(), after.is_called_off(), after.is_good())
+}

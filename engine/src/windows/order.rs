@@ -1,0 +1,247 @@
+//! What the windows keep of an order: short tokens, sums and flags; no text and nothing that a feature does not read.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::num::NonZeroU64;
+
+use domain::feature::Entity;
+use domain::ids::Token;
+use domain::order::{CustomerFacts, DeliveryFacts, Facts, Line, PhoneFacts, Status};
+use domain::phone::PhoneKind;
+use domain::time::{Timestamp, window_time};
+
+/// Stands for a customer, a device, an address and so on: a token's first eight bytes, or eight bytes of a text's hash.
+/// Never zero, so that an unknown one costs no extra byte.
+pub(super) type Key = NonZeroU64;
+
+/// Where an order lies among all others: by event time, and by arrival among equal times. "Earlier" always means this.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Position {
+    /// Event time, in milliseconds since the epoch.
+    pub(super) time: i64,
+    /// The how manyth placed order it is; unique.
+    pub(super) arrival: u64,
+}
+
+impl Position {
+    /// Behind every order of that time, and before every order of a later one.
+    pub(super) const fn end_of(time: i64) -> Self {
+        Self { time, arrival: u64::MAX }
+    }
+}
+
+/// What distinct counts tell apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Dimension {
+    Customer,
+    Device,
+    Address,
+    Phone,
+}
+
+impl Dimension {
+    pub(super) const ALL: [Self; 4] = [Self::Customer, Self::Device, Self::Address, Self::Phone];
+}
+
+/// Every status that says an order was paid: what left or was given back was paid for.
+const PAID: u8 = bit(Status::Paid)
+    | bit(Status::PartiallyShipped)
+    | bit(Status::Shipped)
+    | bit(Status::Delivered)
+    | bit(Status::Completed)
+    | bit(Status::RefundRequested)
+    | bit(Status::Refunded);
+const ARRIVED: u8 = bit(Status::Delivered) | bit(Status::Completed);
+
+const fn bit(status: Status) -> u8 {
+    match status {
+        Status::Paid => 1,
+        Status::PartiallyShipped => 2,
+        Status::Shipped => 4,
+        Status::Delivered => 8,
+        Status::Completed => 16,
+        Status::Cancelled => 32,
+        Status::RefundRequested => 64,
+        Status::Refunded => 128,
+    }
+}
+
+/// Which statuses were reported. It only grows, so the order of the reports does not matter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Reported(u8);
+
+impl Reported {
+    /// With one more.
+    pub(super) const fn with(self, status: Status) -> Self {
+        Self(self.0 | bit(status))
+    }
+
+    pub(super) const fn is_unpaid(self) -> bool {
+        self.0 & PAID == 0
+    }
+
+    /// Called off without having been paid.
+    pub(super) const fn is_called_off(self) -> bool {
+        self.is_unpaid() && self.0 & bit(Status::Cancelled) != 0
+    }
+
+    /// Paid, arrived and kept: what makes an address familiar.
+    pub(super) const fn is_good(self) -> bool {
+        self.0 & ARRIVED != 0 && self.0 & bit(Status::Refunded) == 0
+    }
+}
+
+/// The units of one SKU in one order, over all of its lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct SkuUnits {
+    pub(super) sku: Key,
+    pub(super) units: u64,
+}
+
+/// One remembered order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Order {
+    /// Its stream number.
+    pub(super) number: u64,
+    pub(super) position: Position,
+    /// When its placement was recorded: bounds what its own clock may claim.
+    recorded_at: Timestamp,
+    pub(super) reported: Reported,
+    customer: Option<Key>,
+    device: Option<Key>,
+    ip: Option<Key>,
+    net: Option<Key>,
+    buyer_phone: Option<Number>,
+    recipient_phone: Option<Number>,
+    address: Option<Key>,
+    region: Option<Key>,
+    /// In minor units; zero where unknown.
+    pub(super) amount: i64,
+    /// Units of all lines; zero where unknown.
+    pub(super) quantity: u64,
+    /// Until when it must be paid, in milliseconds; the end of time where it need not be.
+    pub(super) due: i64,
+    pub(super) skus: Option<Box<[SkuUnits]>>,
+}
+
+/// A phone number; `None` inside for one that a platform put in place of the real one.
+type Number = Option<Key>;
+
+impl Order {
+    /// The order as it is placed.
+    pub(super) fn placed(number: u64, arrival: u64, reported: Reported, facts: &Facts, recorded_at: Timestamp) -> Self {
+        let mut order = Self {
+            number,
+            position: Position { time: recorded_at.millis(), arrival },
+            recorded_at,
+            reported,
+            customer: None,
+            device: None,
+            ip: None,
+            net: None,
+            buyer_phone: None,
+            recipient_phone: None,
+            address: None,
+            region: None,
+            amount: 0,
+            quantity: 0,
+            due: i64::MAX,
+            skus: None,
+        };
+        order.merge(facts);
+        order
+    }
+
+    /// Takes over what is known, leaf by leaf, and keeps the rest.
+    pub(super) fn merge(&mut self, changes: &Facts) {
+        if let Some(placed_at) = changes.placed_at {
+            self.position.time = window_time(placed_at, self.recorded_at).millis();
+        }
+        self.amount = changes.amount.unwrap_or(self.amount);
+        if let Some(lines) = &changes.lines {
+            self.quantity = lines.iter().map(|line| u64::from(line.quantity)).sum();
+            self.skus = Some(units_by_sku(lines));
+        }
+        if let Some(customer) = &changes.customer {
+            self.merge_customer(customer);
+        }
+        if let Some(delivery) = &changes.delivery {
+            self.merge_delivery(delivery);
+        }
+        self.device = changes.device.map(token_key).or(self.device);
+        if let Some(ip) = changes.ip {
+            self.ip = Some(token_key(ip.token));
+            self.net = Some(token_key(ip.net));
+        }
+        self.due = changes.payment_due_at.map_or(self.due, Timestamp::millis);
+    }
+
+    fn merge_customer(&mut self, changes: &CustomerFacts) {
+        self.customer = changes.token.map(token_key).or(self.customer);
+        self.buyer_phone = changes.phone.map(number).or(self.buyer_phone);
+    }
+
+    fn merge_delivery(&mut self, changes: &DeliveryFacts) {
+        self.address = changes.address.map(token_key).or(self.address);
+        self.recipient_phone = changes.phone.map(number).or(self.recipient_phone);
+        self.region = changes.province.as_deref().map(text_key).or(self.region);
+    }
+
+    /// Which customer, device and so on it belongs to, where that is known.
+    pub(super) fn key(&self, entity: Entity) -> Option<Key> {
+        match entity {
+            Entity::Customer => self.customer,
+            Entity::Device => self.device,
+            Entity::Ip => self.ip,
+            Entity::Ip24 => self.net,
+            Entity::Phone => self.buyer_phone.or(self.recipient_phone).flatten(),
+            Entity::Address => self.address,
+            Entity::Region => self.region,
+        }
+    }
+
+    /// What distinct counts see of it, where that is known.
+    pub(super) fn value(&self, dimension: Dimension) -> Option<Key> {
+        self.key(match dimension {
+            Dimension::Customer => Entity::Customer,
+            Dimension::Device => Entity::Device,
+            Dimension::Address => Entity::Address,
+            Dimension::Phone => Entity::Phone,
+        })
+    }
+
+    /// The address that it makes familiar to its customer, if it does.
+    pub(super) fn good_address(&self) -> Option<Key> {
+        self.address.filter(|_| self.reported.is_good())
+    }
+}
+
+fn number(phone: PhoneFacts) -> Number {
+    (phone.kind != PhoneKind::Privacy).then(|| token_key(phone.token))
+}
+
+fn token_key(token: Token) -> Key {
+    Key::new(token.short().cast_unsigned()).unwrap_or(Key::MIN)
+}
+
+/// The hash has no random seed, and no result depends on its value as long as two texts do not share it.
+fn text_key(text: &str) -> Key {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text.as_bytes());
+    Key::new(hasher.finish()).unwrap_or(Key::MIN)
+}
+
+fn units_by_sku(lines: &[Line]) -> Box<[SkuUnits]> {
+    let mut skus: Vec<SkuUnits> = Vec::with_capacity(lines.len());
+    for line in lines {
+        skus.push(SkuUnits { sku: text_key(&line.sku), units: line.quantity.into() });
+    }
+    skus.sort_unstable_by_key(|units| units.sku);
+    skus.dedup_by(|next, kept| {
+        let same = next.sku == kept.sku;
+        if same {
+            kept.units += next.units;
+        }
+        same
+    });
+    skus.into()
+}

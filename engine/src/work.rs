@@ -1,0 +1,187 @@
+//! What goes into a partition's mailbox, and what comes out of it.
+
+use std::time::Duration;
+
+use domain::ids::{MerchantId, OrderId, Token};
+use domain::merchant::{MerchantCommand, MerchantEvent, MerchantRejection};
+use domain::order::{
+    ChallengeState, Facts, Known, Order, Rejection, ReleasedCause, Risk, RiskState, Scored, Status, StatusReported,
+};
+use domain::time::Timestamp;
+use eventlog::{DeliveryKey, Position};
+use tokio::sync::oneshot;
+
+/// Where a message came from; kept in the metadata of its events.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// Who sent it: a key's id or a channel.
+    pub actor: String,
+    /// Which door it came through, such as `api` or `shopify`. Message ids are unique inside a source.
+    pub source: String,
+}
+
+/// One piece of work for a writer.
+pub(crate) enum Work {
+    Notice(Box<NoticeWork>),
+    Merchant(Box<MerchantWork>),
+}
+
+impl Work {
+    /// Answers work that was not done.
+    pub(crate) fn refuse(self, refusal: Refusal) {
+        match self {
+            Self::Notice(notice) => answer(notice.reply, Err(refusal)),
+            Self::Merchant(merchant) => answer(merchant.reply, Err(refusal)),
+        }
+    }
+}
+
+/// Sends an answer; a receiver that is gone has stopped caring.
+pub(crate) fn answer<T>(reply: oneshot::Sender<T>, answer: T) {
+    drop(reply.send(answer));
+}
+
+/// A command about a merchant, which is committed alone.
+pub(crate) struct MerchantWork {
+    pub(crate) merchant: MerchantId,
+    pub(crate) origin: Origin,
+    pub(crate) command: MerchantCommand,
+    pub(crate) reply: oneshot::Sender<Result<MerchantReceipt, Refusal>>,
+}
+
+/// A notice without personal data in the clear, ready to be decided.
+pub(crate) struct NoticeWork {
+    pub(crate) merchant: MerchantId,
+    pub(crate) origin: Origin,
+    pub(crate) order: OrderId,
+    pub(crate) occurred_at: Option<Timestamp>,
+    pub(crate) message_id: Option<String>,
+    pub(crate) delivery: Option<Delivery>,
+    pub(crate) content: WorkContent,
+    pub(crate) reply: oneshot::Sender<Result<Receipt, Refusal>>,
+}
+
+/// How a repeated delivery is recognised.
+#[derive(Clone, Copy)]
+pub(crate) struct Delivery {
+    pub(crate) key: DeliveryKey,
+    pub(crate) body: [u8; 16],
+}
+
+pub(crate) enum WorkContent {
+    Placed(Facts, Option<Personal>),
+    Amended(Facts, Option<Personal>),
+    Status { source: Box<str>, status: Status },
+}
+
+/// Personal data on its way into the vault.
+pub(crate) struct Personal {
+    /// Whose data key seals it.
+    pub(crate) subject: Token,
+    /// What is sealed.
+    pub(crate) json: Vec<u8>,
+}
+
+/// The durable answer to a notice.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// Which order.
+    pub order: OrderId,
+    /// Where it stands; `None` while it is not placed.
+    pub risk: Option<RiskView>,
+    /// Its unified status; `None` while nothing was reported.
+    pub status: Option<StatusReported>,
+    /// The partition, and the position up to which its log holds what was decided.
+    pub position: (u32, Position),
+    /// What became of the notice.
+    pub outcome: Outcome,
+    /// How long the decision took, without waiting and without the commit.
+    pub decided_in: Duration,
+}
+
+/// What became of a notice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It placed the order.
+    Created,
+    /// It changed or merely confirmed what was known of the order.
+    Updated,
+    /// The same delivery had been dealt with before; the answer is the one of that time.
+    Duplicate,
+}
+
+/// Where an order stands.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RiskView {
+    /// Its risk state.
+    pub state: RiskState,
+    /// Its last screening.
+    pub screening: Option<Scored>,
+    /// The challenge that is open.
+    pub challenge: Option<ChallengeState>,
+    /// Why it was released, if it was.
+    pub released: Option<ReleasedCause>,
+}
+
+impl RiskView {
+    /// Of a placed order.
+    pub fn of(order: &Known) -> Self {
+        let (challenge, released) = match &order.risk {
+            Risk::Challenged(challenge) => (Some(challenge.clone()), None),
+            Risk::Released(cause) => (None, Some(*cause)),
+            Risk::Placed | Risk::Scored | Risk::Verified | Risk::Frozen(_) => (None, None),
+        };
+        Self { state: order.risk.state(), screening: order.screening.clone(), challenge, released }
+    }
+}
+
+impl Receipt {
+    pub(crate) fn new(
+        order: OrderId,
+        state: &Order,
+        position: (u32, Position),
+        outcome: Outcome,
+        decided_in: Duration,
+    ) -> Self {
+        Self {
+            order,
+            risk: state.known().map(RiskView::of),
+            status: state.reports().current().cloned(),
+            position,
+            outcome,
+            decided_in,
+        }
+    }
+}
+
+/// The durable answer to a command about a merchant.
+#[derive(Clone, Debug)]
+pub struct MerchantReceipt {
+    /// What happened to the merchant; empty when it was so already.
+    pub events: Vec<MerchantEvent>,
+    /// The partition, and the position up to which its log holds it.
+    pub position: (u32, Position),
+}
+
+/// Why the engine did not do something. One variant per decision the caller can make.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Come back a little later.
+    #[error("the partition's mailbox is full")]
+    MailboxFull,
+    /// The store cannot commit now; whether it was saved is unknown. Repeat with the same key.
+    #[error("the event store cannot commit now; it is unknown whether this was saved, retry with the same key")]
+    Unavailable,
+    /// There is no such merchant.
+    #[error("the merchant is not registered")]
+    UnknownMerchant,
+    /// The message id stands for another message.
+    #[error("the delivery key was used for another message")]
+    DeliveryKeyReused,
+    /// The order forbids it.
+    #[error(transparent)]
+    Order(#[from] Rejection),
+    /// The merchant forbids it.
+    #[error(transparent)]
+    Merchant(#[from] MerchantRejection),
+}
