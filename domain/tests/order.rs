@@ -246,18 +246,6 @@ fn a_claim_is_a_lease() {
 }
 
 #[test]
-fn an_event_is_stored_as_its_golden_file_says() {
-    for event in every_event() {
-        let path = format!("{}/tests/golden/events/{}.json", env!("CARGO_MANIFEST_DIR"), event.name());
-        let stored = serde_json::to_string(&event).expect("json");
-        let golden =
-            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; would be {stored}"));
-        assert_eq!(stored, golden.trim_end(), "{path}");
-        assert_eq!(serde_json::from_str::<OrderEvent>(&golden).expect("readable"), event, "{path}");
-    }
-}
-
-#[test]
 fn the_tier_of_a_clean_order_is_pass() {
     let OrderEvent::Scored(scored) = scored(0) else { panic!("scored") };
     assert_eq!(&*scored.tier, PASS);

@@ -163,22 +163,6 @@ fn growth_lets_honest_customers_pass() {
             "pass",
         ),
         (
-            "a new customer at a till",
-            vec![
-                text("order.channel", "store"),
-                yes("customer.is_new"),
-                age("5s"),
-                count("device.orders[5m]", 60),
-                count("device.customers[1d]", 400),
-                count("device.phones[10m]", 50),
-                count("phone.customers[1d]", 90),
-                count("ip24.unpaid[30m]", 200),
-                share("0.9"),
-            ],
-            0,
-            "pass",
-        ),
-        (
             "a guest whose account the shop system makes at checkout",
             vec![text("order.channel", "shopify"), yes("customer.is_new"), age("1s")],
             0,
@@ -336,4 +320,19 @@ fn starter_asks_small_shops_customers_only_when_much_is_at_stake() {
         ),
     ];
     check(&preset("starter").unwrap(), rows);
+}
+
+#[test]
+fn growth_spares_what_is_paid_at_a_till() {
+    let till = vec![
+        text("order.channel", "store"),
+        yes("customer.is_new"),
+        age("5s"),
+        count("device.orders[5m]", 60),
+        count("device.customers[1d]", 400),
+        count("phone.customers[1d]", 90),
+    ];
+    let assessment = screened(&preset("growth").unwrap(), &ordinary(till));
+    assert_eq!(assessment.disposition, Disposition::Exempt);
+    assert_eq!(assessment.scored.exemption.as_deref(), Some("till"));
 }

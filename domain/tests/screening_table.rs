@@ -2,10 +2,12 @@
 
 mod screening_given;
 
+use std::sync::Arc;
+
 use domain::feature::Value;
-use domain::order::{ChallengeMethod, OnExpire, OnFail, Reading};
+use domain::order::{ChallengeMethod, OnExpire, OnFail, Reading, ScoredCause};
 use domain::rulebook::Rulebook;
-use domain::screening::{ChallengeTerms, Disposition};
+use domain::screening::{ChallengeTerms, Disposition, screen};
 use domain::time::Span;
 use rust_decimal::Decimal;
 use screening_given::screened;
@@ -19,8 +21,8 @@ enum Truth {
 }
 use Truth::{False, True, Unknown};
 
-fn book(value: Json) -> Rulebook {
-    Rulebook::from_json(&value).unwrap_or_else(|faults| panic!("{faults:#?}"))
+fn book(value: &Json) -> Rulebook {
+    Rulebook::from_json(value).unwrap_or_else(|faults| panic!("{faults:#?}"))
 }
 
 /// A condition and its opposite: both silent is the mark of unknown.
@@ -29,7 +31,7 @@ fn truth(condition: &Json, known: &[(&str, Value)]) -> Truth {
         {"id": "holds", "when": condition, "points": 1},
         {"id": "fails", "when": {"not": condition}, "points": 1},
     ]);
-    let scored = screened(&book(json!({"name": "Truth", "rules": rules, "tiers": []})), known).scored;
+    let scored = screened(&book(&json!({"name": "Truth", "rules": rules, "tiers": []})), known).scored;
     match scored.hits.iter().map(|hit| &*hit.rule).collect::<Vec<_>>()[..] {
         ["holds"] => True,
         ["fails"] => False,
@@ -43,7 +45,7 @@ fn int(value: i64) -> Value {
 }
 
 fn decimal(text: &str) -> Value {
-    Value::Decimal(text.parse().unwrap())
+    Value::Decimal(text.parse().expect("a decimal"))
 }
 
 fn text(text: &str) -> Value {
@@ -51,7 +53,7 @@ fn text(text: &str) -> Value {
 }
 
 fn duration(text: &str) -> Value {
-    Value::Duration(text.parse().unwrap())
+    Value::Duration(text.parse().expect("a duration"))
 }
 
 #[test]
@@ -168,7 +170,7 @@ fn tiers() -> Rulebook {
     let points = json!({"base": -5, "per": 1, "above": -5, "max": 1000});
     let terms =
         |method: &str| json!({"challenge": method, "expires_in": "10m", "on_fail": "freeze", "on_expire": "review"});
-    book(json!({
+    book(&json!({
         "name": "Tiers",
         "rules": [{"id": "level", "when": {"feature": "customer.level", "op": ">=", "value": -5}, "points": points}],
         "tiers": [
@@ -210,8 +212,8 @@ fn the_highest_tier_that_applies_wins() {
 
 #[test]
 fn an_exemption_spares_but_leaves_the_score_and_the_tier_on_record() {
-    let rows: [(i64, Option<bool>, Option<bool>, Option<&str>); 8] = [
-        (79, Some(true), Some(true), None),
+    let rows = [
+        (79, Some(true), Some(true), None::<&str>),
         (80, Some(true), Some(true), Some("first")),
         (80, Some(false), Some(true), Some("second")),
         (80, None, Some(true), Some("second")),
@@ -246,7 +248,7 @@ fn graded_points_grow_with_the_first_comparison_between_base_and_max() {
     let either = json!({"any": [orders, is_new]});
     let (n, s) = ("device.orders[5m]", "ip24.unpaid_share[30m]");
     let new = ("customer.is_new", Value::Bool(true));
-    let rows: Vec<(&Json, &Json, Vec<(&str, Value)>, i64)> = vec![
+    let rows = vec![
         (&orders, &burst, vec![(n, int(1))], 50),
         (&orders, &burst, vec![(n, int(5))], 50),
         (&orders, &burst, vec![(n, int(6))], 54),
@@ -265,14 +267,14 @@ fn graded_points_grow_with_the_first_comparison_between_base_and_max() {
     ];
     for (when, points, known, expected) in rows {
         let rules = json!([{"id": "graded", "when": when, "points": points}]);
-        let scored = screened(&book(json!({"name": "Graded", "rules": rules, "tiers": []})), &known).scored;
+        let scored = screened(&book(&json!({"name": "Graded", "rules": rules, "tiers": []})), &known).scored;
         assert_eq!(scored.score, expected, "{when} {points} {known:?}");
     }
 }
 
 #[test]
 fn hits_stand_in_the_rulebooks_order_with_every_feature_their_condition_names() {
-    let rulebook = book(json!({
+    let rulebook = book(&json!({
         "name": "Evidence",
         "rules": [
             {"id": "z", "points": 30, "when": {"all": [
@@ -318,9 +320,24 @@ fn hits_stand_in_the_rulebooks_order_with_every_feature_their_condition_names() 
 }
 
 #[test]
+fn the_names_of_rules_tiers_and_features_are_shared_between_decisions() {
+    let evaluator = tiers().compile(1);
+    let values: Vec<_> = evaluator
+        .features()
+        .iter()
+        .map(|feature| (feature.to_string() == "customer.level").then_some(Value::Int(90)))
+        .collect();
+    let [first, second] = [1, 2].map(|_| screen(&evaluator, &values, ScoredCause::Manual).scored);
+    assert!(Arc::ptr_eq(&first.tier, &second.tier));
+    assert!(Arc::ptr_eq(&first.rulebook_hash, &second.rulebook_hash));
+    assert!(Arc::ptr_eq(&first.hits[0].rule, &second.hits[0].rule));
+    assert!(Arc::ptr_eq(&first.hits[0].evidence.0[0].0, &second.features.0[1].0));
+}
+
+#[test]
 fn negative_points_take_away() {
     let is = |feature: &str| json!({"feature": feature, "op": "==", "value": true});
-    let rulebook = book(json!({
+    let rulebook = book(&json!({
         "name": "Trust",
         "rules": [
             {"id": "risk", "when": is("customer.is_new"), "points": 80},
@@ -338,5 +355,5 @@ fn negative_points_take_away() {
 #[should_panic(expected = "one value for each feature")]
 fn values_of_another_rulebook_are_refused() {
     let evaluator = tiers().compile(1);
-    domain::screening::screen(&evaluator, &[], domain::order::ScoredCause::Placed);
+    screen(&evaluator, &[], ScoredCause::Placed);
 }

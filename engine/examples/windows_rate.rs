@@ -146,25 +146,30 @@ fn resident_bytes() -> Option<u64> {
 
 fn main() {
     cold();
-    let hot = |sequence: &mut Sequence| Token::new([u8::try_from(sequence.next() % 2).unwrap_or(0); 16]);
-    // Every entity is hot and has two values in the other dimensions, or a great many.
-    for (name, many) in [("few values", false), ("many values", true)] {
-        for orders in [10, 1_000_000] {
-            let mut traffic = Traffic::new();
-            let mut entity = 0;
-            // The entities take turns, so that each is hot for some orders and new for the others.
-            let mut draw = move |sequence: &mut Sequence| {
-                entity = (entity + 1) % 7;
-                if many && entity != 0 { sequence.token() } else { hot(sequence) }
-            };
-            let before = traffic.events(orders, &mut draw);
-            traffic.run(&before);
-            drop(before);
-            let events = traffic.events(if orders == 10 { 4 } else { 100_000 }, &mut draw);
-            let micros = traffic.run(&events);
-            report(&format!("hot entities with {orders} orders, {name}"), micros);
-        }
+    for (name, many) in [("two values each", false), ("new values", true)] {
+        hot(name, 10, 4, 5_000, many);
+        hot(name, 1_000_000, 100_000, 1, many);
     }
+}
+
+/// Prints what one of `measured` orders costs that come to entities which have `orders` already, `times` over.
+/// Of each order all entities are hot, or in turn one while the others are new.
+fn hot(name: &str, orders: u64, measured: u64, times: u32, many: bool) {
+    let mut micros = 0.0;
+    for _ in 0..times {
+        let mut traffic = Traffic::new();
+        let mut entity = 0;
+        let mut draw = move |sequence: &mut Sequence| {
+            entity = (entity + 1) % 7;
+            if many && entity != 0 { sequence.token() } else { Token::new([u8::try_from(sequence.next() % 2).unwrap_or(0); 16]) }
+        };
+        let before = traffic.events(orders, &mut draw);
+        traffic.run(&before);
+        drop(before);
+        let events = traffic.events(measured, &mut draw);
+        micros += traffic.run(&events) / f64::from(times);
+    }
+    report(&format!("hot entities with {orders} orders, {name}"), micros);
 }
 
 fn cold() {

@@ -12,6 +12,7 @@ use crate::phone::PhoneKind;
 use crate::time::Timestamp;
 
 /// What happened to an order.
+#[expect(clippy::large_enum_variant, reason = "an event lives for moments; a box would cost each order an allocation")]
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum OrderEvent {
     /// The order became known with its facts.

@@ -80,14 +80,21 @@ impl Reader {
 
     fn comparison(&mut self, at: &str, fields: &Map<String, Json>) -> Option<Comparison> {
         let spec = self.required(at, fields, "feature").and_then(|name| self.feature(&under(at, "feature"), name));
-        let window = spec.and_then(|spec| self.window(&under(at, "window"), optional(fields, "window"), spec));
+        let window = optional(fields, "window");
+        let feature = match spec {
+            Some(spec) => self.window(&under(at, "window"), window, spec),
+            None => {
+                window.and_then(|window| self.span(&under(at, "window"), window, WINDOW_MIN..=WINDOW_MAX));
+                None
+            }
+        };
         let operator = self.required(at, fields, "op").and_then(|symbol| self.operator(&under(at, "op"), symbol, spec));
         let value = self.required(at, fields, "value");
         let test = match (spec, operator, value) {
             (Some(spec), Some(operator), Some(value)) => self.test(&under(at, "value"), operator, value, spec),
             _ => None,
         };
-        Some(Comparison { feature: window?, test: test? })
+        Some(Comparison { feature: feature?, test: test? })
     }
 
     fn feature(&mut self, at: &str, value: &Json) -> Option<&'static FeatureSpec> {

@@ -10,7 +10,7 @@ pub(crate) fn screened(rulebook: &Rulebook, known: &[(&str, Value)]) -> Assessme
     for (name, value) in known {
         let (base, window) = name.split_once('[').map_or((*name, None), |(base, window)| (base, Some(window)));
         let feature = Feature::named(base).unwrap_or_else(|| panic!("{base} is no feature"));
-        let window = window.map(|window| window.trim_end_matches(']').parse().unwrap());
+        let window = window.map(|window| window.trim_end_matches(']').parse().expect("a window"));
         assert_eq!(FeatureRef { feature, window }.to_string(), *name, "evidence writes it in its canonical form");
         let spec = feature.spec();
         assert_eq!((spec.takes_window(), spec.feature_type), (window.is_some(), value.feature_type()), "{name}");

@@ -1,5 +1,5 @@
 //! Words for tests that read as sentences: given these events, when this command, then those events.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
 
 use cqrs_es::test::{AggregateResultValidator, AggregateTestExecutor, TestFramework};
 use domain::ids::ChallengeId;
@@ -193,8 +193,8 @@ pub fn every_event() -> Vec<OrderEvent> {
     };
     let commitment: Option<Box<str>> = Some("ab".repeat(32).into());
     let evidence = Readings(vec![("device.orders[5m]".into(), Some(Reading::Int(5)))]);
-    let (actor, reason_code, note): (Option<Box<str>>, Option<Box<str>>, Option<Box<str>>) =
-        (Some("rita".into()), Some("confirmed_by_phone".into()), Some("called back".into()));
+    let text = |text: &str| -> Option<Box<str>> { Some(text.into()) };
+    let (actor, reason_code, note) = (text("rita"), text("confirmed_by_phone"), text("called back"));
     vec![
         OrderEvent::Placed(Placed {
             facts: facts.clone(),

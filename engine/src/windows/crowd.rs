@@ -98,7 +98,7 @@ impl Crowd {
         self.tallies.sum(stretch)
     }
 
-    pub(super) fn abandoned(&self, stretch: Stretch) -> u64 {
+    pub(super) fn abandoned(&self, stretch: Stretch) -> u32 {
         abandoned(&self.tallies, stretch)
     }
 

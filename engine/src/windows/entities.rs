@@ -26,7 +26,7 @@ pub(super) struct Entities {
 }
 
 impl Entities {
-    /// Adds an order, which is in memory, to the groups of all of its entities.
+    /// Adds an order to the groups of all of its entities; all others are in memory.
     pub(super) fn insert(&mut self, memory: &Memory, order: &Order) {
         for entity in ALL {
             let Some(key) = order.key(entity) else { continue };

@@ -13,16 +13,17 @@ const FEW_MAX: usize = 16;
 /// The arrivals of an entity's remembered orders. What a feature says does not depend on which of these it is.
 pub(super) enum Group {
     One(u64),
-    Few(Vec<u64>),
+    #[expect(clippy::box_collection, reason = "most groups hold one order, so the others must not make them larger")]
+    Few(Box<Vec<u64>>),
     Many(Box<Crowd>),
 }
 
 impl Group {
-    /// Adds an order that is already in memory.
+    /// Adds an order; those already there are in memory.
     pub(super) fn insert(&mut self, memory: &Memory, order: &Order, past: Option<&Past>) {
         let arrival = order.position.arrival;
         match self {
-            Self::One(first) => *self = Self::Few(vec![*first, arrival]),
+            Self::One(first) => *self = Self::Few(Box::new(vec![*first, arrival])),
             Self::Few(few) if few.len() < FEW_MAX => few.push(arrival),
             Self::Few(few) => {
                 let mut crowd = Box::<Crowd>::default();
@@ -77,12 +78,12 @@ impl Group {
     }
 
     /// Orders called off, or overdue at the end of the stretch, without having been paid.
-    pub(super) fn abandoned(&self, memory: &Memory, stretch: Stretch) -> u64 {
+    pub(super) fn abandoned(&self, memory: &Memory, stretch: Stretch) -> u32 {
         match self {
             Self::Many(crowd) => crowd.abandoned(stretch),
             few => few
                 .within(memory, stretch)
-                .map(|order| u64::from(is_abandoned(&Tally::of(order), stretch.through)))
+                .map(|order| u32::from(is_abandoned(&Tally::of(order), stretch.through)))
                 .sum(),
         }
     }

@@ -131,9 +131,9 @@ impl Windows {
         let reported = self.early.take(number);
         let arrival = self.memory.next_arrival();
         let order = Order::placed(number, arrival, reported, facts, recorded_at);
-        self.memory.push(order.clone());
-        self.arrivals.insert(number, arrival);
         self.insert(&order);
+        self.memory.push(order);
+        self.arrivals.insert(number, arrival);
         self.evict();
     }
 

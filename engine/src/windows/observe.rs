@@ -50,7 +50,7 @@ impl View<'_> {
             Measure::Orders => Some(count(group.totals(memory, stretch).orders)),
             Measure::Unpaid => Some(count(group.totals(memory, stretch).unpaid)),
             Measure::Abandoned => Some(count(group.abandoned(memory, stretch))),
-            Measure::Amount => Some(sum(group.totals(memory, stretch).amount)),
+            Measure::Amount => Some(Value::Int(group.totals(memory, stretch).amount)),
             Measure::Quantity => Some(count(group.totals(memory, stretch).quantity)),
             Measure::SkuQuantity => group.most_units(memory, stretch, order).map(count),
             Measure::Customers => distinct(Dimension::Customer),
@@ -121,11 +121,6 @@ fn millis(span: Span) -> u128 {
 
 fn count<N: TryInto<i64>>(number: N) -> Value {
     Value::Int(number.try_into().unwrap_or(i64::MAX))
-}
-
-fn sum(amount: i128) -> Value {
-    let limit = if amount < 0 { i64::MIN } else { i64::MAX };
-    Value::Int(i64::try_from(amount).unwrap_or(limit))
 }
 
 /// `None` when there is nothing to compare with.

@@ -114,7 +114,7 @@ pub(super) struct Order {
     recipient_phone: Option<Number>,
     address: Option<Key>,
     region: Option<Key>,
-    /// In minor units; zero where unknown.
+    /// In minor units, never negative; zero where unknown.
     pub(super) amount: i64,
     /// Units of all lines; zero where unknown.
     pub(super) quantity: u64,
@@ -156,7 +156,7 @@ impl Order {
         if let Some(placed_at) = changes.placed_at {
             self.position.time = window_time(placed_at, self.recorded_at).millis();
         }
-        self.amount = changes.amount.unwrap_or(self.amount);
+        self.amount = changes.amount.map_or(self.amount, |amount| amount.max(0));
         if let Some(lines) = &changes.lines {
             self.quantity = lines.iter().map(|line| u64::from(line.quantity)).sum();
             self.skus = Some(units_by_sku(lines));

@@ -2,14 +2,14 @@
 //!
 //! The entries lie in blocks of at most [`BLOCK_ENTRIES_MAX`]; a binary tree over the blocks holds their sums. An order
 //! that comes in time opens a new block at the end when the last one is full; one that comes late goes into the middle,
-//! and splits a full block. A split costs one step per block and happens once per half a block of late entries.
+//! and splits a full block, which costs a step for each block behind and happens once per half a block of late entries.
 
 use std::ops::Range;
 
 use super::order::Position;
 
 /// The most entries of one block.
-const BLOCK_ENTRIES_MAX: usize = 128;
+const BLOCK_ENTRIES_MAX: usize = 64;
 /// How many empty blocks at the front are kept before they are cleared away.
 const EMPTY_FRONT_MAX: usize = 32;
 
@@ -272,14 +272,22 @@ impl<E: Entry> Series<E> {
         }
     }
 
+    /// Costs a step for each block behind, which are few behind an order that is only a little late.
     fn split(&mut self, block: usize) {
         let later = self.blocks[block].split_off(BLOCK_ENTRIES_MAX / 2);
-        let mut sums = self.leaves()[..self.blocks.len()].to_vec();
-        sums[block] = sum_of(&self.blocks[block]);
-        sums.insert(block + 1, sum_of(&later));
+        let (leaf, end) = (self.leaf_count() + block, self.leaf_count() + self.blocks.len());
+        let sums = [sum_of(&self.blocks[block]), sum_of(&later)];
         self.starts.insert(block + 1, later[0].position());
         self.blocks.insert(block + 1, later);
-        self.plant(&sums);
+        if end < self.tree.len() {
+            self.tree.copy_within(leaf + 1..end, leaf + 2);
+            self.tree[leaf..leaf + 2].copy_from_slice(&sums);
+            self.sum_above(leaf, end);
+        } else {
+            let mut leaves = self.leaves().to_vec();
+            leaves.splice(block..=block, sums);
+            self.plant(&leaves);
+        }
     }
 
     fn leaf_count(&self) -> usize {
@@ -296,8 +304,16 @@ impl<E: Entry> Series<E> {
         self.tree.clear();
         self.tree.resize(leaves * 2, E::Sum::default());
         self.tree[leaves..leaves + sums.len()].copy_from_slice(sums);
-        for node in (1..leaves).rev() {
-            self.tree[node] = self.tree[node * 2].plus(&self.tree[node * 2 + 1]);
+        self.sum_above(leaves, leaves * 2 - 1);
+    }
+
+    /// Sums the nodes above some neighbouring leaves anew, both ends included.
+    fn sum_above(&mut self, mut first: usize, mut last: usize) {
+        while first > 1 {
+            (first, last) = (first / 2, last / 2);
+            for node in first..=last {
+                self.tree[node] = self.tree[node * 2].plus(&self.tree[node * 2 + 1]);
+            }
         }
     }
 
@@ -311,12 +327,9 @@ impl<E: Entry> Series<E> {
 
     /// Sums a block and what is above it anew: what was taken away from a smallest or largest cannot be subtracted.
     fn refresh(&mut self, block: usize) {
-        let mut node = self.leaf_count() + block;
-        self.tree[node] = sum_of(&self.blocks[block]);
-        while node > 1 {
-            node /= 2;
-            self.tree[node] = self.tree[node * 2].plus(&self.tree[node * 2 + 1]);
-        }
+        let leaf = self.leaf_count() + block;
+        self.tree[leaf] = sum_of(&self.blocks[block]);
+        self.sum_above(leaf, leaf);
     }
 }
 

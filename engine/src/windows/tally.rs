@@ -50,7 +50,7 @@ impl Entry for Tally {
             orders: 1,
             unpaid: self.unpaid.into(),
             called_off: self.called_off.into(),
-            amount: self.amount.into(),
+            amount: self.amount,
             quantity: self.quantity,
             first_due: due.0,
             last_due: due.1,
@@ -58,14 +58,14 @@ impl Entry for Tally {
     }
 }
 
-/// What the orders of a stretch come to.
+/// What the orders of a stretch come to. Small, because there is one for each block and above.
 #[derive(Clone, Copy)]
 pub(super) struct Totals {
-    pub(super) orders: u64,
-    pub(super) unpaid: u64,
-    called_off: u64,
-    /// Wide enough for any number of amounts, so that it does not matter in which order they are added.
-    pub(super) amount: i128,
+    pub(super) orders: u32,
+    pub(super) unpaid: u32,
+    called_off: u32,
+    /// Amounts are never negative, so it does not matter in which order they are added up to the largest number.
+    pub(super) amount: i64,
     pub(super) quantity: u64,
     /// When the first of the open ones is due.
     first_due: i64,
@@ -95,7 +95,7 @@ impl Sum for Totals {
 
 impl Totals {
     /// How many are abandoned at a time; `None` where that depends on the single orders.
-    fn abandoned_at(&self, now: i64) -> Option<u64> {
+    fn abandoned_at(&self, now: i64) -> Option<u32> {
         if self.last_due <= now {
             Some(self.unpaid)
         } else if self.first_due > now {
@@ -108,13 +108,13 @@ impl Totals {
 
 /// Orders of the stretch that were called off, or overdue at its end, without having been paid. Where the terms of payment
 /// are alike, only the blocks around one point of the stretch are looked into.
-pub(super) fn abandoned(series: &Series<Tally>, stretch: Stretch) -> u64 {
+pub(super) fn abandoned(series: &Series<Tally>, stretch: Stretch) -> u32 {
     let now = stretch.through;
     let mut count = 0;
     series.walk(stretch, &|totals| totals.abandoned_at(now).is_some(), &mut |part| {
         count += match part {
             Part::Whole(totals) => totals.abandoned_at(now).unwrap_or_default(),
-            Part::One(tally) => u64::from(is_abandoned(tally, now)),
+            Part::One(tally) => u32::from(is_abandoned(tally, now)),
         };
     });
     count
