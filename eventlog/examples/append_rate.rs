@@ -10,9 +10,7 @@ use std::time::Instant;
 use domain::ids::Token;
 use domain::time::Timestamp;
 use eventlog::sqlite::SqliteLog;
-use eventlog::{
-    Acquired, Batch, EventLog, NewDelivery, NewEvent, NewVaultRow, StreamKey, SubjectKey, delivery_key,
-};
+use eventlog::{Acquired, Batch, EventLog, NewDelivery, NewEvent, NewVaultRow, StreamKey, SubjectKey, delivery_key};
 
 const EVENTS: [&str; 3] = ["Placed", "Scored", "Released"];
 

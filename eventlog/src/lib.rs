@@ -4,7 +4,9 @@
 //! with an epoch check in the same transaction, so a stale writer fails with [`LogError::Fenced`] instead of corrupting.
 //! What was appended is never updated or deleted; `payload` and `metadata` are stored as the bytes that were hashed.
 
+pub mod cqrs;
 mod delivery;
+pub mod leaf;
 mod partition;
 pub mod sqlite;
 pub mod vault;
@@ -232,10 +234,7 @@ pub trait EventLog: Send + Sync + 'static {
     async fn find_deliveries(&self, keys: &[DeliveryKey]) -> Result<Vec<Option<NewDelivery>>, LogError>;
 
     /// Subject keys, `None` for those that are not there; in the order asked for.
-    async fn find_subject_keys(
-        &self,
-        subjects: &[(MerchantId, Token)],
-    ) -> Result<Vec<Option<SubjectKey>>, LogError>;
+    async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError>;
 
     /// The vault rows of some streams, in the order of positions.
     async fn read_vault(&self, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError>;

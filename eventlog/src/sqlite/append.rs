@@ -25,10 +25,12 @@ static EVENTS: LazyLock<Sized> = LazyLock::new(|| {
         "",
     )
 });
-static DELIVERIES: LazyLock<Sized> =
-    LazyLock::new(|| Sized::new("INSERT OR FAIL INTO deliveries (key, body, stream, sequence) VALUES ", "(?,?,?,?)", ""));
-static SUBJECT_KEYS: LazyLock<Sized> =
-    LazyLock::new(|| Sized::new("INSERT OR FAIL INTO vault_keys (id, merchant, subject, wrapped) VALUES ", "(?,?,?,?)", ""));
+static DELIVERIES: LazyLock<Sized> = LazyLock::new(|| {
+    Sized::new("INSERT OR FAIL INTO deliveries (key, body, stream, sequence) VALUES ", "(?,?,?,?)", "")
+});
+static SUBJECT_KEYS: LazyLock<Sized> = LazyLock::new(|| {
+    Sized::new("INSERT OR FAIL INTO vault_keys (id, merchant, subject, wrapped) VALUES ", "(?,?,?,?)", "")
+});
 static VAULT: LazyLock<Sized> =
     LazyLock::new(|| Sized::new("INSERT OR FAIL INTO vault (position, subject_key, sealed) VALUES ", "(?,?,?)", ""));
 

@@ -12,7 +12,7 @@ mod statements;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::ids::{MerchantId, Token};
@@ -35,8 +35,7 @@ const PARTITION: u32 = 0;
 /// How many connections read at the same time.
 const READERS_MAX: u32 = 4;
 
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "log", include_str!("../../../migrations/sqlite/log/0001_log.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "log", include_str!("../../../migrations/sqlite/log/0001_log.sql"))];
 
 /// Why a log file was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +78,6 @@ pub enum OpenError {
 pub struct SqliteLog {
     writer: Arc<Writer>,
     readers: SqlitePool,
-    lock: Mutex<Option<FileLock>>,
 }
 
 impl SqliteLog {
@@ -104,11 +102,7 @@ impl SqliteLog {
             LogError::Store(error) => OpenError::Store(error),
             error => OpenError::Damaged(error),
         })?;
-        Ok(Self {
-            writer: Arc::new(Writer::new(options, connection, watch::Sender::new(head))),
-            readers,
-            lock: Mutex::new(Some(lock)),
-        })
+        Ok(Self { writer: Arc::new(Writer::new(lock, options, connection, watch::Sender::new(head))), readers })
     }
 }
 
@@ -182,10 +176,7 @@ impl EventLog for SqliteLog {
         read::find_deliveries(&self.readers, keys).await
     }
 
-    async fn find_subject_keys(
-        &self,
-        subjects: &[(MerchantId, Token)],
-    ) -> Result<Vec<Option<SubjectKey>>, LogError> {
+    async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError> {
         read::find_subject_keys(&self.readers, subjects).await
     }
 
@@ -196,7 +187,5 @@ impl EventLog for SqliteLog {
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-        let lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        drop(lock);
     }
 }

@@ -12,9 +12,7 @@ use sqlx::{Row, Sqlite, SqlitePool};
 
 use super::PARTITION;
 use super::statements::{LOOKUP_MAX, Sized};
-use crate::{
-    DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow,
-};
+use crate::{DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
 
 type Select = Query<'static, Sqlite, SqliteArguments>;
 
@@ -133,10 +131,7 @@ pub(super) async fn streams(readers: &SqlitePool, streams: &[StreamId]) -> Resul
 }
 
 /// Stream ids by name.
-pub(super) async fn find_streams(
-    readers: &SqlitePool,
-    keys: &[StreamKey],
-) -> Result<Vec<Option<StreamId>>, LogError> {
+pub(super) async fn find_streams(readers: &SqlitePool, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError> {
     find(
         readers,
         &STREAM_IDS,

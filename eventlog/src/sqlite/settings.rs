@@ -86,3 +86,39 @@ pub(super) async fn verify_strict(connection: &mut SqliteConnection) -> Result<(
     .await?;
     lax.map_or(Ok(()), |name| Err(OpenError::NotStrict(name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+
+    use super::*;
+
+    async fn verified(options: SqliteConnectOptions) -> Result<(), OpenError> {
+        verify(&mut SqliteConnection::connect_with(&options).await?).await
+    }
+
+    #[tokio::test]
+    async fn the_writers_own_settings_are_read_back() {
+        let directory = tempfile::tempdir().unwrap();
+        verified(writer(&directory.path().join("log.sqlite"))).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_writer_without_one_of_the_pinned_settings_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.sqlite");
+        for (name, lax) in [
+            ("journal_mode", "DELETE"),
+            ("synchronous", "NORMAL"),
+            ("foreign_keys", "OFF"),
+            ("secure_delete", "FAST"),
+            ("recursive_triggers", "OFF"),
+        ] {
+            let refused = verified(writer(&path).pragma(name, lax)).await;
+            assert!(
+                matches!(refused, Err(OpenError::Setting { name: found, .. }) if found == name),
+                "{name}: {refused:?}"
+            );
+        }
+    }
+}

@@ -3,12 +3,13 @@
 //! It is taken out of its place for each transaction and put back only when the transaction ended in a known state. After any
 //! other end it is thrown away, and SQLite rolls back what was open; the next transaction makes a new one.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
+use super::lock::FileLock;
 use super::{OpenError, append, settings};
 use crate::{Acquired, Batch, LogError, Position};
 
@@ -16,6 +17,8 @@ use crate::{Acquired, Batch, LogError, Position};
 pub(super) struct Writer {
     options: SqliteConnectOptions,
     place: Mutex<Place>,
+    /// Lives as long as a transaction can be under way, and ends with [`Writer::close`].
+    lock: std::sync::Mutex<Option<FileLock>>,
     head: watch::Sender<Position>,
 }
 
@@ -29,11 +32,12 @@ enum Place {
 
 impl Writer {
     pub(super) fn new(
+        lock: FileLock,
         options: SqliteConnectOptions,
         connection: SqliteConnection,
         head: watch::Sender<Position>,
     ) -> Self {
-        Self { options, place: Mutex::new(Place::Ready(connection)), head }
+        Self { options, place: Mutex::new(Place::Ready(connection)), lock: std::sync::Mutex::new(Some(lock)), head }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Position> {
@@ -72,6 +76,7 @@ impl Writer {
         {
             tracing::warn!(%error, "log file was not closed cleanly; nothing is lost");
         }
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     async fn begin(&self) -> Result<Transaction<'_>, LogError> {
@@ -115,7 +120,9 @@ impl Transaction<'_> {
     /// Commits what went well and rolls back what did not.
     async fn end<T>(mut self, result: Result<T, LogError>) -> Result<T, LogError> {
         let result = match result {
-            Ok(value) => sqlx::query("COMMIT").execute(&mut self.connection).await.map(|_| value).map_err(append::refused),
+            Ok(value) => {
+                sqlx::query("COMMIT").execute(&mut self.connection).await.map(|_| value).map_err(append::refused)
+            }
             Err(error) => Err(error),
         };
         let in_known_state = match &result {

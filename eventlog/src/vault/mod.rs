@@ -156,11 +156,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::Randomness`].
-    pub fn new_subject_key(
-        &self,
-        merchant: &MerchantId,
-        subject: &Token,
-    ) -> Result<(DataKey, Box<[u8]>), VaultError> {
+    pub fn new_subject_key(&self, merchant: &MerchantId, subject: &Token) -> Result<(DataKey, Box<[u8]>), VaultError> {
         let key = Key::new(Box::new(random()?));
         let wrapped = cipher::encrypt(&self.wrap, &subject_context(merchant, subject), key.expose_secret())?;
         Ok((DataKey(key), wrapped))

@@ -142,7 +142,9 @@ mod key_file {
         Vault::open_or_create(&path).unwrap();
         for mode in [0o640, 0o604, 0o620] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            assert!(matches!(Vault::open_or_create(&path), Err(VaultError::KeyFileMode { mode: found }) if found == mode));
+            assert!(
+                matches!(Vault::open_or_create(&path), Err(VaultError::KeyFileMode { mode: found }) if found == mode)
+            );
         }
     }
 
