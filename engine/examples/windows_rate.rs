@@ -64,7 +64,8 @@ impl Sequence {
 type Draw<'a> = &'a mut dyn FnMut(&mut Sequence) -> Token;
 
 fn facts(sequence: &mut Sequence, time: i64, draw: Draw<'_>) -> Facts {
-    let line = Line { sku: format!("SKU-{}", sequence.next() % 100).into(), title: None, quantity: 2, unit_price: None };
+    let line =
+        Line { sku: format!("SKU-{}", sequence.next() % 100).into(), title: None, quantity: 2, unit_price: None };
     Facts {
         placed_at: Some(Timestamp::from_millis(time)),
         amount: Some(9_900),
@@ -161,7 +162,11 @@ fn hot(name: &str, orders: u64, measured: u64, times: u32, many: bool) {
         let mut entity = 0;
         let mut draw = move |sequence: &mut Sequence| {
             entity = (entity + 1) % 7;
-            if many && entity != 0 { sequence.token() } else { Token::new([u8::try_from(sequence.next() % 2).unwrap_or(0); 16]) }
+            if many && entity != 0 {
+                sequence.token()
+            } else {
+                Token::new([u8::try_from(sequence.next() % 2).unwrap_or(0); 16])
+            }
         };
         let before = traffic.events(orders, &mut draw);
         traffic.run(&before);

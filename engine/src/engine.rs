@@ -8,8 +8,7 @@ use domain::notice::{Content, Notice, Tokeniser, subject, tokenise};
 use domain::order::Facts;
 use domain::rulebook::Rulebook;
 use eventlog::vault::Vault;
-use eventlog::{EventLog, delivery_key};
-use sha2::{Digest, Sha256};
+use eventlog::{EventLog, delivery_key, partition_of};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -23,6 +22,7 @@ pub const MAILBOX_MAX: usize = 4_096;
 
 /// The engine: one writer for each partition of the log.
 pub struct Engine {
+    partitions: u32,
     mailboxes: Vec<mpsc::Sender<Work>>,
     writers: Vec<JoinHandle<()>>,
     vault: Arc<Vault>,
@@ -64,7 +64,7 @@ impl Engine {
             mailboxes.push(mailbox);
             writers.push(tokio::spawn(writer.run(work)));
         }
-        Ok(Self { mailboxes, writers, vault })
+        Ok(Self { partitions, mailboxes, writers, vault })
     }
 
     /// Whether every writer is at work.
@@ -117,7 +117,8 @@ impl Engine {
     }
 
     async fn send(&self, merchant: &MerchantId, work: Work, when_full: WhenFull) -> Result<(), Refusal> {
-        let mailbox = &self.mailboxes[partition_of(merchant, self.mailboxes.len())];
+        let partition = partition_of(merchant, self.partitions);
+        let mailbox = &self.mailboxes[usize::try_from(partition).expect("a partition is an index")];
         match when_full {
             WhenFull::Refuse => mailbox.try_send(work).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => Refusal::MailboxFull,
@@ -158,14 +159,6 @@ impl Engine {
     }
 }
 
-/// A merchant's partition: the first eight bytes of the SHA-256 of its id, modulo the number of partitions.
-pub fn partition_of(merchant: &MerchantId, partitions: usize) -> usize {
-    let hash = Sha256::digest(merchant.as_str().as_bytes());
-    let number = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes"));
-    let partitions = u64::try_from(partitions).expect("a count fits").max(1);
-    usize::try_from(number % partitions).expect("smaller than a count")
-}
-
 /// The number by which a repeated message is recognised. A placement without one is recognised by its order; amendments
 /// and statuses without one need none, for facts and reports that are known already change nothing.
 fn message_id(notice: &Notice) -> Option<String> {
@@ -187,11 +180,7 @@ fn canonical(notice: &Notice) -> Vec<u8> {
 }
 
 /// Facts for the log, and personal data for the vault.
-fn split(
-    facts: &domain::notice::OrderFacts,
-    tokens: &dyn Tokeniser,
-    order: &str,
-) -> (Facts, Option<Personal>) {
+fn split(facts: &domain::notice::OrderFacts, tokens: &dyn Tokeniser, order: &str) -> (Facts, Option<Personal>) {
     let (mut facts, personal) = tokenise(facts, tokens);
     let personal = personal.map(|personal| {
         let json = serde_json::to_string(&personal).expect("plain data has a JSON form");

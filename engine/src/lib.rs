@@ -16,7 +16,7 @@ pub mod windows;
 mod work;
 mod writer;
 
-pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull, partition_of};
+pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use memory::FoldError;
 pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, replay};
 pub use work::{MerchantReceipt, Origin, Outcome, Receipt, Refusal, RiskView};

@@ -86,8 +86,7 @@ impl Writer {
     }
 
     async fn load_aggregate<A: Aggregate>(&self, merchant: &MerchantId, id: &str) -> Result<Loaded<A>, LogError> {
-        let key =
-            StreamKey { merchant: merchant.clone(), aggregate_type: A::TYPE.into(), aggregate_id: id.into() };
+        let key = StreamKey { merchant: merchant.clone(), aggregate_type: A::TYPE.into(), aggregate_id: id.into() };
         let stream = self.tools.log.find_streams(std::slice::from_ref(&key)).await?.into_iter().flatten().next();
         let mut loaded = Loaded { key, stream, sequence: 0, aggregate: A::default() };
         for event in self.tools.log.read_streams(stream.as_slice()).await? {

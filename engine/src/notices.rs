@@ -40,7 +40,8 @@ impl Writer {
         if notices.is_empty() {
             return Ok(());
         }
-        metrics::histogram!("orderlight_batch_size").record(f64::from(u32::try_from(notices.len()).unwrap_or(u32::MAX)));
+        metrics::histogram!("orderlight_batch_size")
+            .record(f64::from(u32::try_from(notices.len()).unwrap_or(u32::MAX)));
         let mut answers: Vec<Waiting> = Vec::with_capacity(notices.len());
         let mut notices = notices.into_iter();
         let done = self.decide_and_commit(&mut notices, &mut answers).await;
@@ -78,8 +79,7 @@ impl Writer {
         self.orders.load(&*log, &orders).await?;
         let subjects = notices.iter().filter_map(|notice| Some((notice.merchant.clone(), personal(notice)?.subject)));
         self.sealing.load(&*log, subjects.collect()).await?;
-        let keys: Vec<DeliveryKey> =
-            notices.iter().filter_map(|notice| Some(notice.delivery.as_ref()?.key)).collect();
+        let keys: Vec<DeliveryKey> = notices.iter().filter_map(|notice| Some(notice.delivery.as_ref()?.key)).collect();
         let stored = if keys.is_empty() { vec![] } else { log.find_deliveries(&keys).await? };
         let stored = stored.into_iter().flatten().map(|delivery| (delivery.key, delivery)).collect();
         Ok(Deliveries { stored, taken: FxHashMap::default() })
@@ -203,7 +203,8 @@ impl Writer {
     ) -> Result<Option<Position>, LogError> {
         let mut first = None;
         for event in events {
-            let stream = *cached.stream.get_or_insert_with(|| draft.stream(stream_key(&notice.merchant, &notice.order)));
+            let stream =
+                *cached.stream.get_or_insert_with(|| draft.stream(stream_key(&notice.merchant, &notice.order)));
             let message_id = notice.message_id.as_deref();
             let recording = Recording { stream, origin: &notice.origin, message_id, causation };
             cached.sequence += 1;
@@ -234,11 +235,7 @@ fn wish(notice: &NoticeWork, recorded_at: Timestamp) -> Wish<'_> {
         WorkContent::Placed(facts, personal) => {
             let placed_at = facts.placed_at.unwrap_or(occurred_at);
             let as_of = notice.occurred_at.filter(|as_of| *as_of != placed_at);
-            Wish {
-                command: place(notice, facts.clone(), as_of),
-                occurred_at: placed_at,
-                personal: personal.as_ref(),
-            }
+            Wish { command: place(notice, facts.clone(), as_of), occurred_at: placed_at, personal: personal.as_ref() }
         }
         WorkContent::Amended(facts, personal) => Wish {
             command: OrderCommand::Amend { as_of: occurred_at, facts: facts.clone(), vault: None },

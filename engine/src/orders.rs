@@ -72,17 +72,10 @@ impl Orders {
 
 /// What names an order's stream.
 pub(crate) fn stream_key(merchant: &MerchantId, order: &OrderId) -> StreamKey {
-    StreamKey {
-        merchant: merchant.clone(),
-        aggregate_type: Order::TYPE.into(),
-        aggregate_id: order.as_str().into(),
-    }
+    StreamKey { merchant: merchant.clone(), aggregate_type: Order::TYPE.into(), aggregate_id: order.as_str().into() }
 }
 
-async fn fold_streams(
-    log: &dyn EventLog,
-    streams: &[StreamId],
-) -> Result<FxHashMap<StreamId, CachedOrder>, LogError> {
+async fn fold_streams(log: &dyn EventLog, streams: &[StreamId]) -> Result<FxHashMap<StreamId, CachedOrder>, LogError> {
     let mut folded: FxHashMap<StreamId, CachedOrder> = FxHashMap::default();
     for event in log.read_streams(streams).await? {
         let cached = folded.entry(event.stream).or_default();

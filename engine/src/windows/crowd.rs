@@ -135,13 +135,7 @@ impl Crowd {
     }
 
     /// Distinct addresses of a stretch that are not familiar to the order at a position, the last of the stretch.
-    pub(super) fn unfamiliar(
-        &mut self,
-        memory: &Memory,
-        stretch: Stretch,
-        at: Position,
-        past: Option<&Past>,
-    ) -> usize {
+    pub(super) fn unfamiliar(&mut self, memory: &Memory, stretch: Stretch, at: Position, past: Option<&Past>) -> usize {
         let (familiar, addresses) = self.familiar(memory, past);
         addresses.count_unmarked(stretch, familiar.known_later(at), |address| !familiar.is_familiar(address, at, past))
     }

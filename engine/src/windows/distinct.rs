@@ -148,11 +148,13 @@ impl Distinct {
 
     /// Counts by `lasts` what the stretch and everything behind it hold, and corrects that for what lies behind.
     fn count_those(&self, stretch: Stretch, lasts: impl Fn(Lasts) -> usize, wanted: impl Fn(Key) -> bool) -> usize {
+        let open = self.occurrences.sum(Stretch { after: stretch.after, through: i64::MAX });
+        if self.occurrences.last().is_none_or(|newest| newest.position.time <= stretch.through) {
+            return lasts(open);
+        }
         let first = |other: &&Occurrence| other.previous <= stretch.after && wanted(other.value);
         let behind = Stretch { after: stretch.through, through: i64::MAX };
-        let open = self.occurrences.sum(Stretch { after: stretch.after, through: i64::MAX });
-        let late = self.occurrences.sum(behind).occurrences;
-        if late * 2 <= open.occurrences {
+        if self.occurrences.sum(behind).occurrences * 2 <= open.occurrences {
             lasts(open) - self.occurrences.within(behind).filter(first).count()
         } else {
             self.occurrences.within(stretch).filter(first).count()

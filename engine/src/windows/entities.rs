@@ -8,15 +8,8 @@ use super::memory::Memory;
 use super::order::{Key, Order};
 use super::profile::Past;
 
-const ALL: [Entity; 7] = [
-    Entity::Customer,
-    Entity::Device,
-    Entity::Ip,
-    Entity::Ip24,
-    Entity::Phone,
-    Entity::Address,
-    Entity::Region,
-];
+const ALL: [Entity; 7] =
+    [Entity::Customer, Entity::Device, Entity::Ip, Entity::Ip24, Entity::Phone, Entity::Address, Entity::Region];
 
 /// See the module.
 #[derive(Default)]

@@ -97,13 +97,7 @@ impl Group {
     }
 
     /// Different known addresses that are not familiar to the order at a position, the last of the stretch.
-    pub(super) fn unfamiliar(
-        &mut self,
-        memory: &Memory,
-        stretch: Stretch,
-        at: Position,
-        past: Option<&Past>,
-    ) -> usize {
+    pub(super) fn unfamiliar(&mut self, memory: &Memory, stretch: Stretch, at: Position, past: Option<&Past>) -> usize {
         if let Self::Many(crowd) = self {
             return crowd.unfamiliar(memory, stretch, at, past);
         }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::order::Position;
 
 /// The most entries of one block.
-const BLOCK_ENTRIES_MAX: usize = 64;
+const BLOCK_ENTRIES_MAX: usize = 32;
 /// How many empty blocks at the front are kept before they are cleared away.
 const EMPTY_FRONT_MAX: usize = 32;
 
@@ -139,6 +139,10 @@ impl<E: Entry> Series<E> {
         self.blocks.get(self.front)?.first()
     }
 
+    pub(super) fn last(&self) -> Option<&E> {
+        self.blocks.iter().rev().find_map(|block| block.last())
+    }
+
     /// The entry right before a position.
     pub(super) fn before(&self, position: Position) -> Option<&E> {
         let block = self.starts.partition_point(|start| *start < position).checked_sub(1)?;
@@ -169,12 +173,7 @@ impl<E: Entry> Series<E> {
     }
 
     /// Walks over a stretch, in parts as large as `takes` agrees to by their sums, and else by single entries.
-    pub(super) fn walk(
-        &self,
-        stretch: Stretch,
-        takes: &impl Fn(&E::Sum) -> bool,
-        give: &mut impl FnMut(Part<'_, E>),
-    ) {
+    pub(super) fn walk(&self, stretch: Stretch, takes: &impl Fn(&E::Sum) -> bool, give: &mut impl FnMut(Part<'_, E>)) {
         let (mut low, mut high) = self.cuts(stretch);
         if low >= high {
             return;
@@ -235,7 +234,11 @@ impl<E: Entry> Series<E> {
             return (0, 0);
         }
         let block = self.block_of(position);
-        (block, self.blocks[block].partition_point(|entry| entry.position() <= position))
+        let entries = &self.blocks[block];
+        match entries.last() {
+            Some(last) if last.position() <= position => (block, entries.len()),
+            _ => (block, entries.partition_point(|entry| entry.position() <= position)),
+        }
     }
 
     fn cuts(&self, stretch: Stretch) -> (Cut, Cut) {
@@ -336,3 +339,6 @@ impl<E: Entry> Series<E> {
 fn sum_of<E: Entry>(entries: &[E]) -> E::Sum {
     entries.iter().fold(E::Sum::default(), |total, entry| total.plus(&entry.sum()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,9 +133,17 @@ impl Merchant {
         self
     }
 
+    pub(crate) fn report_all(&mut self, number: u64, statuses: &[Status]) -> &mut Self {
+        for status in statuses {
+            self.report(number, *status);
+        }
+        self
+    }
+
     /// Reads `device.orders[5m]` and the like.
     pub(crate) fn see(&mut self, number: u64, feature: &str) -> Option<Value> {
         let facts = self.facts.get(&number).cloned().unwrap_or_default();
+        // What was read before must not stay.
         let mut out = vec![Some(Value::Bool(true))];
         self.windows.observe(number, "web", &facts, ZONE, &[feature_ref(feature)], &mut out);
         assert_eq!(out.len(), 1);

@@ -1,0 +1,198 @@
+//! A real log with an engine on it, notices to send, and a log that fails when told to.
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use domain::ids::{MerchantId, Token};
+use domain::merchant::{MerchantCommand, MerchantRegistered};
+use domain::notice::{Notice, read_notice};
+use domain::rulebook::preset;
+use domain::time::{Span, Timestamp};
+use engine::{Engine, Origin, Receipt, Refusal, WhenFull};
+use eventlog::sqlite::SqliteLog;
+use eventlog::vault::Vault;
+use eventlog::{
+    Acquired, Batch, DeliveryKey, EventLog, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
+    SubjectKey, VaultRow,
+};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// When these tests begin.
+pub const START: Timestamp = Timestamp::from_millis(1_794_355_200_000);
+
+/// An engine on a store of its own.
+pub struct Shop {
+    pub engine: Engine,
+    pub log: Arc<FailingLog>,
+    pub vault: Arc<Vault>,
+    pub merchant: MerchantId,
+    clock: Arc<AtomicI64>,
+    directory: tempfile::TempDir,
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let clock = Arc::new(AtomicI64::new(START.millis()));
+        let shop = Self::open_in(directory, clock).await;
+        let registered =
+            MerchantRegistered { name: "Shop".into(), time_zone: "Asia/Shanghai".into(), currency: "CNY".into() };
+        let command = MerchantCommand::Register(registered);
+        shop.engine.command(&shop.merchant, origin(), command).await.expect("registered");
+        shop
+    }
+
+    async fn open_in(directory: tempfile::TempDir, clock: Arc<AtomicI64>) -> Self {
+        let log = SqliteLog::open(&directory.path().join("log.sqlite")).await.expect("a log");
+        let log = Arc::new(FailingLog { log, failures: AtomicUsize::new(0) });
+        let vault = Arc::new(Vault::open_or_create(&directory.path().join("master.key")).expect("a vault"));
+        let told = clock.clone();
+        let time: engine::Clock = Arc::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
+        let growth = preset("growth").expect("a preset");
+        let engine = Engine::open(log.clone(), vault.clone(), time, growth).await.expect("an engine");
+        let merchant = "default".parse().expect("an id");
+        Self { engine, log, vault, merchant, clock, directory }
+    }
+
+    /// Ends the engine and begins again from what is stored.
+    pub async fn reopen(self) -> Self {
+        self.engine.close().await;
+        self.log.close().await;
+        drop(self.log);
+        Self::open_in(self.directory, self.clock).await
+    }
+
+    pub fn set_clock(&self, time: Timestamp) {
+        self.clock.store(time.millis(), Ordering::SeqCst);
+    }
+
+    pub async fn send(&self, line: Value) -> Result<Receipt, Refusal> {
+        let pending = self.engine.submit(&self.merchant, origin(), notice(line), WhenFull::Refuse).await?;
+        pending.receipt().await
+    }
+
+    pub async fn events(&self) -> Vec<RecordedEvent> {
+        self.log.read(0, 0, 100_000).await.expect("readable")
+    }
+
+    /// The events of the orders, as `name` and payload.
+    pub async fn order_events(&self) -> Vec<(String, Value)> {
+        let events = self.events().await;
+        let orders = events.iter().filter(|event| &*event.key.aggregate_type == "order");
+        orders
+            .map(|event| {
+                let payload: Value = serde_json::from_str(&event.payload).expect("json");
+                (event.event_type.to_string(), payload[&*event.event_type].clone())
+            })
+            .collect()
+    }
+}
+
+pub fn origin() -> Origin {
+    Origin { actor: "test".to_owned(), source: "api".to_owned() }
+}
+
+pub fn notice(line: Value) -> Notice {
+    read_notice(line).expect("a notice")
+}
+
+/// So many seconds after [`START`].
+pub fn second(second: u32) -> Timestamp {
+    START.plus(Span::from_secs(second))
+}
+
+/// An order line with a customer, an address, a phone and a device.
+pub fn placed(order_no: &str, at: u32) -> Value {
+    json!({"kind": "placed", "order": {
+        "channel": "web", "order_no": order_no, "placed_at": second(at).to_string(), "currency": "CNY", "amount": 39900,
+        "lines": [{"sku": "MASK-01", "quantity": 2, "unit_price": 19950}],
+        "customer": {"id": "u-77", "name": "张三", "phone": "13800138000", "level": 2, "registered_at": "2026-01-02T08:00:00Z"},
+        "delivery": {"recipient": "李四", "phone": "13900139000", "country": "CN", "province": "浙江省", "city": "杭州市",
+                     "street": "文三路 1 号"},
+        "device": {"id": "d-9f1c"}, "ip": "203.0.113.7"}})
+}
+
+pub fn status(order_no: &str, status: &str, at: u32) -> Value {
+    json!({"kind": "status", "order_id": format!("web:{order_no}"), "status": status,
+           "occurred_at": second(at).to_string(), "source": "wms"})
+}
+
+/// A real log whose next appends fail when told to.
+pub struct FailingLog {
+    log: SqliteLog,
+    failures: AtomicUsize,
+}
+
+impl FailingLog {
+    pub fn fail_next(&self, appends: usize) {
+        self.failures.store(appends, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl EventLog for FailingLog {
+    fn partitions(&self) -> u32 {
+        self.log.partitions()
+    }
+
+    fn watch(&self, partition: u32) -> watch::Receiver<Position> {
+        self.log.watch(partition)
+    }
+
+    async fn acquire(&self, partition: u32) -> Result<Acquired, LogError> {
+        self.log.acquire(partition).await
+    }
+
+    async fn append(&self, batch: Batch) -> Result<(), LogError> {
+        let failing = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if failing.is_ok() {
+            return Err(LogError::Damaged("told to fail".to_owned()));
+        }
+        self.log.append(batch).await
+    }
+
+    async fn head(&self, partition: u32) -> Result<Position, LogError> {
+        self.log.head(partition).await
+    }
+
+    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
+        self.log.read(partition, after, limit).await
+    }
+
+    async fn read_type(
+        &self,
+        partition: u32,
+        aggregate_type: &str,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        self.log.read_type(partition, aggregate_type, after, limit).await
+    }
+
+    async fn find_streams(&self, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError> {
+        self.log.find_streams(keys).await
+    }
+
+    async fn read_streams(&self, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
+        self.log.read_streams(streams).await
+    }
+
+    async fn find_deliveries(&self, keys: &[DeliveryKey]) -> Result<Vec<Option<NewDelivery>>, LogError> {
+        self.log.find_deliveries(keys).await
+    }
+
+    async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError> {
+        self.log.find_subject_keys(subjects).await
+    }
+
+    async fn read_vault(&self, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
+        self.log.read_vault(streams).await
+    }
+
+    async fn close(&self) {
+        self.log.close().await;
+    }
+}
