@@ -145,9 +145,11 @@ fn translate(message: &Value, received_at: Timestamp) -> Result<Option<Notice>, 
     let data = data(&message["data"])?;
     let order_no = loose::id(&data["p_id"]).and_then(|id| id.parse().ok());
     let order_no = order_no.ok_or(("/data", "expected the order's number as p_id"))?;
-    let occurred_at = occurred_at(&data, time_field, received_at)?;
+    let occurred_at = occurred_at(&data, time_field)?;
     let content = match meaning {
-        Meaning::Placed => Content::Placed(OrderFacts { placed_at: Some(occurred_at), ..OrderFacts::default() }),
+        Meaning::Placed => {
+            Content::Placed(OrderFacts { placed_at: occurred_at.or(Some(received_at)), ..OrderFacts::default() })
+        }
         Meaning::Reported(status) => Content::Status { source: None, status },
         Meaning::AmountChanged => match data.get("pay_amount") {
             None => return Ok(None),
@@ -156,7 +158,7 @@ fn translate(message: &Value, received_at: Timestamp) -> Result<Option<Notice>, 
     };
     let channel: Channel = "douyin".parse().expect("a channel's name");
     let order = OrderId::new(&channel, &order_no);
-    Ok(Some(Notice { order, occurred_at: Some(occurred_at), message_id: Some(format!("{tag}:{message_id}")), content }))
+    Ok(Some(Notice { order, occurred_at, message_id: Some(format!("{tag}:{message_id}")), content }))
 }
 
 /// The data of a message, out of its string if it is in one.
@@ -168,15 +170,12 @@ fn data(data: &Value) -> Result<Value, (&'static str, &'static str)> {
     if parsed.is_object() { Ok(parsed) } else { Err(("/data", "expected an object, or one as JSON in a string")) }
 }
 
-/// When it happened. Messages of every tag were seen without their time; the arrival then comes closest.
-fn occurred_at(
-    data: &Value,
-    field: &'static str,
-    received_at: Timestamp,
-) -> Result<Timestamp, (&'static str, &'static str)> {
+/// When it happened. Messages of every tag were seen without their time; they are from their arrival, which is not written
+/// into the notice: a message that comes again must read the same.
+fn occurred_at(data: &Value, field: &'static str) -> Result<Option<Timestamp>, (&'static str, &'static str)> {
     match data.get(field).or_else(|| data.get("update_time")) {
-        None | Some(Value::Null) => Ok(received_at),
-        Some(value) => loose::unix_seconds(value).ok_or(("/data", "expected its time in Unix seconds")),
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => loose::unix_seconds(value).map(Some).ok_or(("/data", "expected its time in Unix seconds")),
     }
 }
 

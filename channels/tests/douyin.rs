@@ -125,7 +125,7 @@ fn every_form_that_was_seen_is_read() {
         assert_eq!(said(&json!([message])), expected);
     }
     let without_time = json!([{"tag": "101", "msg_id": "9", "data": {"p_id": 7}}]);
-    assert_eq!(said(&without_time), ["douyin:7 paid 2026-11-11T00:00:05.000Z 101:9"]);
+    assert_eq!(said(&without_time), ["douyin:7 paid - 101:9"]);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn signs_in_capitals_are_the_same_signs() {
 fn both_apps_count_while_they_rotate() {
     let douyin = channel("douyin").expect("a channel");
     let (new, old) = (json!({"app_key": KEY, "app_secret": "new"}), json!({"app_key": KEY, "app_secret": SECRET}));
-    let rotating = douyin.open(new.clone(), Some(old)).ok().expect("keys");
+    let rotating = douyin.open(new.clone(), Some(old)).expect("keys");
     assert!(signed("[]").to(&*rotating).is_ok());
     assert!(signed("[]").to(&*open("douyin", new)).is_err());
 }

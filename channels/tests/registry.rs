@@ -1,13 +1,13 @@
 //! The list of channels.
 
-use channels::{CHANNELS, channel};
+use channels::{Adapter, CHANNELS, channel};
 
 #[test]
 fn every_channel_is_found_by_its_name_and_others_are_not() {
     let names: Vec<&str> = CHANNELS.iter().map(|channel| channel.name()).collect();
     assert_eq!(names, ["standard", "shopify", "douyin"]);
     for name in names {
-        assert_eq!(channel(name).map(|channel| channel.name()), Some(name));
+        assert_eq!(channel(name).map(Adapter::name), Some(name));
     }
     assert!(channel("telegraph").is_none());
 }

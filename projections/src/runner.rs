@@ -124,7 +124,14 @@ impl<P: Projection> Runner<P> {
         };
         let folded = page.end.position - live.mark(partition).position;
         if folded > 0 {
-            live.fold(&self.database, self.pages.log(), partition, &page).await?;
+            // The next page is read meanwhile; what goes wrong there is told when it is asked for.
+            let read_ahead = async {
+                if page.full && page.poison.is_none() {
+                    drop(self.pages.shared(partition, &page.end).await);
+                }
+            };
+            let (outcome, ()) = tokio::join!(live.fold(&self.database, self.pages.log(), partition, &page), read_ahead);
+            outcome?;
             self.tell_reached(partition, page.end.position);
             metrics::counter!("orderlight_projection_events_total", "projection" => P::NAME).increment(folded);
         }

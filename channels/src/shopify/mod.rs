@@ -96,18 +96,17 @@ fn delivery_id(topic: &str, request: &Request<'_>) -> String {
     }
 }
 
-/// From when a delivery is. `updated_at` grows with every change of an order; the arrival is the last resort, for a
-/// delivery that says nothing at all.
-fn told_at(body: &Value, request: &Request<'_>) -> Timestamp {
+/// From when a delivery is. `updated_at` grows with every change of an order. A delivery that says nothing at all is from
+/// its arrival, which is not written into the notice: a delivery that comes again must read the same.
+fn told_at(body: &Value, request: &Request<'_>) -> Option<Timestamp> {
     let said = |name: &str| body[name].as_str()?.parse().ok();
     said("updated_at")
         .or_else(|| said("processed_at"))
         .or_else(|| header(request, "triggered-at")?.parse().ok())
         .or_else(|| said("created_at"))
-        .unwrap_or(request.received_at)
 }
 
-type Translation = fn(&Value, Timestamp) -> Result<Vec<Notice>, Refusal>;
+type Translation = fn(&Value, Option<Timestamp>) -> Result<Vec<Notice>, Refusal>;
 
 /// What becomes of each topic; those without an entry do not concern us.
 fn translation(topic: &str) -> Option<Translation> {
@@ -124,7 +123,7 @@ fn translation(topic: &str) -> Option<Translation> {
     })
 }
 
-fn created(body: &Value, at: Timestamp) -> Result<Vec<Notice>, Refusal> {
+fn created(body: &Value, at: Option<Timestamp>) -> Result<Vec<Notice>, Refusal> {
     let facts = order::facts(body)?;
     let mut notices = vec![notice(body, "id", at, Content::Placed(facts))?];
     if body["financial_status"] == "paid" {
@@ -134,7 +133,7 @@ fn created(body: &Value, at: Timestamp) -> Result<Vec<Notice>, Refusal> {
 }
 
 /// An edit's own body lists what was added and removed; the order as a whole follows as `orders/updated`.
-fn changed(body: &Value, at: Timestamp) -> Result<Vec<Notice>, Refusal> {
+fn changed(body: &Value, at: Option<Timestamp>) -> Result<Vec<Notice>, Refusal> {
     if body.get("order_edit").is_some() {
         return Ok(Vec::new());
     }
@@ -143,14 +142,14 @@ fn changed(body: &Value, at: Timestamp) -> Result<Vec<Notice>, Refusal> {
 
 /// A refund that moves no money, such as putting unpaid goods back on stock, is none. A refund of a part is told like one of
 /// the whole: the body does not say which it is.
-fn refunded(body: &Value, at: Timestamp) -> Result<Vec<Notice>, Refusal> {
+fn refunded(body: &Value, at: Option<Timestamp>) -> Result<Vec<Notice>, Refusal> {
     if body["transactions"].as_array().is_some_and(Vec::is_empty) {
         return Ok(Vec::new());
     }
     report(body, "order_id", Status::Refunded, at)
 }
 
-fn fulfilled(body: &Value, at: Timestamp) -> Result<Vec<Notice>, Refusal> {
+fn fulfilled(body: &Value, at: Option<Timestamp>) -> Result<Vec<Notice>, Refusal> {
     if body["shipment_status"] == "delivered" {
         report(body, "order_id", Status::Delivered, at)
     } else {
@@ -158,13 +157,13 @@ fn fulfilled(body: &Value, at: Timestamp) -> Result<Vec<Notice>, Refusal> {
     }
 }
 
-fn report(body: &Value, id: &str, status: Status, at: Timestamp) -> Result<Vec<Notice>, Refusal> {
+fn report(body: &Value, id: &str, status: Status, at: Option<Timestamp>) -> Result<Vec<Notice>, Refusal> {
     Ok(vec![notice(body, id, at, Content::Status { source: None, status })?])
 }
 
-fn notice(body: &Value, id: &str, at: Timestamp, content: Content) -> Result<Notice, Refusal> {
+fn notice(body: &Value, id: &str, at: Option<Timestamp>, content: Content) -> Result<Notice, Refusal> {
     let order_no = loose::id(&body[id]).and_then(|id| id.parse().ok());
     let order_no = needed(order_no, &format!("/{id}"), "an order's id")?;
     let channel: Channel = "shopify".parse().expect("a channel's name");
-    Ok(Notice { order: OrderId::new(&channel, &order_no), occurred_at: Some(at), message_id: None, content })
+    Ok(Notice { order: OrderId::new(&channel, &order_no), occurred_at: at, message_id: None, content })
 }

@@ -39,9 +39,6 @@ pub fn validate(notice: &Notice) -> Vec<Fault> {
             if let Some(said) = said {
                 check(&whole.field("source"), source(said));
             }
-            if notice.occurred_at.is_none() {
-                check(&whole.field("occurred_at"), Err("is required".into()));
-            }
         }
     }
     faults

@@ -41,7 +41,7 @@ pub struct Notice {
     /// Which order.
     pub order: OrderId,
     /// When what it says happened, by the sender's clock; `None` where the message does not say.
-    /// A status always says it; facts without it are from `placed_at` when they place, and from their arrival when they amend.
+    /// What does not say it is from its arrival, and facts that place an order are from `placed_at`.
     pub occurred_at: Option<Timestamp>,
     /// The number that tells this message from others of its source; `None` where it has none.
     pub message_id: Option<String>,

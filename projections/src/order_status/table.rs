@@ -2,7 +2,8 @@
 //!
 //! Every index is paid for at each new order, so there is one per handle that people search or link by and no more.
 //! Handles that are not known take no entry. What changes after placement stands in no index but two small ones that hold
-//! only orders that are held or reached a tier.
+//! only orders that are held or reached a tier. `listed_at` ends each of them, so that a page is read in order and no more
+//! than it: without it the planner prefers to walk the whole list backwards.
 
 use domain::ids::OrderId;
 use domain::time::Timestamp;
@@ -87,8 +88,8 @@ impl Projection for OrderStatus {
                 held_since INTEGER, released_by TEXT, status TEXT, status_at INTEGER, status_source TEXT,
                 sources TEXT NOT NULL, position INTEGER NOT NULL
             ) STRICT;
-            CREATE INDEX {table}_order_no ON {table} (merchant, order_no);
-            CREATE INDEX {table}_display_no ON {table} (merchant, display_no) WHERE display_no IS NOT NULL;
+            CREATE INDEX {table}_order_no ON {table} (merchant, order_no, listed_at);
+            CREATE INDEX {table}_display_no ON {table} (merchant, display_no, listed_at) WHERE display_no IS NOT NULL;
             CREATE INDEX {table}_listed ON {table} (merchant, listed_at);
             CREATE INDEX {table}_held ON {table} (merchant, state, listed_at) WHERE held_since IS NOT NULL;
             CREATE INDEX {table}_tier ON {table} (merchant, tier, listed_at) WHERE tier <> 'pass';

@@ -97,7 +97,8 @@ async fn a_status_may_come_before_the_order_and_is_kept_when_it_is_placed() {
 #[tokio::test]
 async fn the_newest_status_by_its_own_clock_wins_and_at_equal_times_the_later_arrival() {
     // Reports in the order of arrival, and what the order shows in the end.
-    let cases: [(&[(&str, Status, u32)], Status, &str); 4] = [
+    type Report = (&'static str, Status, u32);
+    let cases: [(&[Report], Status, &str); 4] = [
         (&[("shop", Status::Cancelled, 9), ("shop", Status::Paid, 5)], Status::Cancelled, "shop"),
         (&[("shop", Status::Paid, 5), ("wms", Status::Shipped, 9)], Status::Shipped, "wms"),
         (&[("shop", Status::Paid, 5), ("wms", Status::PartiallyShipped, 5)], Status::PartiallyShipped, "wms"),
