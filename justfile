@@ -1,0 +1,28 @@
+# The same verbs as in .ci/run.
+
+# Everything that must hold
+default: ci
+
+# Format, lints and all tests
+ci:
+    .ci/run
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# Lints, as strict as in ci
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# All tests
+test:
+    cargo nextest run --workspace --locked
+
+# Run the service on the embedded store in ./data
+serve *arguments:
+    cargo run --release --bin orderlight -- serve {{arguments}}
+
+# Measure side by side with the peer, into bench/RESULTS.md
+bench:
+    bench/run
