@@ -4,4 +4,6 @@ pub mod cli;
 pub mod clock;
 pub mod directory;
 pub mod http;
+pub mod rulebooks;
 pub mod service;
+pub mod wording;

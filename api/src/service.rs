@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use domain::ids::MerchantId;
@@ -19,6 +20,9 @@ use crate::directory::{Directory, hash_of};
 
 /// The merchant that a new store starts with.
 pub const DEFAULT_MERCHANT: &str = "default";
+
+/// The read models' file in a data directory.
+pub const READ_MODELS_FILE: &str = "read.sqlite";
 
 /// A store of events with its vault, not yet worked on.
 pub struct Store {
@@ -64,7 +68,7 @@ impl Service {
         let engine = Engine::open(log.clone(), vault.clone(), clock::system(), first_rulebook)
             .await
             .context("cannot start the engine")?;
-        let models = ReadModels::open(&data.join("read.sqlite"), log.clone())
+        let models = ReadModels::open(&data.join(READ_MODELS_FILE), log.clone())
             .await
             .context("cannot open the read models")?;
         models.start();
@@ -115,6 +119,19 @@ impl Service {
             self.directory.apply(merchant, event.clone());
         }
         Ok(receipt)
+    }
+
+    /// Waits until the read models have folded all that the log holds now; false when that took longer than `limit`.
+    pub async fn follow(&self, limit: Duration) -> bool {
+        for partition in 0..self.log.partitions() {
+            let Ok(head) = self.log.head(partition).await else { return false };
+            for name in self.models.names() {
+                if !self.models.wait_for(name, partition, head, limit).await {
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     /// Finishes what waits and closes the store.

@@ -1,5 +1,9 @@
 //! The command line.
 
+mod import;
+mod keys;
+mod projections;
+mod replay;
 mod rulebook;
 mod serve;
 
@@ -26,9 +30,19 @@ struct Cli {
 enum Command {
     /// Run the service
     Serve(serve::Serve),
+    /// Import notices from an NDJSON file, plain or gzip
+    Import(import::Import),
+    /// Compute every decision again from the log alone, and name each that differs
+    Replay(replay::Replay),
     /// Work with rulebook files
     #[command(subcommand)]
     Rulebook(rulebook::Rulebook),
+    /// Work with read models
+    #[command(subcommand)]
+    Projections(projections::Projections),
+    /// Make, list and revoke keys in a store that no service has open
+    #[command(subcommand)]
+    Keys(keys::Keys),
 }
 
 /// Where the embedded store is.
@@ -56,7 +70,11 @@ pub fn main() -> ExitCode {
         runtime.block_on(async {
             match cli.command {
                 Command::Serve(serve) => serve.run().await,
+                Command::Import(import) => import.run().await,
+                Command::Replay(replay) => replay.run().await,
                 Command::Rulebook(rulebook) => rulebook.run(),
+                Command::Projections(projections) => projections.run().await,
+                Command::Keys(keys) => keys.run().await,
             }
         })
     });

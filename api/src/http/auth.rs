@@ -1,10 +1,20 @@
 //! Keys and roles.
+//!
+//! The OpenAPI document says who may call what, and the [`Gate`] holds every request to it before anything else of the request
+//! is read. A handler asks once more, so that both must be wrong for a wrong caller to pass.
 
-use axum::extract::FromRequestParts;
-use axum::http::{header, request::Parts};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::{HeaderMap, Method, header, request::Parts};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use domain::merchant::Role;
+use utoipa::openapi::OpenApi;
 
 use super::App;
+use super::openapi::operations;
 use super::problem::Problem;
 use crate::clock;
 use crate::directory::Caller;
@@ -35,12 +45,71 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let value = parts.headers.get(header::AUTHORIZATION).ok_or_else(Problem::unauthorized)?;
-        let text = value.to_str().map_err(|_| Problem::unauthorized())?;
-        let (scheme, token) = text.split_once(' ').ok_or_else(Problem::unauthorized)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Problem::unauthorized());
+        match parts.extensions.get::<Self>() {
+            Some(caller) => Ok(caller.clone()),
+            None => authenticate(&parts.headers, app),
         }
-        app.directory.caller(token.trim(), clock::now()).ok_or_else(Problem::unauthorized)
+    }
+}
+
+fn authenticate(headers: &HeaderMap, app: &App) -> Result<Caller, Problem> {
+    let token = bearer(headers).ok_or_else(Problem::unauthorized)?;
+    app.directory.caller(token, clock::now()).ok_or_else(Problem::unauthorized)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Who may call each operation of the document.
+#[derive(Clone)]
+pub struct Gate {
+    app: App,
+    doors: Arc<HashMap<String, Vec<(Method, Door)>>>,
+}
+
+/// Who may call one operation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Door {
+    /// Anybody, without a key.
+    Open,
+    /// Keys with one of these roles.
+    Roles(Vec<Role>),
+}
+
+impl Gate {
+    /// As a document says. An operation without roles is closed to everybody.
+    pub fn new(app: App, document: &OpenApi) -> Self {
+        let mut doors: HashMap<String, Vec<(Method, Door)>> = HashMap::new();
+        for (path, method, operation) in operations(document) {
+            let roles = operation.extensions.as_ref().and_then(|extensions| extensions.get("x-roles")?.as_array());
+            let door = match roles.map(Vec::as_slice) {
+                Some([]) => Door::Open,
+                Some(names) => Door::Roles(Role::ALL.into_iter().filter(|role| names.contains(&role.name().into())).collect()),
+                None => Door::Roles(vec![]),
+            };
+            doors.entry(path.to_owned()).or_default().push((method, door));
+        }
+        Self { app, doors: Arc::new(doors) }
+    }
+
+    /// Lets a request through that may pass; one that no operation is for goes on to be told so.
+    pub async fn check(State(gate): State<Self>, mut request: Request, next: Next) -> Response {
+        if let Some(Door::Roles(roles)) = gate.door(&request) {
+            let admitted = authenticate(request.headers(), &gate.app)
+                .and_then(|caller| caller.require(roles).map(|()| caller));
+            match admitted {
+                Ok(caller) => request.extensions_mut().insert(caller),
+                Err(problem) => return problem.into_response(),
+            };
+        }
+        next.run(request).await
+    }
+
+    fn door(&self, request: &Request) -> Option<&Door> {
+        let doors = self.doors.get(request.extensions().get::<MatchedPath>()?.as_str())?;
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        doors.iter().find(|(of, _)| of == method).map(|(_, door)| door)
     }
 }

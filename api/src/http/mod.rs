@@ -2,22 +2,42 @@
 
 pub mod auth;
 pub mod body;
-mod orders;
+pub mod channels;
+pub mod customers;
+pub mod fields;
+pub mod health;
+pub mod keys;
+pub mod listing;
+pub mod merchants;
+pub mod metrics;
+pub mod notices;
+pub mod openapi;
+pub mod orders;
+pub mod personal;
 pub mod position;
 pub mod problem;
+pub mod reviews;
 pub mod schema;
 pub mod view;
+pub mod webhooks;
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
+use domain::ids::MerchantId;
+use domain::merchant::MerchantCommand;
+use engine::{MerchantReceipt, Refusal};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::service::Service;
+use auth::Gate;
+use openapi::Published;
 use problem::Problem;
 
 /// What every handler gets.
@@ -27,7 +47,21 @@ pub struct App(Arc<Service>);
 impl App {
     /// Around a service.
     pub fn new(service: Arc<Service>) -> Self {
+        metrics::install();
         Self(service)
+    }
+
+    /// As [`Service::command`], and carried through even when the caller hangs up: the directory must learn of what the log
+    /// holds.
+    pub async fn carry_out(
+        &self,
+        merchant: &MerchantId,
+        actor: &str,
+        command: MerchantCommand,
+    ) -> Result<MerchantReceipt, Refusal> {
+        let (app, merchant, actor) = (self.clone(), merchant.clone(), actor.to_owned());
+        let done = tokio::spawn(async move { app.command(&merchant, &actor, command).await });
+        done.await.unwrap_or(Err(Refusal::Unavailable))
     }
 }
 
@@ -39,17 +73,48 @@ impl Deref for App {
     }
 }
 
-/// Every route there is.
+/// Every route there is, behind what holds for all of them.
 pub fn router(app: App) -> Router {
-    let (router, _document) = routes().split_for_parts();
+    let (router, document) = routes().split_for_parts();
+    let document = openapi::complete(document);
+    let gate = Gate::new(app.clone(), &document);
     router
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .fallback(async || Problem::not_found("there is no such path"))
+        .layer(Extension(Published::new(&document)))
+        .layer(from_fn_with_state(gate, Gate::check))
         .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))
-        .layer(CatchPanicLayer::new())
+        .merge(openapi::pages())
+        .layer(CatchPanicLayer::custom(Problem::panicked))
+        .layer(from_fn(metrics::track))
         .with_state(app)
 }
 
+/// The OpenAPI document as it is published.
+pub fn document() -> OpenApi {
+    openapi::complete(routes().into_openapi())
+}
+
 fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
+    OpenApiRouter::with_openapi(openapi::foreword())
         .routes(routes!(orders::place::handle))
+        .routes(routes!(orders::amend::handle))
+        .routes(routes!(orders::report::handle))
+        .routes(routes!(orders::search::handle))
+        .routes(routes!(orders::get::handle))
+        .routes(routes!(orders::history::handle))
+        .routes(routes!(orders::decision::handle))
+        .routes(routes!(orders::links::handle))
+        .routes(routes!(customers::orders))
+        .routes(routes!(reviews::list))
+        .routes(routes!(notices::handle))
+        .routes(routes!(webhooks::receive, webhooks::verify))
+        .routes(routes!(channels::configure))
+        .routes(routes!(merchants::register))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::handle))
+        .routes(routes!(openapi::handle))
 }

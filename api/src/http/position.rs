@@ -6,13 +6,60 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use eventlog::Position;
+use tokio::time::timeout;
 
+use super::App;
 use super::problem::Problem;
 
 /// The header in which writes say how far the log went.
 pub const ORDERLIGHT_POSITION: HeaderName = HeaderName::from_static("orderlight-position");
 /// How long a read waits for its read model.
 pub const WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Waits until these read models have folded what a read's `after` says; at most [`WAIT_MAX`].
+///
+/// # Errors
+/// 400 when it is no position of this log, 503 when it is not reached in time.
+pub async fn models_reached(app: &App, models: &[&str], after: Option<&str>) -> Result<(), Problem> {
+    let Some(LogPosition { partition, position }) = asked_for(app, after)? else { return Ok(()) };
+    let all = async {
+        for model in models {
+            if !app.models.wait_for(model, partition, position, WAIT_MAX).await {
+                return false;
+            }
+        }
+        true
+    };
+    if timeout(WAIT_MAX, all).await.unwrap_or(false) { Ok(()) } else { Err(not_reached()) }
+}
+
+/// Waits until the log itself, for reads that are made from it, holds what a read's `after` says; at most [`WAIT_MAX`].
+///
+/// # Errors
+/// As [`models_reached`].
+pub async fn log_reached(app: &App, after: Option<&str>) -> Result<(), Problem> {
+    let Some(LogPosition { partition, position }) = asked_for(app, after)? else { return Ok(()) };
+    if app.log.head(partition).await? >= position {
+        return Ok(());
+    }
+    let mut head = app.log.watch(partition);
+    let reached = timeout(WAIT_MAX, head.wait_for(|head| *head >= position)).await;
+    if reached.is_ok_and(|reached| reached.is_ok()) { Ok(()) } else { Err(not_reached()) }
+}
+
+fn asked_for(app: &App, after: Option<&str>) -> Result<Option<LogPosition>, Problem> {
+    let Some(after) = after else { return Ok(None) };
+    let after: LogPosition = after.parse()?;
+    if after.partition >= app.log.partitions() {
+        return Err(Problem::bad_parameter(format!("`after` names partition {}, which is not there", after.partition)));
+    }
+    Ok(Some(after))
+}
+
+fn not_reached() -> Problem {
+    let detail = format!("the position of `after` was not reached within {} seconds", WAIT_MAX.as_secs());
+    Problem::unavailable("position_not_reached", detail)
+}
 
 /// `<partition>-<position>`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,11 +1,15 @@
 //! Errors as RFC 9457 problem details.
 
+use std::any::Any;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::fault::Fault;
 use domain::merchant::MerchantRejection;
 use domain::order::Rejection;
 use engine::Refusal;
+use eventlog::LogError;
+use projections::LookUpError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -109,11 +113,34 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", title, "the failure was logged")
     }
 
+    /// 503: a store cannot be read at the moment. The cause is logged and not told.
+    fn unreadable_now(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "store cannot be read");
+        Self::unavailable("store_unavailable", "the store cannot be read now")
+    }
+
     /// Says when to come back.
     #[must_use]
     pub fn retry_after(mut self, seconds: u16) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
+    }
+
+    /// 500: a handler panicked. What it said may hold what the request held, so it is neither told nor logged here.
+    pub fn panicked(_panic: Box<dyn Any + Send>) -> Response {
+        tracing::error!("a request handler panicked");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service failed", "the failure was logged").into_response()
+    }
+
+    /// 405: the path is there, the method is not.
+    pub fn method_not_allowed() -> Self {
+        let detail = "the path does not take this method; the header Allow names those it takes";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The path does not take this method", detail)
+    }
+
+    /// The kind of problem in words.
+    pub const fn title(&self) -> &'static str {
+        self.title
     }
 
     /// Its HTTP status.
@@ -168,6 +195,24 @@ impl From<MerchantRejection> for Problem {
             MerchantRejection::AlreadyRegistered => conflict("merchant_exists"),
             MerchantRejection::TooManyKeys => conflict("too_many_keys"),
             MerchantRejection::NotRegistered | MerchantRejection::NoSuchKey => Self::not_found(rejection.to_string()),
+        }
+    }
+}
+
+impl From<LookUpError> for Problem {
+    fn from(error: LookUpError) -> Self {
+        match error {
+            LookUpError::Cursor(error) => Self::bad_parameter(format!("cursor: {error}")),
+            LookUpError::Store(_) => Self::unreadable_now(&error),
+        }
+    }
+}
+
+impl From<LogError> for Problem {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Damaged(_) => Self::internal(&error),
+            LogError::Store(_) | LogError::Fenced { .. } | LogError::Conflict(_) => Self::unreadable_now(&error),
         }
     }
 }

@@ -100,3 +100,130 @@ pub struct DeviceBody {
     /// What its browser says of itself.
     pub user_agent: Option<String>,
 }
+
+/// Facts of an order: any part of an order's body, at least one. Channel and number, where given, must be the order's own.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"delivery": {"recipient": "李四", "phone": "13900139000", "province": "浙江省", "city": "杭州市"}}))]
+pub struct AmendmentBody {
+    /// The order's own channel.
+    pub channel: Option<String>,
+    /// The order's own number.
+    pub order_no: Option<String>,
+    /// The number people see, where it is another one.
+    pub display_no: Option<String>,
+    /// When it was placed, RFC 3339.
+    pub placed_at: Option<String>,
+    /// ISO 4217.
+    pub currency: Option<String>,
+    /// Minor units.
+    pub amount: Option<i64>,
+    /// 1 to 200 lines; they take the place of all lines before.
+    pub lines: Option<Vec<LineBody>>,
+    /// The buyer.
+    pub customer: Option<CustomerBody>,
+    /// Where it goes.
+    pub delivery: Option<DeliveryBody>,
+    /// The device it was placed with.
+    pub device: Option<DeviceBody>,
+    /// The address it was placed from.
+    pub ip: Option<String>,
+    /// Until when it must be paid.
+    pub payment_due_at: Option<String>,
+}
+
+/// How far an order is.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "paid", "occurred_at": "2026-11-11T00:03:00+08:00", "source": "wms", "message_id": "wms-55121"}))]
+pub struct StatusBody {
+    /// `paid`, `partially_shipped`, `shipped`, `delivered`, `completed`, `cancelled`, `refund_requested` or `refunded`.
+    pub status: String,
+    /// When, by the source's clock, RFC 3339.
+    pub occurred_at: String,
+    /// Who says so; `api` when it is left out.
+    pub source: Option<String>,
+    /// Tells this message from others of its source.
+    pub message_id: Option<String>,
+}
+
+/// One line of a stream of notices.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[schema(example = json!({
+    "kind": "status", "order_id": "web:A1001", "status": "paid", "occurred_at": "2026-11-11T00:03:00+08:00", "source": "wms",
+    "message_id": "wms-55121"
+}))]
+pub enum NoticeLine {
+    /// The order exists, with these facts.
+    Placed {
+        /// Tells this message from others.
+        message_id: Option<String>,
+        /// From when the facts are, where that is not the time of placement.
+        occurred_at: Option<String>,
+        /// The order.
+        order: OrderBody,
+    },
+    /// These facts of the order are new or different.
+    Amended {
+        /// Tells this message from others.
+        message_id: Option<String>,
+        /// From when the facts are.
+        occurred_at: Option<String>,
+        /// Which order, where `order` does not name its channel and number.
+        order_id: Option<String>,
+        /// The facts.
+        order: AmendmentBody,
+    },
+    /// The order is so far.
+    Status {
+        /// Which order.
+        order_id: String,
+        /// As in a report of a status.
+        status: String,
+        /// When, by the source's clock, RFC 3339.
+        occurred_at: String,
+        /// Who says so; `api` when it is left out.
+        source: Option<String>,
+        /// Tells this message from others of its source.
+        message_id: Option<String>,
+    },
+}
+
+/// A merchant to be registered.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "north", "name": "North Store", "time_zone": "Asia/Shanghai", "currency": "CNY"}))]
+pub struct MerchantBody {
+    /// 1 to 64 of `a-z 0-9 _ -`.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Of the IANA database; `Asia/Shanghai` when it is left out.
+    pub time_zone: Option<String>,
+    /// ISO 4217; `CNY` when it is left out.
+    pub currency: Option<String>,
+}
+
+/// A key to be made.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"name": "till 3", "roles": ["ingest"], "expires_at": "2027-01-01T00:00:00Z"}))]
+pub struct KeyBody {
+    /// What people call it.
+    pub name: String,
+    /// What it may do: one or more of `ingest`, `service`, `reviewer`, `analyst`, `approver`, `auditor`, `admin`, `platform`.
+    pub roles: Vec<String>,
+    /// Until when, RFC 3339; for good when it is left out.
+    pub expires_at: Option<String>,
+}
+
+/// A channel to be configured.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"shop": "default", "credentials": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}))]
+pub struct ChannelBody {
+    /// Which of the merchant's shops there; `default` when it is left out.
+    pub shop: Option<String>,
+    /// Named as the channel asks.
+    #[schema(value_type = Object)]
+    pub credentials: serde_json::Value,
+    /// Those that count as well while they are being changed.
+    #[schema(value_type = Option<Object>)]
+    pub previous_credentials: Option<serde_json::Value>,
+}

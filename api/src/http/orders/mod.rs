@@ -1,11 +1,19 @@
 //! Orders: taken in, completed, reported on, looked up.
 
+pub mod decision;
+pub mod get;
+pub mod history;
+pub mod links;
+pub mod amend;
 pub mod place;
+pub mod report;
+pub mod search;
+pub mod story;
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderValue};
-use domain::notice::Notice;
+use domain::notice::{Content, Notice};
 use engine::{Origin, Outcome, Receipt, WhenFull};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,6 +29,18 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
 /// The answer to a notice about an order's facts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "order_id": "web:A1001",
+    "risk": {
+        "state": "challenged", "score": 80, "tier": "sms", "rulebook_version": 1, "exemption": null,
+        "hits": [
+            {"rule": "device_burst", "points": 50, "evidence": {"device.orders[5m]": 5}},
+            {"rule": "address_changed", "points": 30, "evidence": {"address.changed": true, "address.familiar": false}}
+        ],
+        "challenge": {"id": "0-17", "method": "sms", "expires_at": "2026-11-10T16:10:01.250Z"}
+    },
+    "duplicate": false
+}))]
 pub struct Decision {
     /// Which order.
     #[schema(example = "web:A1001")]
@@ -43,9 +63,18 @@ impl From<Receipt> for Decision {
 
 /// Puts a notice from the API to the engine and waits for the durable answer.
 pub(super) async fn submit(app: &App, caller: &Caller, notice: Notice) -> Result<Receipt, Problem> {
-    let origin = Origin { actor: caller.key.clone(), source: "api".to_owned() };
+    let origin = origin(caller, &notice);
     let pending = app.engine.submit(&caller.merchant, origin, notice, WhenFull::Refuse).await?;
     Ok(pending.receipt().await?)
+}
+
+/// Where a notice from the API comes from. Message ids are unique inside a source, and a status may name its own.
+pub(super) fn origin(caller: &Caller, notice: &Notice) -> Origin {
+    let source = match &notice.content {
+        Content::Status { source: Some(source), .. } => source.as_str(),
+        Content::Status { source: None, .. } | Content::Placed(_) | Content::Amended(_) => "api",
+    };
+    Origin { actor: caller.key.clone(), source: source.to_owned() }
 }
 
 /// The message id of a request, if it has one.

@@ -19,6 +19,7 @@ use crate::http::problem::Problem;
 #[utoipa::path(
     post,
     path = "/v1/orders",
+    operation_id = "place_order",
     tag = "Notices in",
     extensions(("x-roles" = json!(["ingest", "admin"]))),
     params(("Idempotency-Key" = Option<String>, Header, description = "The message id; without it the key is derived from channel, order_no and kind")),

@@ -1,0 +1,40 @@
+//! `orderlight projections rebuild [NAME]`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+use projections::ReadModels;
+
+use super::StoreArgs;
+use crate::service::READ_MODELS_FILE;
+
+/// Work with read models
+#[derive(Subcommand)]
+pub(super) enum Projections {
+    /// Build read models again from the log, beside the ones that are there
+    Rebuild {
+        /// Which one; all when left out
+        name: Option<String>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+impl Projections {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let Self::Rebuild { name, store: args } = self;
+        let store = args.open().await?;
+        let models = ReadModels::open(&args.data.join(READ_MODELS_FILE), store.log.clone())
+            .await
+            .context("cannot open the read models")?;
+        let names = name.map_or_else(|| models.names().into_iter().map(str::to_owned).collect(), |name| vec![name]);
+        for name in names {
+            models.rebuild(&name).await.with_context(|| format!("cannot rebuild {name}"))?;
+            println!("{name} rebuilt");
+        }
+        models.stop().await;
+        store.log.close().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}

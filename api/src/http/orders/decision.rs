@@ -1,0 +1,153 @@
+//! `GET /v1/orders/{id}/decision`: one screening in full, with its explanation.
+
+use axum::Json;
+use axum::extract::State;
+use domain::explain::explain;
+use domain::order::{OrderEvent, Readings, Scored};
+use eventlog::LogError;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::story::{Chapter, Story};
+use crate::directory::Caller;
+use crate::http::App;
+use crate::http::auth::LOOK_UP;
+use crate::http::body::{Parameters, PathParameters, order_id};
+use crate::http::position::{LogPosition, log_reached};
+use crate::http::problem::Problem;
+use crate::http::view::{Bilingual, HitView, word};
+use crate::rulebooks::Publications;
+
+/// The parameters.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Query {
+    /// Where an earlier screening is, as the history names it; the last one when not given.
+    #[param(example = "0-17")]
+    position: Option<String>,
+    /// What a write answered as Orderlight-Position: waits until that is reached.
+    #[param(example = "0-17")]
+    after: Option<String>,
+}
+
+/// One screening in full.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DecisionView {
+    /// Which order.
+    #[schema(example = "web:A1001")]
+    pub order_id: String,
+    /// Where it is in the log.
+    #[schema(example = "0-17")]
+    pub position: String,
+    /// The sum of the hits' points.
+    #[schema(example = 80)]
+    pub score: i64,
+    /// `pass` or the id of the tier that the score reaches.
+    #[schema(example = "sms")]
+    pub tier: String,
+    /// Every feature that the rulebook reads, with its value; null is unknown.
+    #[schema(value_type = Object, example = json!({"device.orders[5m]": 5, "address.familiar": null}))]
+    pub features: Readings,
+    /// The rules that fired.
+    pub hits: Vec<HitView>,
+    /// The exemption that spared the order.
+    pub exemption: Option<String>,
+    /// Why it was screened: `placed`, `amended`, `late_evidence`, `sibling` or `manual`.
+    #[schema(example = "placed")]
+    pub cause: String,
+    /// The rulebook that was in force.
+    pub rulebook: RulebookName,
+    /// When it was recorded.
+    pub decided_at: String,
+    /// The decision in words.
+    pub explanation: Bilingual,
+}
+
+/// Which rulebook.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RulebookName {
+    /// Its version.
+    #[schema(example = 3)]
+    pub version: u32,
+    /// Hex SHA-256 of its canonical form.
+    pub hash: String,
+    /// What people call it.
+    #[schema(example = "Double Eleven")]
+    pub name: String,
+}
+
+/// Explain a decision
+///
+/// The last screening of the order, or the one at `position`: what was looked at, what fired, and what that means in words.
+#[utoipa::path(
+    get,
+    path = "/v1/orders/{id}/decision",
+    operation_id = "get_decision",
+    tag = "Looking up",
+    extensions(("x-roles" = json!(["service", "reviewer", "analyst", "approver", "auditor", "admin"]))),
+    params(("id" = String, Path, description = "`{channel}:{order_no}`, percent-encoded", example = "web:A1001"), Query),
+    responses(
+        (status = 200, description = "The screening", body = DecisionView),
+        (status = 400, description = "A parameter is wrong or unknown", body = Problem),
+        (status = 404, description = "There is no such order, or no such screening of it", body = Problem),
+        (status = 503, description = "`after` was not reached in time", body = Problem),
+    )
+)]
+pub async fn handle(
+    State(app): State<App>,
+    caller: Caller,
+    PathParameters(id): PathParameters<String>,
+    Parameters(query): Parameters<Query>,
+) -> Result<Json<DecisionView>, Problem> {
+    caller.require(LOOK_UP)?;
+    let id = order_id(&id)?;
+    let position = query.position.as_deref().map(position).transpose()?;
+    log_reached(&app, query.after.as_deref()).await?;
+    let story = Story::read(&app, &caller.merchant, &id).await?;
+    let (chapter, scored) = screening(&story, position).ok_or_else(|| {
+        Problem::not_found(match position {
+            Some(position) => format!("the order {:?} was not screened at {position}", id.as_str()),
+            None => format!("the order {:?} was not screened so far", id.as_str()),
+        })
+    })?;
+    let publications = Publications::read(&*app.log, &caller.merchant).await?;
+    let published = publications.version(scored.rulebook_version)?.ok_or_else(|| {
+        LogError::Damaged(format!("rulebook version {} was never published", scored.rulebook_version))
+    })?;
+    let explanation = explain(scored, &published.rulebook);
+    Ok(Json(DecisionView {
+        order_id: id.to_string(),
+        position: place(chapter).to_string(),
+        score: scored.score,
+        tier: scored.tier.to_string(),
+        features: scored.features.clone(),
+        hits: scored.hits.iter().map(HitView::from).collect(),
+        exemption: scored.exemption.as_ref().map(ToString::to_string),
+        cause: word(&scored.cause),
+        rulebook: RulebookName {
+            version: scored.rulebook_version,
+            hash: scored.rulebook_hash.to_string(),
+            name: published.rulebook.name().to_owned(),
+        },
+        decided_at: chapter.recorded.recorded_at.to_string(),
+        explanation: Bilingual { zh: explanation.zh, en: explanation.en },
+    }))
+}
+
+fn position(text: &str) -> Result<LogPosition, Problem> {
+    text.parse().map_err(|_| Problem::bad_parameter("position: expected a position of the history, such as 0-17"))
+}
+
+fn place(chapter: &Chapter) -> LogPosition {
+    LogPosition::from((chapter.recorded.partition, chapter.recorded.position))
+}
+
+/// The last screening, or the one at a position.
+fn screening(story: &Story, at: Option<LogPosition>) -> Option<(&Chapter, &Scored)> {
+    let mut screenings = story.0.iter().rev().filter_map(|chapter| match &chapter.event {
+        OrderEvent::Scored(scored) => Some((chapter, scored)),
+        _ => None,
+    });
+    screenings.find(|(chapter, _)| at.is_none_or(|at| place(chapter) == at))
+}

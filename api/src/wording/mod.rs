@@ -1,0 +1,184 @@
+//! What happened to an order, in a sentence each of Chinese and English.
+//!
+//! The sentences are for people who look an order up. They are made from recorded events and their rulebooks alone, so they
+//! never change after the fact, and they hold nothing personal: free text that somebody wrote is left to the event itself.
+
+mod facts;
+mod money;
+mod words;
+
+use std::collections::HashMap;
+
+use chrono_tz::Tz;
+use domain::order::{
+    Challenged, Frozen, FrozenCause, OrderEvent, PASS, Released, ReleasedCause, ReviewCause, ReviewOpened, Scored,
+    StatusReported,
+};
+use domain::rulebook::{Names, Rulebook};
+use domain::time::Timestamp;
+
+use crate::http::view::Bilingual;
+
+/// What sentences depend on beside the event.
+pub struct Wording<'a> {
+    /// The zone in which the merchant reads clocks.
+    pub zone: Tz,
+    /// The rulebooks that screenings name, by version; what one does not know is called by its id.
+    pub rulebooks: &'a HashMap<u32, Rulebook>,
+}
+
+impl Wording<'_> {
+    /// The sentence for an event.
+    pub fn summary(&self, event: &OrderEvent) -> Bilingual {
+        match event {
+            OrderEvent::Placed(placed) => facts::placed(placed),
+            OrderEvent::Amended(amended) => facts::amended(amended),
+            OrderEvent::StatusReported(report) => reported(report),
+            OrderEvent::Scored(scored) => self.scored(scored),
+            OrderEvent::Challenged(challenged) => self.challenged(challenged),
+            OrderEvent::Verified(verified) => {
+                let method = words::method(verified.how);
+                both(
+                    format!("客户已通过{}验证", method.zh),
+                    format!("The customer passed the verification by {}", method.en),
+                )
+            }
+            OrderEvent::Frozen(frozen) => freezing(frozen),
+            OrderEvent::Released(released) => releasing(released),
+            OrderEvent::ReviewOpened(opened) => review_opened(opened),
+            OrderEvent::ReviewClaimed(claimed) => {
+                let until = self.clock(claimed.lease_until);
+                both(
+                    format!("{} 领取了审核，保留至 {until}", claimed.reviewer),
+                    format!("{} took the review, held until {until}", claimed.reviewer),
+                )
+            }
+            OrderEvent::ReviewReturned(returned) => both(
+                format!("{} 退回了审核", returned.reviewer),
+                format!("{} gave the review back", returned.reviewer),
+            ),
+            OrderEvent::Noted(noted) => {
+                both(format!("{} 添加了备注", noted.author), format!("{} added a note", noted.author))
+            }
+            OrderEvent::PersonalDataRevealed(revealed) => both(
+                format!("{} 查看了客户的个人信息", revealed.actor),
+                format!("{} looked at the personal data", revealed.actor),
+            ),
+        }
+    }
+
+    fn scored(&self, scored: &Scored) -> Bilingual {
+        let rulebook = self.rulebooks.get(&scored.rulebook_version);
+        let (mut zh, mut en) = words::screened(scored.cause, scored.score);
+        if &*scored.tier == PASS {
+            zh.push_str("，未达到任何档位");
+            en.push_str(", which reaches no tier");
+        } else {
+            zh.push_str(&format!("，达到“{}”档", scored.tier));
+            en.push_str(&format!(", which reaches tier “{}”", scored.tier));
+        }
+        if let Some(id) = &scored.exemption {
+            let names = rulebook.and_then(|rulebook| Some(&rulebook.exemption(id)?.name));
+            let name = called(names, id);
+            zh.push_str(&format!("，但符合豁免“{}”", name.zh));
+            en.push_str(&format!(", but exemption “{}” spares it", name.en));
+        }
+        let fired = scored.hits.iter().map(|hit| {
+            let name = called(rulebook.and_then(|rulebook| Some(&rulebook.rule(&hit.rule)?.name)), &hit.rule);
+            let points = hit.points;
+            both(format!("“{}”{points:+}", name.zh), format!("“{}” {points:+}", name.en))
+        });
+        let (fired_zh, fired_en): (Vec<_>, Vec<_>) = fired.map(|Bilingual { zh, en }| (zh, en)).unzip();
+        if fired_zh.is_empty() {
+            return both(format!("{zh}；没有规则命中"), format!("{en}; no rule fired"));
+        }
+        both(format!("{zh}；命中{}", fired_zh.join("、")), format!("{en}; fired: {}", fired_en.join(", ")))
+    }
+
+    fn challenged(&self, challenged: &Challenged) -> Bilingual {
+        let until = self.clock(challenged.expires_at);
+        let method = words::method(challenged.method);
+        both(
+            format!("请客户完成{}验证，{until} 前有效", method.zh),
+            format!("The customer is asked to verify by {}, until {until}", method.en),
+        )
+    }
+
+    /// A time as the merchant's clocks show it.
+    fn clock(&self, time: Timestamp) -> String {
+        time.to_datetime().with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S").to_string()
+    }
+}
+
+fn both(zh: impl Into<String>, en: impl Into<String>) -> Bilingual {
+    Bilingual { zh: zh.into(), en: en.into() }
+}
+
+fn called(names: Option<&Names>, id: &str) -> Bilingual {
+    let name = |name: Option<&std::sync::Arc<str>>| name.map_or(id, |name| &**name).to_owned();
+    both(name(names.and_then(|names| names.zh.as_ref())), name(names.and_then(|names| names.en.as_ref())))
+}
+
+fn reported(report: &StatusReported) -> Bilingual {
+    let (source, status) = (words::place(&report.source), words::status(report.status));
+    both(format!("{}报告：{}", source.zh, status.zh), format!("{} reports: {}", source.en, status.en))
+}
+
+fn freezing(frozen: &Frozen) -> Bilingual {
+    match frozen.cause {
+        FrozenCause::Score => both("风险得分过高，订单冻结", "Frozen because of its score"),
+        FrozenCause::ChallengeFailed => {
+            both("客户未通过验证，订单冻结", "Frozen because the customer failed the verification")
+        }
+        FrozenCause::ChallengeExpired => {
+            both("客户未在期限内验证，订单冻结", "Frozen because the customer did not verify in time")
+        }
+        FrozenCause::Reviewer => by_reviewer(
+            both("冻结了订单", "froze the order"),
+            frozen.actor.as_deref(),
+            frozen.reason_code.as_deref(),
+        ),
+    }
+}
+
+fn releasing(released: &Released) -> Bilingual {
+    match released.cause {
+        ReleasedCause::Clean => both("未发现风险，订单放行", "Released: nothing speaks against it"),
+        ReleasedCause::Verified => both("客户已通过验证，订单放行", "Released because the customer verified it"),
+        ReleasedCause::Exempt => both("符合豁免条件，订单放行", "Released because an exemption spares it"),
+        ReleasedCause::Rescored => both("重新评分后风险解除，订单放行", "Released because its score fell"),
+        ReleasedCause::ChallengeExpired => {
+            both("验证已过期，按规则放行", "Released because the verification ran out, as its tier says")
+        }
+        ReleasedCause::Reviewer => by_reviewer(
+            both("放行了订单", "released the order"),
+            released.actor.as_deref(),
+            released.reason_code.as_deref(),
+        ),
+    }
+}
+
+fn by_reviewer(deed: Bilingual, reviewer: Option<&str>, reason: Option<&str>) -> Bilingual {
+    let (zh, en) = match reviewer {
+        Some(reviewer) => (format!("{reviewer} {}", deed.zh), format!("{reviewer} {}", deed.en)),
+        None => (format!("审核员{}", deed.zh), format!("A reviewer {}", deed.en)),
+    };
+    match reason {
+        Some(reason) => both(format!("{zh}（原因：{reason}）"), format!("{en} (reason: {reason})")),
+        None => both(zh, en),
+    }
+}
+
+fn review_opened(opened: &ReviewOpened) -> Bilingual {
+    match opened.cause {
+        ReviewCause::ChallengeFailed => {
+            both("客户未通过验证，转人工审核", "The customer failed the verification; a person has to look")
+        }
+        ReviewCause::ChallengeExpired => {
+            both("客户未在期限内验证，转人工审核", "The customer did not verify in time; a person has to look")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! One sentence a row.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn worded(event: Value) -> Bilingual {
+    let rulebook = json!({
+        "name": "Test",
+        "rules": [{"id": "big", "name": {"zh": "大额订单", "en": "Large order"}, "points": 80,
+                   "when": {"feature": "order.amount", "op": ">=", "value": 100_000}}],
+        "tiers": [{"id": "sms", "from": 80,
+                   "action": {"challenge": "sms", "expires_in": "10m", "on_fail": "freeze", "on_expire": "review"}}],
+        "exemptions": [{"id": "vip", "name": {"zh": "贵宾"}, "action": "release",
+                        "when": {"feature": "customer.level", "op": ">=", "value": 4}}]
+    });
+    let rulebooks = HashMap::from([(1, Rulebook::from_json(&rulebook).unwrap())]);
+    let wording = Wording { zone: Tz::Asia__Shanghai, rulebooks: &rulebooks };
+    wording.summary(&serde_json::from_value(event).unwrap())
+}
+
+fn scored(score: i64, tier: &str, rules: &[&str], exemption: Option<&str>, cause: &str) -> Value {
+    let hits: Vec<Value> = rules.iter().map(|rule| json!({"rule": rule, "points": 80, "evidence": {}})).collect();
+    json!({"Scored": {"score": score, "tier": tier, "hits": hits, "features": {}, "rulebook_version": 1,
+                      "rulebook_hash": "00", "exemption": exemption, "cause": cause}})
+}
+
+fn check(rows: &[(Value, &str, &str)]) {
+    for (event, zh, en) in rows {
+        assert_eq!(worded(event.clone()), both(*zh, *en));
+    }
+}
+
+#[test]
+fn facts_are_told_with_amount_and_units() {
+    let placed = |facts: Value| json!({"Placed": {"channel": "douyin", "order_no": "A1", "facts": facts}});
+    let token = "00".repeat(16);
+    check(&[
+        (
+            placed(json!({"amount": 39_900, "currency": "CNY", "lines": [{"sku": "M", "quantity": 2}]})),
+            "抖音下单，金额 ¥399.00，共 2 件",
+            "Placed, channel douyin, for CNY 399.00, 2 units",
+        ),
+        (placed(json!({})), "抖音下单", "Placed, channel douyin"),
+        (
+            json!({"Amended": {"as_of": "2026-11-11T00:00:00Z",
+                               "changes": {"delivery": {"city": "杭州市"}, "device": token, "personal": token}}}),
+            "资料更新：收货信息、设备",
+            "Facts changed: delivery, device",
+        ),
+        (
+            json!({"Amended": {"as_of": "2026-11-11T00:00:00Z", "changes": {"personal": token}}}),
+            "资料更新：个人信息",
+            "Facts changed: personal data",
+        ),
+        (
+            json!({"Amended": {"as_of": "2026-11-11T00:00:00Z", "changes": {}, "superseded": {"amount": 1}}}),
+            "收到更早的资料，未改变已知信息",
+            "Older facts arrived and changed nothing",
+        ),
+    ]);
+}
+
+#[test]
+fn a_report_names_its_source_and_status() {
+    let report = |source: &str, status: &str| {
+        json!({"StatusReported": {"source": source, "status": status, "occurred_at": "2026-11-11T00:00:00Z"}})
+    };
+    check(&[
+        (report("wms", "paid"), "wms 报告：已付款", "wms reports: paid"),
+        (report("tmall", "refund_requested"), "天猫报告：申请退款", "Tmall reports: refund requested"),
+    ]);
+}
+
+#[test]
+fn a_screening_tells_score_tier_and_the_names_of_rules() {
+    check(&[
+        (
+            scored(80, "sms", &["big"], None, "placed"),
+            "评分 80，达到“sms”档；命中“大额订单”+80",
+            "Scored 80, which reaches tier “sms”; fired: “Large order” +80",
+        ),
+        (
+            scored(80, "sms", &["gone"], Some("vip"), "amended"),
+            "因资料更新重新评分 80，达到“sms”档，但符合豁免“贵宾”；命中“gone”+80",
+            "Scored again because its facts changed: 80, which reaches tier “sms”, but exemption “vip” spares it; \
+             fired: “gone” +80",
+        ),
+        (
+            scored(0, "pass", &[], None, "placed"),
+            "评分 0，未达到任何档位；没有规则命中",
+            "Scored 0, which reaches no tier; no rule fired",
+        ),
+    ]);
+}
+
+#[test]
+fn a_challenge_runs_until_a_time_of_the_merchants_clocks() {
+    check(&[
+        (
+            json!({"Challenged": {"challenge": "0-3", "method": "sms", "expires_at": "2026-11-10T16:10:00Z",
+                                  "on_fail": "freeze", "on_expire": "review"}}),
+            "请客户完成短信验证，2026-11-11 00:10:00 前有效",
+            "The customer is asked to verify by SMS, until 2026-11-11 00:10:00",
+        ),
+        (
+            json!({"Verified": {"challenge": "0-3", "how": "call"}}),
+            "客户已通过电话验证",
+            "The customer passed the verification by a call",
+        ),
+    ]);
+}
+
+#[test]
+fn a_decision_tells_its_cause_or_who_made_it() {
+    check(&[
+        (json!({"Frozen": {"cause": "score"}}), "风险得分过高，订单冻结", "Frozen because of its score"),
+        (
+            json!({"Frozen": {"cause": "reviewer", "actor": "ann", "reason_code": "fraud", "note": "电话 13800138000"}}),
+            "ann 冻结了订单（原因：fraud）",
+            "ann froze the order (reason: fraud)",
+        ),
+        (json!({"Released": {"cause": "clean"}}), "未发现风险，订单放行", "Released: nothing speaks against it"),
+        (json!({"Released": {"cause": "reviewer"}}), "审核员放行了订单", "A reviewer released the order"),
+        (
+            json!({"ReviewOpened": {"challenge": "0-3", "cause": "challenge_expired"}}),
+            "客户未在期限内验证，转人工审核",
+            "The customer did not verify in time; a person has to look",
+        ),
+    ]);
+}
+
+#[test]
+fn what_people_wrote_stays_out_of_the_sentence() {
+    check(&[
+        (
+            json!({"ReviewClaimed": {"reviewer": "ann", "lease_until": "2026-11-10T16:10:00Z"}}),
+            "ann 领取了审核，保留至 2026-11-11 00:10:00",
+            "ann took the review, held until 2026-11-11 00:10:00",
+        ),
+        (json!({"ReviewReturned": {"reviewer": "ann"}}), "ann 退回了审核", "ann gave the review back"),
+        (json!({"Noted": {"author": "bob", "text": "张三说不是他"}}), "bob 添加了备注", "bob added a note"),
+        (
+            json!({"PersonalDataRevealed": {"actor": "ann", "reason": "张三来电"}}),
+            "ann 查看了客户的个人信息",
+            "ann looked at the personal data",
+        ),
+    ]);
+}
