@@ -2,6 +2,7 @@
 //!
 //! If a commit fails, everything in memory is thrown away and folded anew from the log; there is no other repair.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use domain::rulebook::Rulebook;
 use domain::time::Timestamp;
 use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError};
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
 use crate::batch::{Draft, Numbers};
@@ -77,20 +79,40 @@ impl Writer {
         Ok(Self { tools, numbers, memory, orders: Orders::new(), sealing, last_recorded_at })
     }
 
-    /// Works until the mailbox is closed and empty.
+    /// Works until the mailbox is closed and empty, or until another writer owns the partition.
+    ///
+    /// After a failed commit or a panic it begins again from the log; work that was under way is answered as unknown.
     pub(crate) async fn run(mut self, mut mailbox: mpsc::Receiver<Work>) {
+        let (tools, partition) = (self.tools.clone(), self.numbers.partition);
+        loop {
+            match AssertUnwindSafe(self.work(&mut mailbox)).catch_unwind().await {
+                Ok(Ok(())) => return,
+                Ok(Err(LogError::Fenced { partition })) => {
+                    tracing::error!(partition, "another writer owns the partition, this one ends");
+                    return;
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "commit failed, folding the log anew");
+                }
+                Err(_) => tracing::error!("writer panicked, folding the log anew"),
+            }
+            metrics::counter!("orderlight_writer_restarts_total").increment(1);
+            match begin_again(&tools, partition, &mut mailbox).await {
+                Some(writer) => self = writer,
+                None => return,
+            }
+        }
+    }
+
+    async fn work(&mut self, mailbox: &mut mpsc::Receiver<Work>) -> Result<(), LogError> {
         let mut waiting = Vec::with_capacity(BATCH_MAX);
         while mailbox.recv_many(&mut waiting, BATCH_MAX).await > 0 {
             if let Err(error) = self.process(&mut waiting).await {
-                tracing::error!(error = &error as &dyn std::error::Error, "commit failed, folding the log anew");
-                metrics::counter!("orderlight_commit_failures_total").increment(1);
                 waiting.drain(..).for_each(|work| work.refuse(Refusal::Unavailable));
-                match self.begin_again(&mut mailbox).await {
-                    Some(writer) => self = writer,
-                    None => return,
-                }
+                return Err(error);
             }
         }
+        Ok(())
     }
 
     /// Deals with all that waits, in order: notices in one commit, a merchant's command in one of its own.
@@ -108,24 +130,6 @@ impl Writer {
             }
         }
         self.process_notices(notices).await
-    }
-
-    /// Begins again from the log, refusing what comes in meanwhile. `None` when the mailbox was closed.
-    async fn begin_again(&self, mailbox: &mut mpsc::Receiver<Work>) -> Option<Self> {
-        loop {
-            match Self::open(self.tools.clone(), self.numbers.partition).await {
-                Ok(writer) => return Some(writer),
-                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "event log cannot be folded"),
-            }
-            let pause = tokio::time::sleep(RETRY_PAUSE);
-            tokio::pin!(pause);
-            loop {
-                tokio::select! {
-                    () = &mut pause => break,
-                    work = mailbox.recv() => work?.refuse(Refusal::Unavailable),
-                }
-            }
-        }
     }
 
     /// An empty batch after the last one.
@@ -146,5 +150,23 @@ impl Writer {
         let remembered = u32::try_from(self.memory.remembered()).unwrap_or(u32::MAX);
         metrics::gauge!("orderlight_remembered_orders").set(f64::from(remembered));
         Ok(())
+    }
+}
+
+/// Begins again from the log, refusing what comes in meanwhile. `None` when the mailbox was closed.
+async fn begin_again(tools: &Tools, partition: u32, mailbox: &mut mpsc::Receiver<Work>) -> Option<Writer> {
+    loop {
+        match Writer::open(tools.clone(), partition).await {
+            Ok(writer) => return Some(writer),
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "event log cannot be folded"),
+        }
+        let pause = tokio::time::sleep(RETRY_PAUSE);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => break,
+                work = mailbox.recv() => work?.refuse(Refusal::Unavailable),
+            }
+        }
     }
 }

@@ -189,6 +189,26 @@ async fn a_failed_commit_is_answered_as_unknown_and_leaves_no_trace_in_memory() 
 }
 
 #[tokio::test]
+async fn a_writer_that_panics_begins_again_from_the_log() {
+    let shop = Shop::open().await;
+    shop.send(placed("A1", 1)).await.unwrap();
+    shop.log.panic_next();
+    assert_eq!(shop.send(placed("A2", 2)).await.unwrap_err(), Refusal::Unavailable);
+    assert_eq!(shop.send(placed("A2", 2)).await.unwrap().outcome, Outcome::Created);
+    assert_eq!(shop.send(placed("A1", 1)).await.unwrap().outcome, Outcome::Duplicate);
+}
+
+#[tokio::test]
+async fn a_writer_that_is_fenced_ends() {
+    let shop = Shop::open().await;
+    shop.log.acquire(0).await.unwrap();
+    assert_eq!(shop.send(placed("A1", 1)).await.unwrap_err(), Refusal::Unavailable);
+    assert_eq!(shop.send(placed("A1", 1)).await.unwrap_err(), Refusal::Unavailable);
+    assert!(!shop.engine.is_healthy());
+    assert_eq!(shop.order_events().await, vec![]);
+}
+
+#[tokio::test]
 async fn an_unknown_merchant_is_refused() {
     let shop = Shop::open().await;
     let nobody = "nobody".parse().unwrap();
@@ -235,7 +255,7 @@ fn history() -> impl Strategy<Value = Vec<Value>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_replay_of_the_log_gives_byte_equal_decisions(lines in history(), reopen_after in 0..120_usize) {
@@ -247,7 +267,7 @@ proptest! {
                     shop = shop.reopen().await;
                 }
                 match shop.send(line).await {
-                    Ok(_) | Err(Refusal::Order(_)) => {}
+                    Ok(_) | Err(Refusal::Order(_) | Refusal::DeliveryKeyReused) => {}
                     Err(refusal) => panic!("{refusal}"),
                 }
             }

@@ -1,15 +1,15 @@
 //! Entries in the order of event time, with sums over any stretch of time in O(log n).
 //!
-//! The entries lie in blocks of at most [`BLOCK_ENTRIES_MAX`]; a binary tree over the blocks holds their sums. An order
+//! The entries lie in blocks of at most [`BLOCK_ENTRIES_MAX`]; a tree of sums stands over the blocks. An order
 //! that comes in time opens a new block at the end when the last one is full; one that comes late goes into the middle,
 //! and splits a full block, which costs a step for each block behind and happens once per half a block of late entries.
-
-use std::ops::Range;
 
 use super::order::Position;
 
 /// The most entries of one block.
 const BLOCK_ENTRIES_MAX: usize = 32;
+/// How many sums one of the level above covers.
+const FANOUT: usize = 8;
 /// How many empty blocks at the front are kept before they are cleared away.
 const EMPTY_FRONT_MAX: usize = 32;
 
@@ -46,8 +46,8 @@ pub(super) struct Series<E: Entry> {
     /// Where each block starts: everything before the start of the next one belongs here, even when the block is empty.
     starts: Vec<Position>,
     blocks: Vec<Vec<E>>,
-    /// A heap of sums: node `n` over `2n` and `2n + 1`, the leaves in the second half, one per block.
-    tree: Vec<E::Sum>,
+    /// Sums of the blocks, and above them sums of [`FANOUT`] each of the level below; the highest level has few.
+    levels: Vec<Vec<E::Sum>>,
     /// No block before this one holds an entry.
     front: usize,
     len: usize,
@@ -55,7 +55,7 @@ pub(super) struct Series<E: Entry> {
 
 impl<E: Entry> Default for Series<E> {
     fn default() -> Self {
-        Self { starts: Vec::new(), blocks: Vec::new(), tree: Vec::new(), front: 0, len: 0 }
+        Self { starts: Vec::new(), blocks: Vec::new(), levels: Vec::new(), front: 0, len: 0 }
     }
 }
 
@@ -65,14 +65,6 @@ pub(super) enum Part<'a, E: Entry> {
     Whole(&'a E::Sum),
     /// A single entry.
     One(&'a E),
-}
-
-/// A node of the tree, and the blocks below it.
-#[derive(Clone, Copy)]
-struct Node {
-    index: usize,
-    from: usize,
-    blocks: usize,
 }
 
 /// A place between two entries: the block, and how many of its entries lie before.
@@ -114,11 +106,12 @@ impl<E: Entry> Series<E> {
             self.front += 1;
         }
         if self.front > EMPTY_FRONT_MAX && self.front * 2 > self.blocks.len() {
-            let sums = self.leaves()[self.front..self.blocks.len()].to_vec();
             self.starts.drain(..self.front);
             self.blocks.drain(..self.front);
+            self.levels.truncate(1);
+            self.levels[0].drain(..self.front);
             self.front = 0;
-            self.plant(&sums);
+            self.sum_from(0);
         }
         Some(entry)
     }
@@ -162,59 +155,90 @@ impl<E: Entry> Series<E> {
 
     /// The sum over a stretch.
     pub(super) fn sum(&self, stretch: Stretch) -> E::Sum {
-        let mut total = E::Sum::default();
-        self.walk(stretch, &|_| true, &mut |part| {
-            total = total.plus(&match part {
-                Part::Whole(sum) => *sum,
-                Part::One(entry) => entry.sum(),
-            });
-        });
-        total
+        self.cover(
+            stretch,
+            E::Sum::default(),
+            |total, entry| *total = total.plus(&entry.sum()),
+            |total, level, index| *total = total.plus(&self.levels[level][index]),
+        )
     }
 
     /// Walks over a stretch, in parts as large as `takes` agrees to by their sums, and else by single entries.
-    pub(super) fn walk(&self, stretch: Stretch, takes: &impl Fn(&E::Sum) -> bool, give: &mut impl FnMut(Part<'_, E>)) {
+    pub(super) fn walk(
+        &self,
+        stretch: Stretch,
+        takes: &impl Fn(&E::Sum) -> bool,
+        give: &mut impl FnMut(Part<'_, E>),
+    ) {
+        self.cover(
+            stretch,
+            give,
+            |give, entry| give(Part::One(entry)),
+            |give, level, index| self.walk_below(level, index, takes, *give),
+        );
+    }
+
+    fn walk_below(
+        &self,
+        level: usize,
+        index: usize,
+        takes: &impl Fn(&E::Sum) -> bool,
+        give: &mut impl FnMut(Part<'_, E>),
+    ) {
+        let sum = &self.levels[level][index];
+        if takes(sum) {
+            return give(Part::Whole(sum));
+        }
+        let Some(below) = level.checked_sub(1) else {
+            return self.blocks[index].iter().for_each(|entry| give(Part::One(entry)));
+        };
+        for child in index * FANOUT..((index + 1) * FANOUT).min(self.levels[below].len()) {
+            self.walk_below(below, child, takes, give);
+        }
+    }
+
+    /// Covers a stretch exactly: by the entries of blocks that it cuts, and by as few sums as possible, which are given
+    /// as level and index. Gives back the state that both were told to.
+    fn cover<S>(
+        &self,
+        stretch: Stretch,
+        mut state: S,
+        each: impl Fn(&mut S, &E),
+        whole: impl Fn(&mut S, usize, usize),
+    ) -> S {
         let (mut low, mut high) = self.cuts(stretch);
         if low >= high {
-            return;
+            return state;
         }
-        if self.blocks.get(high.0).is_some_and(|block| block.len() == high.1) {
+        if self.blocks[high.0].len() == high.1 {
             high = (high.0 + 1, 0);
         }
         if low.1 > 0 {
             let end = if low.0 == high.0 { high.1 } else { self.blocks[low.0].len() };
-            self.blocks[low.0][low.1..end].iter().for_each(|entry| give(Part::One(entry)));
+            self.blocks[low.0][low.1..end].iter().for_each(|entry| each(&mut state, entry));
             low.0 += 1;
         }
-        if low.0 < high.0 {
-            self.walk_blocks(Node { index: 1, from: 0, blocks: self.leaf_count() }, low.0..high.0, takes, give);
-        }
         if low.0 <= high.0 && high.1 > 0 {
-            self.blocks[high.0][..high.1].iter().for_each(|entry| give(Part::One(entry)));
+            self.blocks[high.0][..high.1].iter().for_each(|entry| each(&mut state, entry));
         }
-    }
-
-    fn walk_blocks(
-        &self,
-        node: Node,
-        wanted: Range<usize>,
-        takes: &impl Fn(&E::Sum) -> bool,
-        give: &mut impl FnMut(Part<'_, E>),
-    ) {
-        let to = node.from + node.blocks;
-        if to <= wanted.start || wanted.end <= node.from {
-            return;
+        let (mut from, mut to, mut level) = (low.0, high.0, 0);
+        while from < to {
+            let is_highest = level + 1 == self.levels.len();
+            // At the end of a level the last sum above covers less than its share, and nothing that is not wanted.
+            let open_end = to == self.levels[level].len();
+            while from < to && (is_highest || from % FANOUT != 0) {
+                whole(&mut state, level, from);
+                from += 1;
+            }
+            while from < to && to % FANOUT != 0 && !open_end {
+                to -= 1;
+                whole(&mut state, level, to);
+            }
+            if from < to {
+                (from, to, level) = (from / FANOUT, to.div_ceil(FANOUT), level + 1);
+            }
         }
-        let sum = &self.tree[node.index];
-        if wanted.start <= node.from && to <= wanted.end && takes(sum) {
-            return give(Part::Whole(sum));
-        }
-        if node.blocks == 1 {
-            return self.blocks[node.from].iter().for_each(|entry| give(Part::One(entry)));
-        }
-        let half = node.blocks / 2;
-        self.walk_blocks(Node { index: node.index * 2, from: node.from, blocks: half }, wanted.clone(), takes, give);
-        self.walk_blocks(Node { index: node.index * 2 + 1, from: node.from + half, blocks: half }, wanted, takes, give);
+        state
     }
 
     fn entries(&self, low: Cut, high: Cut) -> impl Iterator<Item = &E> {
@@ -263,77 +287,64 @@ impl<E: Entry> Series<E> {
     }
 
     fn open_block(&mut self, entry: E) {
-        let block = self.blocks.len();
         self.starts.push(entry.position());
         self.blocks.push(vec![entry]);
-        if block < self.leaf_count() {
-            self.add(block, &entry.sum());
-        } else {
-            let mut sums = self.leaves().to_vec();
-            sums.push(entry.sum());
-            self.plant(&sums);
+        if self.levels.is_empty() {
+            self.levels.push(Vec::new());
         }
+        self.levels[0].push(entry.sum());
+        self.sum_from(self.blocks.len() - 1);
     }
 
     /// Costs a step for each block behind, which are few behind an order that is only a little late.
     fn split(&mut self, block: usize) {
         let later = self.blocks[block].split_off(BLOCK_ENTRIES_MAX / 2);
-        let (leaf, end) = (self.leaf_count() + block, self.leaf_count() + self.blocks.len());
-        let sums = [sum_of(&self.blocks[block]), sum_of(&later)];
+        self.levels[0][block] = sum_of(&self.blocks[block]);
+        self.levels[0].insert(block + 1, sum_of(&later));
         self.starts.insert(block + 1, later[0].position());
         self.blocks.insert(block + 1, later);
-        if end < self.tree.len() {
-            self.tree.copy_within(leaf + 1..end, leaf + 2);
-            self.tree[leaf..leaf + 2].copy_from_slice(&sums);
-            self.sum_above(leaf, end);
-        } else {
-            let mut leaves = self.leaves().to_vec();
-            leaves.splice(block..=block, sums);
-            self.plant(&leaves);
-        }
+        self.sum_from(block);
     }
 
-    fn leaf_count(&self) -> usize {
-        self.tree.len() / 2
-    }
-
-    fn leaves(&self) -> &[E::Sum] {
-        &self.tree[self.leaf_count()..]
-    }
-
-    /// Builds the tree over the sums of the blocks.
-    fn plant(&mut self, sums: &[E::Sum]) {
-        let leaves = sums.len().next_power_of_two();
-        self.tree.clear();
-        self.tree.resize(leaves * 2, E::Sum::default());
-        self.tree[leaves..leaves + sums.len()].copy_from_slice(sums);
-        self.sum_above(leaves, leaves * 2 - 1);
-    }
-
-    /// Sums the nodes above some neighbouring leaves anew, both ends included.
-    fn sum_above(&mut self, mut first: usize, mut last: usize) {
-        while first > 1 {
-            (first, last) = (first / 2, last / 2);
-            for node in first..=last {
-                self.tree[node] = self.tree[node * 2].plus(&self.tree[node * 2 + 1]);
+    /// Sums what is above a block and all behind it anew.
+    fn sum_from(&mut self, block: usize) {
+        let (mut level, mut from) = (0, block);
+        while self.levels[level].len() > FANOUT {
+            from /= FANOUT;
+            if level + 1 == self.levels.len() {
+                self.levels.push(Vec::new());
+                from = 0;
             }
+            let (below, above) = self.levels.split_at_mut(level + 1);
+            above[0].truncate(from);
+            above[0].extend(below[level][from * FANOUT..].chunks(FANOUT).map(sum_all));
+            level += 1;
         }
     }
 
     fn add(&mut self, block: usize, sum: &E::Sum) {
-        let mut node = self.leaf_count() + block;
-        while node > 0 {
-            self.tree[node] = self.tree[node].plus(sum);
-            node /= 2;
+        let mut index = block;
+        for level in &mut self.levels {
+            level[index] = level[index].plus(sum);
+            index /= FANOUT;
         }
     }
 
     /// Sums a block and what is above it anew: what was taken away from a smallest or largest cannot be subtracted.
     fn refresh(&mut self, block: usize) {
-        let leaf = self.leaf_count() + block;
-        self.tree[leaf] = sum_of(&self.blocks[block]);
-        self.sum_above(leaf, leaf);
+        self.levels[0][block] = sum_of(&self.blocks[block]);
+        let mut index = block;
+        for level in 1..self.levels.len() {
+            index /= FANOUT;
+            let below = &self.levels[level - 1];
+            let sum = sum_all(&below[index * FANOUT..((index + 1) * FANOUT).min(below.len())]);
+            self.levels[level][index] = sum;
+        }
     }
+}
+
+fn sum_all<S: Sum>(sums: &[S]) -> S {
+    sums.iter().fold(S::default(), |total, sum| total.plus(sum))
 }
 
 fn sum_of<E: Entry>(entries: &[E]) -> E::Sum {

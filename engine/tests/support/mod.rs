@@ -47,7 +47,7 @@ impl Shop {
 
     async fn open_in(directory: tempfile::TempDir, clock: Arc<AtomicI64>) -> Self {
         let log = SqliteLog::open(&directory.path().join("log.sqlite")).await.expect("a log");
-        let log = Arc::new(FailingLog { log, failures: AtomicUsize::new(0) });
+        let log = Arc::new(FailingLog { log, failures: AtomicUsize::new(0), panics: AtomicUsize::new(0) });
         let vault = Arc::new(Vault::open_or_create(&directory.path().join("master.key")).expect("a vault"));
         let told = clock.clone();
         let time: engine::Clock = Arc::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
@@ -124,11 +124,16 @@ pub fn status(order_no: &str, status: &str, at: u32) -> Value {
 pub struct FailingLog {
     log: SqliteLog,
     failures: AtomicUsize,
+    panics: AtomicUsize,
 }
 
 impl FailingLog {
     pub fn fail_next(&self, appends: usize) {
         self.failures.store(appends, Ordering::SeqCst);
+    }
+
+    pub fn panic_next(&self) {
+        self.panics.store(1, Ordering::SeqCst);
     }
 }
 
@@ -147,6 +152,7 @@ impl EventLog for FailingLog {
     }
 
     async fn append(&self, batch: Batch) -> Result<(), LogError> {
+        assert_eq!(self.panics.swap(0, Ordering::SeqCst), 0, "told to panic");
         let failing = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if failing.is_ok() {
             return Err(LogError::Damaged("told to fail".to_owned()));
