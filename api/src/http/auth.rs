@@ -20,7 +20,8 @@ use crate::clock;
 use crate::directory::Caller;
 
 /// All roles that may look things up: every one but `ingest` and `platform`.
-pub const LOOK_UP: &[Role] = &[Role::Service, Role::Reviewer, Role::Analyst, Role::Approver, Role::Auditor, Role::Admin];
+pub const LOOK_UP: &[Role] =
+    &[Role::Service, Role::Reviewer, Role::Analyst, Role::Approver, Role::Auditor, Role::Admin];
 /// Those that send notices.
 pub const INGEST: &[Role] = &[Role::Ingest, Role::Admin];
 /// Those that see the review queue.
@@ -86,7 +87,9 @@ impl Gate {
             let roles = operation.extensions.as_ref().and_then(|extensions| extensions.get("x-roles")?.as_array());
             let door = match roles.map(Vec::as_slice) {
                 Some([]) => Door::Open,
-                Some(names) => Door::Roles(Role::ALL.into_iter().filter(|role| names.contains(&role.name().into())).collect()),
+                Some(names) => {
+                    Door::Roles(Role::ALL.into_iter().filter(|role| names.contains(&role.name().into())).collect())
+                }
                 None => Door::Roles(vec![]),
             };
             doors.entry(path.to_owned()).or_default().push((method, door));
@@ -97,8 +100,8 @@ impl Gate {
     /// Lets a request through that may pass; one that no operation is for goes on to be told so.
     pub async fn check(State(gate): State<Self>, mut request: Request, next: Next) -> Response {
         if let Some(Door::Roles(roles)) = gate.door(&request) {
-            let admitted = authenticate(request.headers(), &gate.app)
-                .and_then(|caller| caller.require(roles).map(|()| caller));
+            let admitted =
+                authenticate(request.headers(), &gate.app).and_then(|caller| caller.require(roles).map(|()| caller));
             match admitted {
                 Ok(caller) => request.extensions_mut().insert(caller),
                 Err(problem) => return problem.into_response(),

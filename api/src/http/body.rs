@@ -105,7 +105,10 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Parameters<T> {
 
     async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Problem> {
         let query = Query::try_from_uri(&parts.uri);
-        query.map(|Query(value)| Self(value)).map_err(|error| Problem::bad_parameter(error.body_text()))
+        query.map(|Query(value)| Self(value)).map_err(|error| {
+            let text = error.body_text();
+            Problem::bad_parameter(text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text))
+        })
     }
 }
 

@@ -28,6 +28,7 @@ const SHOP_BYTES_MAX: usize = 64;
 
 /// A channel that may send webhooks.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ConfiguredChannel)]
 pub struct Configured {
     /// Which channel.
     #[schema(example = "shopify")]
@@ -57,7 +58,8 @@ enum Generation {
     params(("channel" = String, Path, description = "`standard`, `shopify` or `douyin`", example = "shopify")),
     request_body(content = crate::http::schema::ChannelBody),
     responses(
-        (status = 200, description = "It may send webhooks", body = Configured),
+        (status = 200, description = "It may send webhooks", body = Configured,
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 404, description = "There is no such channel", body = Problem),
     )
 )]

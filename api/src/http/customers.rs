@@ -22,6 +22,7 @@ use crate::directory::Caller;
 #[into_params(parameter_in = Query)]
 pub struct Query {
     /// At most so many items, 1 to 200; 50 when not given.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

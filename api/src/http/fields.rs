@@ -91,7 +91,6 @@ pub fn parsed<T: FromStr<Err: Display>>(value: Value) -> Read<T> {
 }
 
 /// Any value.
-#[expect(clippy::unnecessary_wraps, reason = "it stands where readers that can fail stand")]
 pub fn any(value: Value) -> Read<Value> {
     Ok(value)
 }

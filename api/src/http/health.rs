@@ -14,6 +14,7 @@ pub const LAG_EVENTS_MAX: u64 = 10_000;
 
 /// That it is so.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ServiceStanding)]
 pub struct Standing {
     /// `alive` or `ready`.
     #[schema(example = "ready")]

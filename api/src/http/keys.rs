@@ -90,7 +90,8 @@ pub(super) struct Made {
     extensions(("x-roles" = json!(["admin"]))),
     request_body(content = crate::http::schema::KeyBody),
     responses(
-        (status = 201, description = "Made", body = NewKey),
+        (status = 201, description = "Made", body = NewKey,
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 403, description = "The key lacks the role `admin`, or gives a role `platform` that it does not have", body = Problem),
         (status = 409, description = "`too_many_keys`: the merchant has 10,000 keys", body = Problem),
     )
@@ -159,7 +160,8 @@ pub async fn list(
     extensions(("x-roles" = json!(["admin"]))),
     params(("id" = String, Path, description = "The key's id", example = "4f1c9a2be0d35786")),
     responses(
-        (status = 204, description = "Revoked, or revoked before"),
+        (status = 204, description = "Revoked, or revoked before",
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 404, description = "The merchant has no such key", body = Problem),
     )
 )]

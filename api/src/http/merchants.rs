@@ -25,6 +25,7 @@ const CURRENCY_DEFAULT: &str = "CNY";
 
 /// A merchant that was registered just now.
 #[derive(Serialize, ToSchema)]
+#[schema(as = NewMerchant)]
 pub struct Registered {
     /// Its id.
     #[schema(example = "north")]
@@ -70,15 +71,12 @@ pub struct FirstKey {
     extensions(("x-roles" = json!(["platform"]))),
     request_body(content = crate::http::schema::MerchantBody),
     responses(
-        (status = 201, description = "Registered", body = Registered),
+        (status = 201, description = "Registered", body = Registered,
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 409, description = "`merchant_exists`: somebody has that id", body = Problem),
     )
 )]
-pub async fn register(
-    State(app): State<App>,
-    caller: Caller,
-    JsonBody(body): JsonBody,
-) -> Result<Response, Problem> {
+pub async fn register(State(app): State<App>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     caller.require(PLATFORM)?;
     let (id, merchant) = read(body)?;
     let receipt = app.carry_out(&id, &caller.key, MerchantCommand::Register(merchant.clone())).await?;
@@ -90,9 +88,15 @@ pub async fn register(
     let roles = vec![Role::Admin];
     let (key, made) = keys::make(&app, &id, &caller.key, "first", roles, None).await?;
     let MerchantRegistered { name, time_zone, currency } = merchant;
-    let key = FirstKey { id: made.created.id.into(), name: made.created.name.into(), roles: vec![Role::Admin.name()], key };
-    let registered =
-        Registered { id: id.to_string(), name: name.into(), time_zone: time_zone.into(), currency: currency.into(), key };
+    let key =
+        FirstKey { id: made.created.id.into(), name: made.created.name.into(), roles: vec![Role::Admin.name()], key };
+    let registered = Registered {
+        id: id.to_string(),
+        name: name.into(),
+        time_zone: time_zone.into(),
+        currency: currency.into(),
+        key,
+    };
     Ok(answered(StatusCode::CREATED, made.position, registered))
 }
 

@@ -79,12 +79,12 @@ pub fn router(app: App) -> Router {
     let document = openapi::complete(document);
     let gate = Gate::new(app.clone(), &document);
     router
-        .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .fallback(async || Problem::not_found("there is no such path"))
         .layer(Extension(Published::new(&document)))
         .layer(from_fn_with_state(gate, Gate::check))
         .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))
         .merge(openapi::pages())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(CatchPanicLayer::custom(Problem::panicked))
         .layer(from_fn(metrics::track))
         .with_state(app)

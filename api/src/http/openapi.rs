@@ -7,6 +7,8 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
+use domain::fault::Fault;
+use engine::Refusal;
 use serde_json::json;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -14,6 +16,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::body::{BODY_BYTES_MAX, too_large, unsupported_media_type};
 use super::problem::Problem;
 
 const PROBLEM_JSON: &str = "application/problem+json";
@@ -73,7 +76,8 @@ pub async fn handle(Extension(Published(json)): Extension<Published>) -> Respons
 
 /// Pages that show the document; all that they need comes from here.
 pub fn pages() -> SwaggerUi {
-    let config = Config::from("/openapi.json").try_it_out_enabled(true).display_request_duration(true).validator_url("none");
+    let config =
+        Config::from("/openapi.json").try_it_out_enabled(true).display_request_duration(true).validator_url("none");
     SwaggerUi::new("/docs").config(config.show_extensions(true))
 }
 
@@ -96,47 +100,67 @@ pub fn operations(document: &OpenApi) -> impl Iterator<Item = (&str, Method, &Op
 pub fn complete(mut document: OpenApi) -> OpenApi {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-    for (name, _, problem) in common_problems() {
-        let example = serde_json::to_value(&problem).expect("a problem has a JSON form");
-        let content =
-            Content::builder().schema(Some(Ref::from_schema_name("Problem"))).example(Some(example)).build();
+    let shared = shared_problems();
+    for Shared { name, example: problem, .. } in &shared {
+        let example = serde_json::to_value(problem).expect("a problem has a JSON form");
+        let content = Content::builder().schema(Some(Ref::from_schema_name("Problem"))).example(Some(example)).build();
         let response = ResponseBuilder::new().description(problem.title()).content(PROBLEM_JSON, content).build();
-        components.responses.insert(name.to_owned(), response.into());
+        components.responses.insert((*name).to_owned(), response.into());
     }
     for (path, item) in &mut document.paths.paths {
         let PathItem { get, put, post, delete, patch, .. } = item;
         for operation in [get, put, post, delete, patch].into_iter().flatten() {
-            complete_operation(path, operation);
+            complete_operation(path, operation, &shared);
         }
     }
     document
 }
 
-/// Problems that many operations share: name, whether an operation can meet it, and an example.
-fn common_problems() -> [(&'static str, fn(&str, &Operation) -> bool, Problem); 8] {
-    let quantity = domain::fault::Fault::new("/lines/0/quantity", "expected a whole number from 1 to 1000000, found 0");
-    [
-        ("Malformed", |_, operation| operation.request_body.is_some() || operation.parameters.is_some(), {
-            Problem::malformed("not JSON: EOF while parsing an object at line 1 column 1")
-        }),
-        ("Unauthorized", |_, operation| needs_key(operation), Problem::unauthorized()),
-        ("Forbidden", |_, operation| needs_key(operation), Problem::forbidden("this needs a key with one of the roles admin")),
-        ("NotFound", |path, _| path.contains('{'), Problem::not_found("there is no order \"web:A1001\"")),
-        ("TooLarge", |_, operation| operation.request_body.is_some(), super::body::too_large("body", super::body::BODY_BYTES_MAX)),
-        ("UnsupportedMediaType", |_, operation| needs_key(operation) && operation.request_body.is_some(), {
-            super::body::unsupported_media_type(&["application/json"])
-        }),
-        ("Invalid", |_, operation| needs_key(operation) && operation.request_body.is_some(), Problem::invalid(vec![quantity])),
-        ("Unavailable", |_, operation| needs_key(operation), engine::Refusal::Unavailable.into()),
+/// A problem that many operations share.
+struct Shared {
+    name: &'static str,
+    met_by: fn(&str, &Operation) -> bool,
+    example: Problem,
+}
+
+fn shared_problems() -> Vec<Shared> {
+    let shared = |name, met_by, example| Shared { name, met_by, example };
+    let quantity = Fault::new("/lines/0/quantity", "expected a whole number from 1 to 1000000, found 0");
+    vec![
+        shared(
+            "Malformed",
+            takes_input,
+            Problem::malformed("not JSON: EOF while parsing an object at line 1 column 1"),
+        ),
+        shared("Unauthorized", needs_key, Problem::unauthorized()),
+        shared("Forbidden", needs_key, Problem::forbidden("this needs a key with one of the roles admin")),
+        shared("NotFound", |path, _| path.contains('{'), Problem::not_found("there is no order \"web:A1001\"")),
+        shared("TooLarge", takes_json, too_large("body", BODY_BYTES_MAX)),
+        shared("UnsupportedMediaType", takes_typed_body, unsupported_media_type(&["application/json"])),
+        shared("Invalid", |path, it| takes_json(path, it) && needs_key(path, it), Problem::invalid(vec![quantity])),
+        shared("Unavailable", needs_key, Refusal::Unavailable.into()),
     ]
 }
 
-fn needs_key(operation: &Operation) -> bool {
+fn needs_key(_path: &str, operation: &Operation) -> bool {
     let roles = operation.extensions.as_ref().and_then(|extensions| extensions.get("x-roles"));
     roles.is_none_or(|roles| *roles != json!([]))
 }
 
-fn complete_operation(path: &str, operation: &mut Operation) {
+fn takes_input(_path: &str, operation: &Operation) -> bool {
+    operation.request_body.is_some() || operation.parameters.is_some()
+}
+
+fn takes_typed_body(path: &str, operation: &Operation) -> bool {
+    operation.request_body.is_some() && needs_key(path, operation)
+}
+
+fn takes_json(_path: &str, operation: &Operation) -> bool {
+    let Some(RefOr::T(body)) = &operation.request_body else { return false };
+    body.content.contains_key("application/json")
+}
+
+fn complete_operation(path: &str, operation: &mut Operation, shared: &[Shared]) {
     for response in operation.responses.responses.values_mut() {
         let RefOr::T(response) = response else { continue };
         let tells_problem = response.content.get("application/json").is_some_and(is_problem);
@@ -144,13 +168,13 @@ fn complete_operation(path: &str, operation: &mut Operation) {
             response.content.insert(PROBLEM_JSON.to_owned(), content);
         }
     }
-    for (name, can_meet, problem) in common_problems() {
-        if can_meet(path, operation) {
-            let status = problem.status().as_str().to_owned();
-            operation.responses.responses.entry(status).or_insert_with(|| Ref::from_response_name(name).into());
+    for Shared { name, met_by, example } in shared {
+        if met_by(path, operation) {
+            let status = example.status().as_str().to_owned();
+            operation.responses.responses.entry(status).or_insert_with(|| Ref::from_response_name(*name).into());
         }
     }
-    if needs_key(operation) {
+    if needs_key(path, operation) {
         operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
     }
 }

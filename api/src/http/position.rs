@@ -91,7 +91,9 @@ impl FromStr for LogPosition {
             Some(Self { partition: partition.parse().ok()?, position: position.parse().ok()? })
         };
         read().ok_or_else(|| {
-            Problem::bad_parameter("`after` is not what a write answered in its header Orderlight-Position, such as 0-17")
+            Problem::bad_parameter(
+                "`after` is not what a write answered in its header Orderlight-Position, such as 0-17",
+            )
         })
     }
 }

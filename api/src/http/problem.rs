@@ -94,8 +94,7 @@ impl Problem {
             [only] => only.to_string(),
             _ => format!("the body has {} faults, see `errors`", faults.len()),
         };
-        let errors =
-            faults.into_iter().map(|Fault { pointer, detail }| FaultView { pointer, detail }).collect();
+        let errors = faults.into_iter().map(|Fault { pointer, detail }| FaultView { pointer, detail }).collect();
         let title = "The body is well-formed but invalid";
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", title, detail) }
     }
@@ -129,7 +128,8 @@ impl Problem {
     /// 500: a handler panicked. What it said may hold what the request held, so it is neither told nor logged here.
     pub fn panicked(_panic: Box<dyn Any + Send>) -> Response {
         tracing::error!("a request handler panicked");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service failed", "the failure was logged").into_response()
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service failed", "the failure was logged")
+            .into_response()
     }
 
     /// 405: the path is there, the method is not.
@@ -178,19 +178,17 @@ impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::NotPlaced => Self::not_found(rejection.to_string()),
-            _ => Self::new(
-                StatusCode::CONFLICT,
-                rejection.code(),
-                "The order's state forbids it",
-                rejection.to_string(),
-            ),
+            _ => {
+                Self::new(StatusCode::CONFLICT, rejection.code(), "The order's state forbids it", rejection.to_string())
+            }
         }
     }
 }
 
 impl From<MerchantRejection> for Problem {
     fn from(rejection: MerchantRejection) -> Self {
-        let conflict = |code| Self::new(StatusCode::CONFLICT, code, "The merchant's state forbids it", rejection.to_string());
+        let conflict =
+            |code| Self::new(StatusCode::CONFLICT, code, "The merchant's state forbids it", rejection.to_string());
         match rejection {
             MerchantRejection::AlreadyRegistered => conflict("merchant_exists"),
             MerchantRejection::TooManyKeys => conflict("too_many_keys"),
@@ -230,5 +228,34 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_work_later_says_when_to_come_back() {
+        for (refusal, status) in [(Refusal::MailboxFull, 429), (Refusal::Unavailable, 503)] {
+            let response = Problem::from(refusal).into_response();
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        }
+    }
+
+    #[test]
+    fn a_reused_delivery_key_names_the_ways_on() {
+        let problem = Problem::from(Refusal::DeliveryKeyReused);
+        assert_eq!((problem.status, problem.code), (422, "delivery_key_reused"));
+        assert!(problem.detail.contains("PATCH") && problem.detail.contains("Idempotency-Key"));
+    }
+
+    #[test]
+    fn a_panic_is_a_problem_that_tells_nothing_of_it() {
+        let response = Problem::panicked(Box::new("a phone number".to_owned()));
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
     }
 }

@@ -41,6 +41,7 @@ pub struct Query {
     #[param(example = "priority")]
     sort: Option<String>,
     /// At most so many items, 1 to 200; 50 when not given.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
@@ -51,6 +52,25 @@ pub struct Query {
 
 /// An order in the queue.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "order_id": "web:A1001", "state": "waiting",
+    "order": {
+        "order_id": "web:A1001", "channel": "web", "order_no": "A1001", "placed_at": "2026-11-10T16:00:01.250Z",
+        "amount": 39900, "currency": "CNY",
+        "risk": {
+            "state": "challenged", "score": 80, "tier": "sms", "rulebook_version": 3, "exemption": null,
+            "hits": [{"rule": "device_burst", "points": 80, "evidence": {"device.orders[5m]": 13}}],
+            "challenge": {"id": "0-17", "method": "sms", "expires_at": "2026-11-10T16:10:01.250Z"},
+            "held_since": "2026-11-10T16:00:01.310Z", "released_by": null
+        },
+        "status": null
+    },
+    "score": 80, "tier": "sms",
+    "hits": [{"rule": "device_burst", "points": 80, "evidence": {"device.orders[5m]": 13}}],
+    "priority": 3192000, "opened_at": "2026-11-10T16:00:01.310Z", "age_seconds": 95,
+    "deadline": "2026-11-10T16:10:01.250Z", "claim": null,
+    "links": {"device": 12, "ip": 3, "ip24": 40, "phone": 1, "address": 1}
+}))]
 pub struct ReviewView {
     /// Its id.
     #[schema(example = "web:A1001")]
@@ -121,8 +141,7 @@ pub async fn list(
     let found = app.models.reviews(&caller.merchant, &wanted, cursor.as_deref(), limit).await?;
     let streams: Vec<StreamId> = found.items.iter().map(|review| review.stream).collect();
     let orders = app.models.orders(&caller.merchant, &streams).await?;
-    let mut orders: HashMap<StreamId, OrderStatusRow> =
-        orders.into_iter().map(|order| (order.stream, order)).collect();
+    let mut orders: HashMap<StreamId, OrderStatusRow> = orders.into_iter().map(|order| (order.stream, order)).collect();
     let now = clock::now();
     let mut items = Vec::with_capacity(found.items.len());
     for review in found.items {
@@ -163,10 +182,9 @@ fn view(review: ReviewRow, order: Option<&OrderStatusRow>, links: Option<Links>,
         opened_at: review.opened_at.to_string(),
         age_seconds: now.since(review.opened_at).millis() / 1_000,
         deadline: review.deadline.map(|deadline| deadline.to_string()),
-        claim: review.claim.map(|claim| ClaimView {
-            reviewer: claim.reviewer.into(),
-            lease_until: claim.lease_until.to_string(),
-        }),
+        claim: review
+            .claim
+            .map(|claim| ClaimView { reviewer: claim.reviewer.into(), lease_until: claim.lease_until.to_string() }),
         links,
         order,
     }

@@ -84,6 +84,20 @@ pub struct RiskStanding {
 
 /// An order in a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "order_id": "web:A1001", "channel": "web", "order_no": "A1001", "placed_at": "2026-11-10T16:00:01.250Z",
+    "amount": 39900, "currency": "CNY",
+    "risk": {
+        "state": "challenged", "score": 80, "tier": "sms", "rulebook_version": 3, "exemption": null,
+        "hits": [
+            {"rule": "device_burst", "points": 50, "evidence": {"device.orders[5m]": 5}},
+            {"rule": "address_changed", "points": 30, "evidence": {"address.changed": true, "address.familiar": false}}
+        ],
+        "challenge": {"id": "0-17", "method": "sms", "expires_at": "2026-11-10T16:10:01.250Z"},
+        "held_since": "2026-11-10T16:00:01.310Z", "released_by": null
+    },
+    "status": {"value": "paid", "occurred_at": "2026-11-10T16:03:00.000Z", "source": "wms"}
+}))]
 pub struct OrderSummary {
     /// Its id.
     #[schema(example = "web:A1001")]

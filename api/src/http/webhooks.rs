@@ -129,22 +129,19 @@ fn shop(query: &str) -> String {
     named.unwrap_or(DEFAULT_SHOP).to_owned()
 }
 
-async fn deliver(
-    app: &App,
-    found: &Found,
-    query: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Response, Problem> {
+async fn deliver(app: &App, found: &Found, query: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
     let channel = found.adapter.name();
     let received = match verified(found, query, headers, body) {
         Ok(received) => received,
         Err(refused) => {
-            count(channel, match refused.refusal {
-                channels::Refusal::BadSignature => "bad_signature",
-                channels::Refusal::Stale => "stale",
-                channels::Refusal::Malformed { .. } => "malformed",
-            });
+            count(
+                channel,
+                match refused.refusal {
+                    channels::Refusal::BadSignature => "bad_signature",
+                    channels::Refusal::Stale => "stale",
+                    channels::Refusal::Malformed { .. } => "malformed",
+                },
+            );
             return Ok(answer(refused.reply));
         }
     };

@@ -53,10 +53,9 @@ impl Wording<'_> {
                     format!("{} took the review, held until {until}", claimed.reviewer),
                 )
             }
-            OrderEvent::ReviewReturned(returned) => both(
-                format!("{} 退回了审核", returned.reviewer),
-                format!("{} gave the review back", returned.reviewer),
-            ),
+            OrderEvent::ReviewReturned(returned) => {
+                both(format!("{} 退回了审核", returned.reviewer), format!("{} gave the review back", returned.reviewer))
+            }
             OrderEvent::Noted(noted) => {
                 both(format!("{} 添加了备注", noted.author), format!("{} added a note", noted.author))
             }
@@ -133,11 +132,9 @@ fn freezing(frozen: &Frozen) -> Bilingual {
         FrozenCause::ChallengeExpired => {
             both("客户未在期限内验证，订单冻结", "Frozen because the customer did not verify in time")
         }
-        FrozenCause::Reviewer => by_reviewer(
-            both("冻结了订单", "froze the order"),
-            frozen.actor.as_deref(),
-            frozen.reason_code.as_deref(),
-        ),
+        FrozenCause::Reviewer => {
+            by_reviewer(["冻结了订单", "froze the order"], frozen.actor.as_deref(), frozen.reason_code.as_deref())
+        }
     }
 }
 
@@ -151,17 +148,17 @@ fn releasing(released: &Released) -> Bilingual {
             both("验证已过期，按规则放行", "Released because the verification ran out, as its tier says")
         }
         ReleasedCause::Reviewer => by_reviewer(
-            both("放行了订单", "released the order"),
+            ["放行了订单", "released the order"],
             released.actor.as_deref(),
             released.reason_code.as_deref(),
         ),
     }
 }
 
-fn by_reviewer(deed: Bilingual, reviewer: Option<&str>, reason: Option<&str>) -> Bilingual {
+fn by_reviewer([zh, en]: [&str; 2], reviewer: Option<&str>, reason: Option<&str>) -> Bilingual {
     let (zh, en) = match reviewer {
-        Some(reviewer) => (format!("{reviewer} {}", deed.zh), format!("{reviewer} {}", deed.en)),
-        None => (format!("审核员{}", deed.zh), format!("A reviewer {}", deed.en)),
+        Some(reviewer) => (format!("{reviewer} {zh}"), format!("{reviewer} {en}")),
+        None => (format!("审核员{zh}"), format!("A reviewer {en}")),
     };
     match reason {
         Some(reason) => both(format!("{zh}（原因：{reason}）"), format!("{en} (reason: {reason})")),

@@ -63,9 +63,7 @@ fn facts_are_told_with_amount_and_units() {
 
 #[test]
 fn a_report_names_its_source_and_status() {
-    let report = |source: &str, status: &str| {
-        json!({"StatusReported": {"source": source, "status": status, "occurred_at": "2026-11-11T00:00:00Z"}})
-    };
+    let report = |source: &str, status: &str| json!({"StatusReported": {"source": source, "status": status, "occurred_at": "2026-11-11T00:00:00Z"}});
     check(&[
         (report("wms", "paid"), "wms 报告：已付款", "wms reports: paid"),
         (report("tmall", "refund_requested"), "天猫报告：申请退款", "Tmall reports: refund requested"),

@@ -55,6 +55,7 @@ impl<S: Stream<Item = Result<Bytes, E>> + Unpin, E> Lines<S> {
                 Some(Err(_)) => {
                     self.ended = true;
                     self.buffer.clear();
+                    self.searched = 0;
                     return Some(Line { number: self.number + 1, content: Err(LineFault::Broken) });
                 }
                 None => {

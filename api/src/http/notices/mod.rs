@@ -9,16 +9,18 @@ mod lines;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::notice::{Content, read_notice};
 use engine::{Outcome, Pending, Receipt, WhenFull};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use self::lines::{LINE_BYTES_MAX, Line, LineFault, Lines};
@@ -36,6 +38,8 @@ const NDJSON: &str = "application/x-ndjson";
 const IN_FLIGHT_MAX: usize = 512;
 /// Lines of one request.
 const LINES_MAX: u64 = 1_000_000;
+/// How long a sender may say nothing.
+const QUIET_MAX: Duration = Duration::from_secs(300);
 /// Answers that leave in one piece, when they are there.
 const ANSWERS_AT_ONCE: usize = 128;
 /// Answers that wait for their receiver, in bytes. Many senders write all before they read anything; this much of an answer
@@ -44,6 +48,7 @@ const ANSWER_BYTES_MAX: u32 = 16 << 20;
 
 /// The answer to one line.
 #[derive(Serialize, ToSchema)]
+#[schema(as = NoticeAnswer)]
 #[serde(untagged)]
 pub enum Answer {
     /// It was taken.
@@ -54,7 +59,7 @@ pub enum Answer {
 
 /// The answer to a line that was taken.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(as = NoticeTaken, example = json!({
     "line": 1, "ok": true, "order_id": "web:A1001", "duplicate": false,
     "risk": {"state": "released", "score": 0, "tier": "pass", "rulebook_version": 1, "exemption": null, "hits": [], "challenge": null}
 }))]
@@ -76,6 +81,7 @@ pub struct Taken {
 
 /// The answer to a line that was not taken.
 #[derive(Serialize, ToSchema)]
+#[schema(as = NoticeRefused)]
 pub struct Refused {
     /// The line's number, from 1; blank lines count.
     line: u64,
@@ -107,9 +113,20 @@ pub async fn handle(
 ) -> Result<Response, Problem> {
     caller.require(INGEST)?;
     require_content_type(&headers, &[NDJSON])?;
-    let lines = Lines::new(body.into_data_stream());
+    let lines = Lines::new(Box::pin(until_quiet(body)));
     let answers = Body::from_stream(held(answers(app, caller, lines)));
     Ok(([(header::CONTENT_TYPE, NDJSON)], answers).into_response())
+}
+
+/// The body, until nothing of it came for [`QUIET_MAX`].
+fn until_quiet(body: Body) -> impl Stream<Item = Result<Bytes, ()>> + Send {
+    stream::unfold(body.into_data_stream(), async |mut frames| {
+        let frame = match timeout(QUIET_MAX, frames.next()).await {
+            Ok(frame) => frame?.map_err(drop),
+            Err(_) => Err(()),
+        };
+        Some((frame, frames))
+    })
 }
 
 /// The answers to all lines, in order, in pieces of several lines.
@@ -144,9 +161,9 @@ struct Submitted {
 async fn submit(app: App, caller: Arc<Caller>, Line { number, content }: Line) -> Submitted {
     let refused = |problem| Submitted { line: number, is_status: false, pending: Err(problem) };
     if number > LINES_MAX {
-        return refused(too_large_in_lines());
+        return refused(too_many_lines());
     }
-    let notice = match content.map_err(|fault| fault.into()).and_then(|line| read(&line)) {
+    let notice = match content.map_err(Problem::from).and_then(|line| read(&line)) {
         Ok(notice) => notice,
         Err(problem) => return refused(problem),
     };
@@ -165,13 +182,13 @@ impl From<LineFault> for Problem {
     fn from(fault: LineFault) -> Self {
         match fault {
             LineFault::TooLong => too_large("line", LINE_BYTES_MAX),
-            LineFault::Broken => Self::malformed("the body ended early"),
+            LineFault::Broken => Self::malformed("the body ended early, or nothing of it came for 5 minutes"),
         }
     }
 }
 
-fn too_large_in_lines() -> Problem {
-    let status = axum::http::StatusCode::PAYLOAD_TOO_LARGE;
+fn too_many_lines() -> Problem {
+    let status = StatusCode::PAYLOAD_TOO_LARGE;
     let detail = format!("a request may have at most {LINES_MAX} lines; this one and those after it were not read");
     Problem::new(status, "too_large", "The request is too large", detail)
 }

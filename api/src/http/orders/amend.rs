@@ -28,7 +28,8 @@ use crate::http::problem::Problem;
     ),
     request_body(content = crate::http::schema::AmendmentBody),
     responses(
-        (status = 200, description = "Amended, or known already", body = Decision),
+        (status = 200, description = "Amended, or known already", body = Decision,
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 404, description = "The order is not placed", body = Problem),
         (status = 422, description = "All faults of the body, or a delivery key used for another body", body = Problem),
         (status = 429, description = "The mailbox is full", body = Problem),

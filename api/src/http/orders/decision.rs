@@ -33,6 +33,20 @@ pub struct Query {
 
 /// One screening in full.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "order_id": "web:A1001", "position": "0-17", "score": 50, "tier": "pass",
+    "features": {"customer.level": null, "device.orders[5m]": 5},
+    "hits": [{"rule": "device_burst", "points": 50, "evidence": {"device.orders[5m]": 5}}],
+    "exemption": null, "cause": "placed",
+    "rulebook": {"version": 3, "hash": "ed642f644077a6b1a2e8245bc2cd0278ab04b53c09912e465944a58888b25fef",
+                 "name": "Double Eleven"},
+    "decided_at": "2026-11-10T16:00:01.310Z",
+    "explanation": {
+        "zh": "订单放行：得分 50，未达到任何处置档位。命中的规则：“同设备短时多单”+50 分（5 分钟内同一设备的订单数：5 单）。",
+        "en": "The order passes: the score of 50 reaches no tier. Fired: “Device burst” +50 \
+               (orders from this device within 5 minutes: 5)."
+    }
+}))]
 pub struct DecisionView {
     /// Which order.
     #[schema(example = "web:A1001")]

@@ -29,6 +29,26 @@ pub struct Query {
 
 /// The unified look at one order, personal data masked.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "order_id": "web:A1001", "channel": "web", "order_no": "A1001", "placed_at": "2026-11-10T16:00:01.250Z",
+    "amount": 39900, "currency": "CNY",
+    "risk": {
+        "state": "challenged", "score": 80, "tier": "sms", "rulebook_version": 3, "exemption": null,
+        "hits": [
+            {"rule": "device_burst", "points": 50, "evidence": {"device.orders[5m]": 5}},
+            {"rule": "address_changed", "points": 30, "evidence": {"address.changed": true, "address.familiar": false}}
+        ],
+        "challenge": {"id": "0-17", "method": "sms", "expires_at": "2026-11-10T16:10:01.250Z"},
+        "held_since": "2026-11-10T16:00:01.310Z", "released_by": null
+    },
+    "status": {"value": "paid", "occurred_at": "2026-11-10T16:03:00.000Z", "source": "wms"},
+    "sources": [{"source": "wms", "status": "paid", "occurred_at": "2026-11-10T16:03:00.000Z",
+                 "recorded_at": "2026-11-10T16:03:00.480Z"}],
+    "customer": {"id": "u-77", "level": 2, "phone_masked": "138****8000"},
+    "delivery": {"recipient_masked": "李*", "phone_masked": "139****9000", "country": "CN", "province": "浙江省",
+                 "city": "杭州市", "district": "西湖区", "street_masked": "文三路****"},
+    "links": {"device": 12, "ip": 3, "ip24": 40, "phone": 1, "address": 1}
+}))]
 pub struct OrderView {
     /// The order as lists show it.
     #[serde(flatten)]

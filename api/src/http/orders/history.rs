@@ -37,6 +37,7 @@ pub struct Query {
     #[param(example = "arrival")]
     order: Option<String>,
     /// At most so many items, 1 to 200; 50 when not given.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
@@ -47,6 +48,12 @@ pub struct Query {
 
 /// One thing that happened.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "position": "0-18", "type": "Released", "occurred_at": "2026-11-10T16:00:01.310Z",
+    "recorded_at": "2026-11-10T16:00:01.310Z", "actor": "orderlight",
+    "summary": {"zh": "未发现风险，订单放行", "en": "Released: nothing speaks against it"},
+    "data": {"cause": "clean"}
+}))]
 pub struct HistoryItem {
     /// Where it is in the log.
     #[schema(example = "0-17")]
@@ -177,28 +184,25 @@ fn actor(event: &RecordedEvent) -> Result<String, LogError> {
     struct Metadata {
         actor: Option<String>,
     }
-    let metadata: Metadata = serde_json::from_str(&event.metadata).map_err(damaged)?;
+    let metadata: Metadata = serde_json::from_str(&event.metadata).map_err(|error| damaged(&error))?;
     Ok(metadata.actor.unwrap_or_else(|| ORDERLIGHT.to_owned()))
 }
 
 /// The payload without the event's name around it, with the bytes of the log.
 fn content(event: &RecordedEvent) -> Result<Box<RawValue>, LogError> {
-    let mut named: HashMap<String, Box<RawValue>> = serde_json::from_str(&event.payload).map_err(damaged)?;
-    named.remove(&*event.event_type).ok_or_else(|| {
-        LogError::Damaged(format!("payload at position {} is not of its type", event.position))
-    })
+    let mut named: HashMap<String, Box<RawValue>> =
+        serde_json::from_str(&event.payload).map_err(|error| damaged(&error))?;
+    named
+        .remove(&*event.event_type)
+        .ok_or_else(|| LogError::Damaged(format!("payload at position {} is not of its type", event.position)))
 }
 
-fn damaged(error: serde_json::Error) -> LogError {
+fn damaged(error: &serde_json::Error) -> LogError {
     LogError::Damaged(error.to_string())
 }
 
 /// The rulebooks that these screenings name.
-async fn rulebooks(
-    app: &App,
-    merchant: &MerchantId,
-    chapters: &[Chapter],
-) -> Result<HashMap<u32, Rulebook>, LogError> {
+async fn rulebooks(app: &App, merchant: &MerchantId, chapters: &[Chapter]) -> Result<HashMap<u32, Rulebook>, LogError> {
     let mut rulebooks = HashMap::new();
     let versions = chapters.iter().filter_map(|chapter| match &chapter.event {
         OrderEvent::Scored(scored) => Some(scored.rulebook_version),

@@ -25,6 +25,7 @@ pub struct Query {
     #[param(example = "device")]
     by: String,
     /// At most so many items, 1 to 200; 50 when not given.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

@@ -1,10 +1,10 @@
 //! Orders: taken in, completed, reported on, looked up.
 
+pub mod amend;
 pub mod decision;
 pub mod get;
 pub mod history;
 pub mod links;
-pub mod amend;
 pub mod place;
 pub mod report;
 pub mod search;

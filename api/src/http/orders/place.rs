@@ -25,8 +25,10 @@ use crate::http::problem::Problem;
     params(("Idempotency-Key" = Option<String>, Header, description = "The message id; without it the key is derived from channel, order_no and kind")),
     request_body(content = crate::http::schema::OrderBody),
     responses(
-        (status = 201, description = "Placed", body = Decision),
-        (status = 200, description = "The same delivery came again, or the order was placed before and is amended", body = Decision),
+        (status = 201, description = "Placed", body = Decision,
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
+        (status = 200, description = "The same delivery came again, or the order was placed before and is amended", body = Decision,
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 422, description = "All faults of the body, or a delivery key used for another body", body = Problem),
         (status = 429, description = "The mailbox is full", body = Problem),
         (status = 503, description = "Unknown whether it was saved: send it again", body = Problem),

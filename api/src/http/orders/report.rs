@@ -18,7 +18,7 @@ use crate::http::view::UnifiedStatus;
 
 /// The answer to a report.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
+#[schema(as = ReportedStatus, example = json!({
     "order_id": "web:A1001",
     "status": {"value": "paid", "occurred_at": "2026-11-10T16:03:00.000Z", "source": "wms"},
     "duplicate": false
@@ -59,7 +59,8 @@ impl From<Receipt> for Reported {
     ),
     request_body(content = crate::http::schema::StatusBody),
     responses(
-        (status = 200, description = "Reported, or known already", body = Reported),
+        (status = 200, description = "Reported, or known already", body = Reported,
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 409, description = "More than 16 sources report on the order", body = Problem),
         (status = 422, description = "All faults of the body, or a delivery key used for another body", body = Problem),
         (status = 429, description = "The mailbox is full", body = Problem),

@@ -52,6 +52,7 @@ pub struct Query {
     /// Placed before this time, RFC 3339.
     placed_to: Option<String>,
     /// At most so many items, 1 to 200; 50 when not given.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

@@ -38,7 +38,8 @@ impl Story {
         let stream = app.log.find_streams(&[key]).await?.into_iter().flatten().next();
         let stream = stream.ok_or_else(|| no_such_order(id))?;
         let chapters = app.log.read_streams(&[stream]).await?.into_iter().map(|recorded| {
-            let event = serde_json::from_str(&recorded.payload).map_err(|error| LogError::Damaged(error.to_string()))?;
+            let event =
+                serde_json::from_str(&recorded.payload).map_err(|error| LogError::Damaged(error.to_string()))?;
             Ok(Chapter { recorded, event })
         });
         Ok(Self(chapters.collect::<Result<_, LogError>>()?))

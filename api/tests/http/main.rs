@@ -1,0 +1,22 @@
+//! The HTTP interface over real connections, on a store of its own for each test.
+
+#[cfg(test)]
+mod administration;
+#[cfg(test)]
+mod authorization;
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+mod given;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod notices;
+#[cfg(test)]
+mod operations;
+#[cfg(test)]
+mod orders;
+#[cfg(test)]
+mod problems;
+#[cfg(test)]
+mod webhooks;
