@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use domain::ids::MerchantId;
 use domain::merchant::{KeyCreated, MerchantCommand, MerchantRegistered, Role};
-use domain::time::Timestamp;
+use domain::notice::{Content, Notice};
 use domain::rulebook::Rulebook;
+use domain::time::Timestamp;
 use engine::{Engine, MerchantReceipt, Origin, Refusal};
 use eventlog::EventLog;
 use eventlog::sqlite::SqliteLog;
@@ -68,9 +69,8 @@ impl Service {
         let engine = Engine::open(log.clone(), vault.clone(), clock::system(), first_rulebook)
             .await
             .context("cannot start the engine")?;
-        let models = ReadModels::open(&data.join(READ_MODELS_FILE), log.clone())
-            .await
-            .context("cannot open the read models")?;
+        let models =
+            ReadModels::open(&data.join(READ_MODELS_FILE), log.clone()).await.context("cannot open the read models")?;
         models.start();
         let service = Self { engine, models, directory, log, vault };
         service.register_default().await?;
@@ -142,12 +142,18 @@ impl Service {
     }
 }
 
+/// Where a notice comes from that was sent by a key or read from a file: both count as one source, so that a file that was
+/// sent over HTTP is known when it is imported, and the other way round. A status may name a source of its own.
+pub fn notice_origin(actor: &str, notice: &Notice) -> Origin {
+    let source = match &notice.content {
+        Content::Status { source: Some(source), .. } => source.as_str(),
+        Content::Status { source: None, .. } | Content::Placed(_) | Content::Amended(_) => "api",
+    };
+    Origin { actor: actor.to_owned(), source: source.to_owned() }
+}
+
 /// A new key, `olk_` and 64 hexadecimal digits, with what is kept of it.
-pub fn new_key(
-    name: &str,
-    roles: Vec<Role>,
-    expires_at: Option<Timestamp>,
-) -> anyhow::Result<(String, KeyCreated)> {
+pub fn new_key(name: &str, roles: Vec<Role>, expires_at: Option<Timestamp>) -> anyhow::Result<(String, KeyCreated)> {
     let mut random = [0; 40];
     getrandom::fill(&mut random).context("the system has no randomness")?;
     let (id, secret) = random.split_at(8);

@@ -1,24 +1,8 @@
 //! Decimal strings of a currency as whole minor units. No floating point: 0.1 + 0.2 is money.
 
+use domain::money::decimals;
 use rust_decimal::Decimal;
 use serde_json::Value;
-
-/// Currencies without minor units, by ISO 4217.
-const NO_DECIMALS: [&str; 16] =
-    ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"];
-/// Currencies with a thousand minor units, by ISO 4217.
-const THREE_DECIMALS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
-
-/// How many decimals a currency's minor unit stands for.
-fn exponent(currency: &str) -> u32 {
-    if NO_DECIMALS.contains(&currency) {
-        0
-    } else if THREE_DECIMALS.contains(&currency) {
-        3
-    } else {
-        2
-    }
-}
 
 /// The amount in minor units; `None` when it is no decimal number, too large, or finer than the minor unit.
 ///
@@ -28,7 +12,7 @@ pub(crate) fn minor_units(amount: &Value, currency: &str) -> Option<i64> {
         Value::String(text) => Decimal::from_str_exact(text.trim()).ok()?,
         other => Decimal::from(other.as_i64()?),
     };
-    let minor = major.checked_mul(Decimal::from(10_i64.pow(exponent(currency))))?;
+    let minor = major.checked_mul(Decimal::from(10_i64.pow(decimals(currency))))?;
     if minor.fract().is_zero() { i64::try_from(minor.trunc()).ok() } else { None }
 }
 

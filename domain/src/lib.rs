@@ -8,6 +8,7 @@ pub mod fault;
 pub mod feature;
 pub mod ids;
 pub mod merchant;
+pub mod money;
 pub mod notice;
 pub mod order;
 pub mod phone;

@@ -3,8 +3,8 @@
 mod support;
 
 use domain::order::{
-    ChallengeMethod, FrozenCause, OrderCommand, OrderEvent, PASS, Rejection, ReleasedCause, RiskState, Status,
-    transition,
+    ChallengeMethod, FrozenCause, OrderCommand, OrderEvent, PASS, Rejection, ReleasedCause, Review, ReviewCause,
+    ReviewOpened, ReviewReturned, RiskState, Status, transition,
 };
 use domain::screening::Disposition;
 use support::*;
@@ -243,6 +243,23 @@ fn a_claim_is_a_lease() {
     given([placed(), scored(0), released(ReleasedCause::Clean)])
         .when(claim("ann", 0))
         .then_rejected(&Rejection::NotUnderReview);
+}
+
+#[test]
+fn a_review_goes_back_to_where_it_was_claimed_from() {
+    let asked = [placed(), scored(85), challenged("c1", ChallengeMethod::Sms), claimed("ann", 10)];
+    let returned = OrderEvent::ReviewReturned(ReviewReturned { reviewer: "ann".into() });
+    let back = fold(asked.clone().into_iter().chain([returned.clone()]));
+    assert_eq!(back.known().expect("placed").review, Review::Waiting);
+    // The customer's time runs out while a reviewer holds the order: afterwards a person has to look.
+    let to_review = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11) };
+    let opened = ReviewOpened { challenge: challenge("c1"), cause: ReviewCause::ChallengeExpired };
+    let opened = OrderEvent::ReviewOpened(opened);
+    given(asked.clone()).when(to_review.clone()).then([opened.clone()]);
+    let expired: Vec<_> = asked.into_iter().chain([opened]).collect();
+    given(expired.clone()).when(to_review).then_nothing();
+    let back = fold(expired.into_iter().chain([returned]));
+    assert_eq!(back.known().expect("placed").review, Review::Open);
 }
 
 #[test]

@@ -209,6 +209,7 @@ impl Writer {
             let recording = Recording { stream, origin: &notice.origin, message_id, causation };
             cached.sequence += 1;
             let payload = serde_json::to_string(event).map_err(|error| LogError::Damaged(error.to_string()))?;
+            let occurred_at = if let OrderEvent::Amended(amended) = event { amended.as_of } else { occurred_at };
             let position = draft.event(&recording, cached.sequence, event.name(), payload, occurred_at);
             first.get_or_insert(position);
             self.memory.apply_order(&notice.merchant, stream, event, draft.recorded_at);

@@ -15,7 +15,7 @@ use clap::Args;
 use domain::fault::Fault;
 use domain::ids::MerchantId;
 use domain::notice::read_notice;
-use engine::{Origin, Outcome, Pending, Receipt, Refusal, WhenFull};
+use engine::{Outcome, Pending, Receipt, Refusal, WhenFull};
 use flate2::read::MultiGzDecoder;
 use hdrhistogram::Histogram;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use super::serve::stop_signal;
 use super::{FAILED, StoreArgs, rulebook};
-use crate::service::{DEFAULT_MERCHANT, Service};
+use crate::service::{DEFAULT_MERCHANT, Service, notice_origin};
 
 /// Notices that wait for their commit at once.
 const IN_FLIGHT_MAX: usize = 1_024;
@@ -72,7 +72,8 @@ struct Summary {
 impl Import {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let first_rulebook = rulebook::first(self.rulebook.as_deref())?;
-        let bytes = std::fs::metadata(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?.len();
+        let bytes =
+            std::fs::metadata(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?.len();
         let lines = read_lines(&self.file)?;
         let store = self.store.open().await?;
         let service = Service::start(&self.store.data, store, first_rulebook).await?;
@@ -139,8 +140,7 @@ impl Import {
             return Ok(None);
         }
         let notice = read_notice(content).map_err(|faults| told(&faults))?;
-        // The same source as the API's, so that what came over HTTP is known here, and the other way round.
-        let origin = Origin { actor: "import".to_owned(), source: "api".to_owned() };
+        let origin = notice_origin("import", &notice);
         let submitted = service.engine.submit(&self.merchant, origin, notice, WhenFull::Wait).await;
         submitted.map(Some).map_err(|refusal| refusal.to_string())
     }
@@ -154,8 +154,8 @@ fn told(faults: &[Fault]) -> String {
 fn read_lines(path: &Path) -> anyhow::Result<mpsc::Receiver<Line>> {
     let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut magic = [0; 2];
-    let is_gzip = file.read(&mut magic).with_context(|| format!("cannot read {}", path.display()))? == 2
-        && magic == [0x1f, 0x8b];
+    let is_gzip =
+        file.read(&mut magic).with_context(|| format!("cannot read {}", path.display()))? == 2 && magic == [0x1f, 0x8b];
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let counter = ProgressBar::hidden();
     let counted = counter.wrap_read(file);
@@ -212,7 +212,8 @@ fn parse(line: &[u8]) -> Result<serde_json::Value, String> {
 
 fn progress_bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);
-    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {bytes}/{total_bytes}  {elapsed} (left {eta})  {msg}");
+    let style =
+        ProgressStyle::with_template("{bar:40} {percent:>3} %  {bytes}/{total_bytes}  {elapsed} (left {eta})  {msg}");
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 

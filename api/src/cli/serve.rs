@@ -36,7 +36,8 @@ impl Serve {
         let service = Service::start(&self.store.data, store, first_rulebook).await?;
         let service = Arc::new(service);
         service.bootstrap(self.bootstrap_token.as_deref()).await?;
-        let listener = TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
+        let listener =
+            TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("a listener has an address")?;
         println!("orderlight listens on http://{address}");
         axum::serve(listener, router(App::new(service.clone())))

@@ -8,24 +8,13 @@ pub(super) fn money(minor_units: i64, currency: Option<&str>) -> Bilingual {
     let Some(currency) = currency else {
         return both(format!("{minor_units}（最小货币单位）"), format!("{minor_units} minor units"));
     };
-    let decimals = decimals(currency);
-    let digits = format!("{:0width$}", minor_units.unsigned_abs(), width = decimals + 1);
-    let (whole, part) = digits.split_at(digits.len() - decimals);
-    let sign = if minor_units < 0 { "-" } else { "" };
-    let point = if decimals == 0 { "" } else { "." };
-    let amount = format!("{whole}{point}{part}");
-    let zh = if currency == "CNY" { format!("{sign}¥{amount}") } else { format!("{currency} {sign}{amount}") };
-    both(zh, format!("{currency} {sign}{amount}"))
-}
-
-/// How many decimals the currency is written with, by ISO 4217.
-fn decimals(currency: &str) -> usize {
-    match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
-        | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        _ => 2,
-    }
+    let amount = domain::money::written(minor_units, currency);
+    let zh = if currency == "CNY" {
+        amount.strip_prefix('-').map_or_else(|| format!("¥{amount}"), |owed| format!("-¥{owed}"))
+    } else {
+        format!("{currency} {amount}")
+    };
+    both(zh, format!("{currency} {amount}"))
 }
 
 #[cfg(test)]

@@ -82,19 +82,9 @@ fn currency(features: &Readings) -> Option<&str> {
     }
 }
 
-/// Minor units as people write them; the number of places is ISO 4217's.
+/// Minor units as people write them.
 fn money(language: Language, minor_units: i64, currency: &str) -> String {
-    let places: usize = match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
-        | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        _ => 2,
-    };
-    let digits = format!("{:0width$}", minor_units.unsigned_abs(), width = places + 1);
-    let (whole, part) = digits.split_at(digits.len() - places);
-    let sign = if minor_units < 0 { "-" } else { "" };
-    let point = if places == 0 { "" } else { "." };
-    let amount = format!("{sign}{whole}{point}{part}");
+    let amount = crate::money::written(minor_units, currency);
     match (language, currency) {
         (Language::Zh, "CNY") => format!("{amount} 元"),
         (Language::Zh, _) => format!("{amount} {currency}"),

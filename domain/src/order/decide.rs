@@ -5,7 +5,7 @@ use super::event::{
     Released, ReleasedCause, ReviewCause, ReviewClaimed, ReviewOpened, ReviewReturned, StatusReported, Verified,
 };
 use super::facts::merge;
-use super::state::{ChallengeState, Known, Order, Reports, Review, Risk, RiskState};
+use super::state::{ChallengeState, Known, Order, Pool, Reports, Review, Risk, RiskState};
 use crate::ids::ChallengeId;
 use crate::screening::{Assessment, ChallengeTerms, Disposition};
 use crate::time::Timestamp;
@@ -346,15 +346,15 @@ fn frozen(cause: FrozenCause) -> OrderEvent {
 
 fn review(known: &Known, challenge: &ChallengeId, cause: ReviewCause) -> Vec<OrderEvent> {
     match known.review {
-        Review::Open | Review::Claimed { .. } => vec![],
-        Review::None | Review::Waiting | Review::Closed => {
+        Review::Open | Review::Claimed { pool: Pool::Reviewer, .. } => vec![],
+        Review::None | Review::Waiting | Review::Claimed { pool: Pool::Customer, .. } | Review::Closed => {
             vec![OrderEvent::ReviewOpened(ReviewOpened { challenge: challenge.clone(), cause })]
         }
     }
 }
 
 fn is_claimed_by_other(known: &Known, reviewer: &str, at: Timestamp) -> bool {
-    matches!(&known.review, Review::Claimed { reviewer: holder, lease_until } if **holder != *reviewer && at <= *lease_until)
+    matches!(&known.review, Review::Claimed { reviewer: holder, lease_until, .. } if **holder != *reviewer && at <= *lease_until)
 }
 
 fn claim(
@@ -368,7 +368,9 @@ fn claim(
     }
     match &known.review {
         Review::None | Review::Closed => Err(Rejection::NotUnderReview),
-        Review::Claimed { reviewer: holder, lease_until: until } if *holder == reviewer && *until >= lease_until => {
+        Review::Claimed { reviewer: holder, lease_until: until, .. }
+            if *holder == reviewer && *until >= lease_until =>
+        {
             Ok(vec![])
         }
         Review::Waiting | Review::Open | Review::Claimed { .. } => {

@@ -13,4 +13,4 @@ mod state;
 pub use decide::{OrderCommand, Rejection, SOURCES_MAX, Verdict, decide, transition};
 pub use event::*;
 pub use facts::FactTimes;
-pub use state::{ChallengeState, Known, Order, PASS, Reports, Review, Risk, RiskState, evolve};
+pub use state::{ChallengeState, Known, Order, PASS, Pool, Reports, Review, Risk, RiskState, evolve};

@@ -141,9 +141,31 @@ pub enum Review {
         reviewer: Box<str>,
         /// Until when nobody else can.
         lease_until: Timestamp,
+        /// Where it goes when the reviewer gives it back.
+        pool: Pool,
     },
     /// Done.
     Closed,
+}
+
+/// Where an order waits for whom.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Pool {
+    /// For the customer's answer.
+    Customer,
+    /// For a person.
+    Reviewer,
+}
+
+impl Review {
+    /// Moves it into a pool; a claim stays a claim.
+    fn pool(&mut self, to: Pool) {
+        *self = match (std::mem::take(self), to) {
+            (Self::Claimed { reviewer, lease_until, .. }, pool) => Self::Claimed { reviewer, lease_until, pool },
+            (Self::None | Self::Waiting | Self::Open | Self::Closed, Pool::Customer) => Self::Waiting,
+            (Self::None | Self::Waiting | Self::Open | Self::Closed, Pool::Reviewer) => Self::Open,
+        };
+    }
 }
 
 /// What the sources reported: for each source and status the newest report.
@@ -269,12 +291,16 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
                 on_fail: *on_fail,
                 on_expire: *on_expire,
             });
-            known.review = Review::Waiting;
+            known.review.pool(Pool::Customer);
         }
         OrderEvent::Verified(_) => known.risk = Risk::Verified,
         OrderEvent::Frozen(Frozen { cause, .. }) => {
             known.risk = Risk::Frozen(*cause);
-            known.review = if *cause == FrozenCause::Reviewer { Review::Closed } else { Review::Open };
+            if *cause == FrozenCause::Reviewer {
+                known.review = Review::Closed;
+            } else {
+                known.review.pool(Pool::Reviewer);
+            }
         }
         OrderEvent::Released(Released { cause, .. }) => {
             known.risk = Risk::Released(*cause);
@@ -282,12 +308,20 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
                 known.review = Review::Closed;
             }
         }
-        OrderEvent::ReviewOpened(_) => known.review = Review::Open,
+        OrderEvent::ReviewOpened(_) => known.review.pool(Pool::Reviewer),
         OrderEvent::ReviewClaimed(claim) => {
-            known.review = Review::Claimed { reviewer: claim.reviewer.clone(), lease_until: claim.lease_until };
+            let pool = match &known.review {
+                Review::Waiting => Pool::Customer,
+                Review::Claimed { pool, .. } => *pool,
+                Review::None | Review::Open | Review::Closed => Pool::Reviewer,
+            };
+            known.review = Review::Claimed { reviewer: claim.reviewer.clone(), lease_until: claim.lease_until, pool };
         }
         OrderEvent::ReviewReturned(_) => {
-            known.review = if matches!(known.risk, Risk::Challenged(_)) { Review::Waiting } else { Review::Open };
+            if let Review::Claimed { pool, .. } = known.review {
+                known.review = Review::None;
+                known.review.pool(pool);
+            }
         }
     }
 }

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use domain::ids::{MerchantId, OrderId};
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqlitePool};
 
-use super::search::{Handle, OrderQuery, PHONES, Wanted, list, order, push_merchant};
+use super::search::{Handle, LIST, OrderQuery, PHONES, Wanted, list, order, push_merchant};
 use super::{Handles, OrderStatusRow};
-use crate::cursor::Listing;
+use crate::cursor::{Cursor, Listing};
 use crate::database::to_stored;
 use crate::error::LookUpError;
 
@@ -130,6 +130,7 @@ pub(crate) async fn linked(
     let Some(row) = order(pool, merchant, order_id).await? else { return Ok(None) };
     let handles = by.handles(&row.facts.handles);
     if handles.is_empty() {
+        Cursor::read(cursor, LIST)?;
         return Ok(Some(Listing { items: Vec::new(), next_cursor: None }));
     }
     let query = OrderQuery::default();

@@ -18,7 +18,7 @@ use crate::error::LookUpError;
 use crate::words::{state_word, status_word};
 
 /// The list's letter in cursors.
-const LIST: char = 'o';
+pub(super) const LIST: char = 'o';
 
 /// What to look for; all that is set must hold.
 #[derive(Clone, PartialEq, Debug, Default)]

@@ -27,10 +27,10 @@ use self::lines::{LINE_BYTES_MAX, Line, LineFault, Lines};
 use super::App;
 use super::auth::INGEST;
 use super::body::{require_content_type, too_large};
-use super::orders::origin;
 use super::problem::Problem;
 use super::view::{Risk, UnifiedStatus};
 use crate::directory::Caller;
+use crate::service::notice_origin;
 
 /// The media type of both streams.
 const NDJSON: &str = "application/x-ndjson";
@@ -168,7 +168,7 @@ async fn submit(app: App, caller: Arc<Caller>, Line { number, content }: Line) -
         Err(problem) => return refused(problem),
     };
     let is_status = matches!(notice.content, Content::Status { .. });
-    let origin = origin(&caller, &notice);
+    let origin = notice_origin(&caller.key, &notice);
     let pending = app.engine.submit(&caller.merchant, origin, notice, WhenFull::Wait).await;
     Submitted { line: number, is_status, pending: pending.map_err(Problem::from) }
 }

@@ -13,8 +13,8 @@ pub mod story;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderValue};
-use domain::notice::{Content, Notice};
-use engine::{Origin, Outcome, Receipt, WhenFull};
+use domain::notice::Notice;
+use engine::{Outcome, Receipt, WhenFull};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,6 +23,7 @@ use super::position::{LogPosition, ORDERLIGHT_POSITION};
 use super::problem::Problem;
 use super::view::Risk;
 use crate::directory::Caller;
+use crate::service::notice_origin;
 
 /// The longest `Idempotency-Key`.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
@@ -63,18 +64,9 @@ impl From<Receipt> for Decision {
 
 /// Puts a notice from the API to the engine and waits for the durable answer.
 pub(super) async fn submit(app: &App, caller: &Caller, notice: Notice) -> Result<Receipt, Problem> {
-    let origin = origin(caller, &notice);
+    let origin = notice_origin(&caller.key, &notice);
     let pending = app.engine.submit(&caller.merchant, origin, notice, WhenFull::Refuse).await?;
     Ok(pending.receipt().await?)
-}
-
-/// Where a notice from the API comes from. Message ids are unique inside a source, and a status may name its own.
-pub(super) fn origin(caller: &Caller, notice: &Notice) -> Origin {
-    let source = match &notice.content {
-        Content::Status { source: Some(source), .. } => source.as_str(),
-        Content::Status { source: None, .. } | Content::Placed(_) | Content::Amended(_) => "api",
-    };
-    Origin { actor: caller.key.clone(), source: source.to_owned() }
 }
 
 /// The message id of a request, if it has one.
