@@ -26,11 +26,11 @@ fn text<'a>(name: &'a str, value: &str) -> (&'a str, Value) {
 }
 
 fn age(value: &str) -> (&'static str, Value) {
-    ("customer.age", Value::Duration(value.parse().unwrap()))
+    ("customer.age", Value::Duration(value.parse().expect("a span")))
 }
 
 fn share(value: &str) -> (&'static str, Value) {
-    ("ip24.unpaid_share[30m]", Value::Decimal(value.parse().unwrap()))
+    ("ip24.unpaid_share[30m]", Value::Decimal(value.parse().expect("a decimal")))
 }
 
 /// An order of a customer of two months at the web shop, of whom nothing is unusual.

@@ -1,9 +1,10 @@
 //! Orders per second through the sliding windows in one thread, and bytes per remembered order.
 //!
-//! `cargo run --release -p engine --example windows_rate` prints: orders whose entities are all new; orders of one hot
-//! customer, device, IP address, phone and address that already has 10 or 1,000,000 orders, 2 % of them late by up to five
-//! seconds; and what a remembered order costs in memory (Linux).
+//! `cargo run --release -p engine --example windows_rate` runs each scenario in a process of its own: a merchant with a
+//! million orders, a hundred a second, 2 % of them late by up to five seconds, takes 100,000 more, and reads twenty windowed
+//! features of each. Memory (Linux) is what the process grew by, over the orders remembered.
 
+use std::process::Command;
 use std::time::Instant;
 
 use chrono_tz::Tz;
@@ -53,17 +54,39 @@ impl Sequence {
         mixed ^ (mixed >> 31)
     }
 
-    fn token(&mut self) -> Token {
+    /// One of some different tokens, or a new one.
+    fn token(&mut self, different: u64) -> Token {
+        let number = if different == 0 { self.next() } else { Self(self.next() % different).next() };
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.next().to_be_bytes());
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
         Token::new(bytes)
     }
 }
 
-/// Draws the tokens of the next order.
-type Draw<'a> = &'a mut dyn FnMut(&mut Sequence) -> Token;
+/// How many orders share an entity.
+#[derive(Clone, Copy)]
+struct Scenario {
+    name: &'static str,
+    /// Different customers, phones, addresses, devices, IP addresses and networks; 0 for a new one each time.
+    different: [u64; 6],
+}
 
-fn facts(sequence: &mut Sequence, time: i64, draw: Draw<'_>) -> Facts {
+const SCENARIOS: [Scenario; 5] = [
+    Scenario { name: "all entities new", different: [0; 6] },
+    Scenario { name: "all entities with 10 orders", different: [100_000; 6] },
+    Scenario {
+        name: "one device with all, the others with 10",
+        different: [100_000, 100_000, 100_000, 1, 100_000, 100_000],
+    },
+    Scenario {
+        name: "one customer with all, the others with 10",
+        different: [1, 100_000, 100_000, 100_000, 100_000, 100_000],
+    },
+    Scenario { name: "one or two of each entity with all", different: [2, 2, 2, 2, 1, 1] },
+];
+
+fn facts(sequence: &mut Sequence, time: i64, scenario: Scenario) -> Facts {
+    let [customer, phone, address, device, ip, net] = scenario.different.map(|different| sequence.token(different));
     let line =
         Line { sku: format!("SKU-{}", sequence.next() % 100).into(), title: None, quantity: 2, unit_price: None };
     Facts {
@@ -71,17 +94,17 @@ fn facts(sequence: &mut Sequence, time: i64, draw: Draw<'_>) -> Facts {
         amount: Some(9_900),
         lines: Some(vec![line]),
         customer: Some(CustomerFacts {
-            token: Some(draw(sequence)),
-            phone: Some(PhoneFacts { token: draw(sequence), kind: PhoneKind::Mobile }),
+            token: Some(customer),
+            phone: Some(PhoneFacts { token: phone, kind: PhoneKind::Mobile }),
             ..CustomerFacts::default()
         }),
         delivery: Some(DeliveryFacts {
-            address: Some(draw(sequence)),
+            address: Some(address),
             province: Some(["浙江省", "广东省", "江苏省"][usize::try_from(sequence.next() % 3).unwrap_or(0)].into()),
             ..DeliveryFacts::default()
         }),
-        device: Some(draw(sequence)),
-        ip: Some(IpFacts { token: draw(sequence), net: draw(sequence) }),
+        device: Some(device),
+        ip: Some(IpFacts { token: ip, net }),
         payment_due_at: Some(Timestamp::from_millis(time + 900_000)),
         ..Facts::default()
     }
@@ -106,12 +129,12 @@ impl Traffic {
         Self { windows: Windows::new(), sequence: Sequence(1), orders: 0, features, values: Vec::new() }
     }
 
-    fn events(&mut self, count: u64, draw: Draw<'_>) -> Vec<(u64, OrderEvent, Timestamp)> {
+    fn events(&mut self, count: u64, scenario: Scenario) -> Vec<(u64, OrderEvent, Timestamp)> {
         let next = |_| {
             self.orders += 1;
             let now = START_MILLIS + i64::try_from(self.orders).unwrap_or(0) * STEP_MILLIS;
             let late = if self.sequence.next().is_multiple_of(50) { self.sequence.next() % 5_000 } else { 0 };
-            let facts = facts(&mut self.sequence, now - i64::try_from(late).unwrap_or(0), draw);
+            let facts = facts(&mut self.sequence, now - i64::try_from(late).unwrap_or(0), scenario);
             let (channel, order_no) = ("web".parse().expect("a channel"), "A1".parse().expect("a number"));
             let event = OrderEvent::Placed(Placed { channel, order_no, as_of: None, facts, vault: None });
             (self.orders, event, Timestamp::from_millis(now))
@@ -134,10 +157,6 @@ impl Traffic {
     }
 }
 
-fn report(name: &str, micros: f64) {
-    println!("{name:<58} {:>10.0} orders/s {micros:>8.2} µs", 1e6 / micros);
-}
-
 /// Resident memory of this process; `None` elsewhere than on Linux.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -145,53 +164,30 @@ fn resident_bytes() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1_024)
 }
 
-fn main() {
-    cold();
-    for (name, many) in [("two values each", false), ("new values", true)] {
-        hot(name, 10, 4, 5_000, many);
-        hot(name, 1_000_000, 100_000, 1, many);
+fn main() -> std::io::Result<()> {
+    let wanted = std::env::args().nth(1);
+    for scenario in SCENARIOS {
+        match &wanted {
+            None => drop(Command::new(std::env::current_exe()?).arg(scenario.name).status()?),
+            Some(name) if name == scenario.name => measure(scenario),
+            Some(_) => {}
+        }
     }
+    Ok(())
 }
 
-/// Prints what one of `measured` orders costs that come to entities which have `orders` already, `times` over.
-/// Of each order all entities are hot, or in turn one while the others are new.
-fn hot(name: &str, orders: u64, measured: u64, times: u32, many: bool) {
-    let mut micros = 0.0;
-    for _ in 0..times {
-        let mut traffic = Traffic::new();
-        let mut entity = 0;
-        let mut draw = move |sequence: &mut Sequence| {
-            entity = (entity + 1) % 7;
-            if many && entity != 0 {
-                sequence.token()
-            } else {
-                Token::new([u8::try_from(sequence.next() % 2).unwrap_or(0); 16])
-            }
-        };
-        let before = traffic.events(orders, &mut draw);
-        traffic.run(&before);
-        drop(before);
-        let events = traffic.events(measured, &mut draw);
-        micros += traffic.run(&events) / f64::from(times);
-    }
-    report(&format!("hot entities with {orders} orders, {name}"), micros);
-}
-
-fn cold() {
+fn measure(scenario: Scenario) {
     let mut traffic = Traffic::new();
-    let mut draw = Sequence::token;
-    traffic.run(&Traffic::new().events(1, &mut draw));
-    let (mut micros, mut before) = (0.0, None);
-    let mut spent = 0;
+    let mut before = None;
     for _ in 0..20 {
-        let events = traffic.events(50_000, &mut draw);
+        let events = traffic.events(50_000, scenario);
         before = before.or_else(resident_bytes);
-        micros += traffic.run(&events) / 20.0;
-        spent += events.len();
+        traffic.run(&events);
     }
-    report(&format!("{spent} orders whose entities are all new"), micros);
-    if let (Some(before), Some(after)) = (before, resident_bytes()) {
-        let orders = u64::try_from(traffic.windows.remembered()).unwrap_or(u64::MAX);
-        println!("{:<58} {:>10} bytes", "memory of a remembered order", after.saturating_sub(before) / orders);
-    }
+    let grown = resident_bytes().unwrap_or_default().saturating_sub(before.unwrap_or_default());
+    let remembered = u64::try_from(traffic.windows.remembered()).unwrap_or(u64::MAX);
+    let events = traffic.events(100_000, scenario);
+    let micros = traffic.run(&events);
+    let (name, rate, bytes) = (scenario.name, 1e6 / micros, grown / remembered);
+    println!("{name:<44} {rate:>9.0} orders/s {micros:>7.2} µs {bytes:>7} bytes an order");
 }

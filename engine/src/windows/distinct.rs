@@ -22,7 +22,7 @@ struct Occurrence {
     previous: i64,
     /// Whether it did not occur since.
     last: bool,
-    /// Whether the value is marked; kept up to date on its last occurrence.
+    /// Whether the value is marked; counts on its last occurrence only.
     marked: bool,
 }
 
@@ -65,6 +65,7 @@ pub(super) struct Distinct {
 }
 
 impl Distinct {
+    /// Adds an occurrence. If it is the last of a marked value, the caller marks it.
     pub(super) fn insert(&mut self, position: Position, value: Key) {
         let mut occurrence = Occurrence { position, value, previous: NEVER, last: true, marked: false };
         match self.lasts.get(&value).copied() {
@@ -76,10 +77,7 @@ impl Distinct {
             }
             Some(last) => {
                 occurrence.previous = last.time;
-                self.occurrences.update(last, |last| {
-                    last.last = false;
-                    occurrence.marked = last.marked;
-                });
+                self.occurrences.update(last, |last| last.last = false);
                 self.lasts.insert(value, position);
             }
             None => {

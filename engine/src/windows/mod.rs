@@ -13,14 +13,21 @@
 //!
 //! Orders are remembered for [`RETENTION`] behind the newest event time: the longest window plus as much lateness again.
 //! A window that would hold orders older than the newest forgotten one is unknown, never guessed. Of a customer's
-//! forgotten orders remain the devices, the last address and where good orders went, in some 200 bytes per customer.
+//! forgotten orders remain the devices, the last address and where good orders went: some 200 bytes per customer, kept as
+//! long as the process runs.
+//!
+//! A remembered order of one line takes about 620 bytes when its customer, device, IP address, network, phone and address
+//! are all new, 700 when its device is one of very many orders, and 1,200 when all of these are and twenty features are
+//! read (`examples/windows_rate.rs` measures it).
 //!
 //! # What it costs
 //!
-//! The orders of an entity that has few of them are looked through. An entity with many has them in a [`series::Series`]:
+//! The orders of an entity that has few of them are looked through. An entity with many has them in a series:
 //! counts and sums in O(log n), also for late orders and late payments; distinct values in O(log n) for an order in time
-//! and one comparison more for each order that is already behind a late one. The units of a SKU, distinct values and
+//! and one comparison more for each order that already lies behind a late one. The units of a SKU, distinct values and
 //! familiar addresses of such an entity are indexed when a feature first asks for them, in one pass over its orders.
+//! To a merchant with a million orders, one more of a device with all of them costs about what one of a device with ten
+//! does.
 
 mod crowd;
 mod distinct;

@@ -164,12 +164,7 @@ impl<E: Entry> Series<E> {
     }
 
     /// Walks over a stretch, in parts as large as `takes` agrees to by their sums, and else by single entries.
-    pub(super) fn walk(
-        &self,
-        stretch: Stretch,
-        takes: &impl Fn(&E::Sum) -> bool,
-        give: &mut impl FnMut(Part<'_, E>),
-    ) {
+    pub(super) fn walk(&self, stretch: Stretch, takes: &impl Fn(&E::Sum) -> bool, give: &mut impl FnMut(Part<'_, E>)) {
         self.cover(
             stretch,
             give,

@@ -81,6 +81,27 @@ fn a_customers_past_outlives_the_orders() {
 }
 
 #[test]
+fn an_address_stays_unfamiliar_to_what_came_before_when_its_first_good_order_is_forgotten() {
+    let mut merchant = Merchant::default();
+    merchant.place(1, customer(1, 1).at(day(0))).report(1, Status::Delivered);
+    for number in 100..120 {
+        merchant.place(number, customer(1, 2).at(day(28)));
+    }
+    merchant.place(2, customer(1, 1).at(day(29)));
+    merchant.place(3, customer(1, 1).at(day(30))).report(3, Status::Delivered);
+    for forgets in [false, true] {
+        if forgets {
+            merchant.place(4, order().at(day(61)));
+            assert_eq!(merchant.see(1, "customer.is_new"), None);
+        }
+        assert_eq!(merchant.see(2, "customer.unfamiliar_addresses[2d]"), Some(Value::Int(2)), "forgets {forgets}");
+    }
+    merchant.place(5, customer(1, 1).at(day(31)));
+    assert_eq!(merchant.see(5, "customer.unfamiliar_addresses[3d]"), Some(Value::Int(0)), "both are behind it");
+    assert_eq!(merchant.see(5, "customer.unfamiliar_addresses[4d]"), Some(Value::Int(1)));
+}
+
+#[test]
 fn a_report_waits_for_its_order_no_longer_than_orders_are_remembered() {
     for (wait, unpaid) in [(60, 0), (61, 1)] {
         let mut merchant = Merchant::default();
