@@ -129,7 +129,7 @@ impl Refusal {
 
 /// Parses a body that must be JSON.
 fn json(body: &[u8]) -> Result<Value, Refusal> {
-    serde_json::from_slice(body).map_err(|error| {
+    domain::json::read(body).map_err(|error| {
         // The error's own text may quote the body, which is personal; where it is wrong says enough.
         let (line, column) = (error.line(), error.column());
         Refusal::malformed("", format!("expected JSON; it breaks off or is none at line {line}, column {column}"))

@@ -7,6 +7,7 @@ pub mod explain;
 pub mod fault;
 pub mod feature;
 pub mod ids;
+pub mod json;
 pub mod merchant;
 pub mod money;
 pub mod notice;

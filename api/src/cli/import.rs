@@ -207,7 +207,7 @@ fn parse(line: &[u8]) -> Result<serde_json::Value, String> {
     if line.trim_ascii().is_empty() {
         return Ok(serde_json::Value::Null);
     }
-    serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))
+    domain::json::read(line).map_err(|error| format!("not JSON: {error}"))
 }
 
 fn progress_bar(bytes: u64) -> ProgressBar {

@@ -30,7 +30,7 @@ impl FromRequest<App> for JsonBody {
     async fn from_request(request: Request, _app: &App) -> Result<Self, Problem> {
         require_content_type(request.headers(), &["application/json"])?;
         let bytes = whole(request.into_body()).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::malformed(format!("not JSON: {error}")))
+        domain::json::read(&bytes).map(Self).map_err(|error| Problem::malformed(format!("not JSON: {error}")))
     }
 }
 

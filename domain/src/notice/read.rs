@@ -142,7 +142,8 @@ fn amended(
     message_id: Option<String>,
 ) -> Option<Notice> {
     let map = fields.object(order, place)?;
-    if order_id.is_none() {
+    // An order id that was told but cannot be read has its own fault already.
+    if order_id.is_none() && fields.is_good() {
         fields.require(&map, place, &["channel", "order_no"]);
     }
     let said = order_said(fields, map, place);

@@ -16,10 +16,7 @@ use crate::order::{ChallengeMethod, OnExpire, OnFail};
 use crate::screening::ChallengeTerms;
 
 pub(super) fn rulebook_from_bytes(bytes: &[u8]) -> Result<Rulebook, Vec<Fault>> {
-    let mut reader = Reader::default();
-    let value = json::parse(bytes, &mut reader).map_err(|fault| vec![fault])?;
-    let read = reader.rulebook(&value);
-    reader.finish(read)
+    rulebook(&json::parse(bytes).map_err(|fault| vec![fault])?)
 }
 
 pub(super) fn rulebook(value: &Json) -> Result<Rulebook, Vec<Fault>> {

@@ -174,7 +174,7 @@ async fn submit(app: App, caller: Arc<Caller>, Line { number, content }: Line) -
 }
 
 fn read(line: &[u8]) -> Result<domain::notice::Notice, Problem> {
-    let value = serde_json::from_slice(line).map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
+    let value = domain::json::read(line).map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
     read_notice(value).map_err(Problem::invalid)
 }
 

@@ -1,0 +1,21 @@
+//! Proofs on the real program, from outside: it is started as a process, spoken to as people and systems do, killed, and
+//! looked at again.
+
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod brief;
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod import;
+#[cfg(test)]
+mod personal_data;
+#[cfg(test)]
+mod purchases;
+#[cfg(test)]
+mod support;

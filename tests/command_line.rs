@@ -1,0 +1,154 @@
+//! The other commands: rulebooks checked, keys made and revoked, read models rebuilt, decisions replayed.
+
+use std::path::Path;
+
+use reqwest::Method;
+use serde_json::json;
+use tempfile::tempdir;
+
+use crate::support::orders::plain;
+use crate::support::process::{Finished, import, run, run_on};
+use crate::support::service::Service;
+use crate::support::{store, traffic};
+
+#[test]
+fn a_good_rulebook_is_called_good_and_every_fault_of_a_bad_one_is_named() {
+    let directory = tempdir().unwrap();
+    let growth = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/src/rulebook/presets/growth.json");
+    let good = check(&growth).expect_code(0);
+    assert!(good.stdout.contains("good") && good.stdout.contains("3 tiers"), "{good:?}");
+
+    let file = directory.path().join("bad.json");
+    let bad = json!({
+        "name": "Bad",
+        "rules": [
+            {"id": "one", "when": {"feature": "device.order", "window": "5m", "op": ">=", "value": 5}, "points": 1},
+            {"id": "two", "when": {"feature": "order.amount", "op": ">=", "value": "much"}, "points": "many"},
+        ],
+        "tiers": [], "exemptions": [], "colour": "red",
+    });
+    std::fs::write(&file, bad.to_string()).unwrap();
+    let bad = check(&file).expect_code(1);
+    for place in ["/rules/0/when/feature", "/rules/1/when/value", "/rules/1/points", "/colour"] {
+        assert!(bad.stderr.contains(place), "{place} is missing in\n{}", bad.stderr);
+    }
+    assert!(bad.stderr.contains("device.orders"), "the nearest feature is named:\n{}", bad.stderr);
+    check(&directory.path().join("nothing.json")).expect_code(1);
+}
+
+#[test]
+fn rulebooks_that_nest_without_end_are_refused() {
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("deep.json");
+    for depth in [17, 60, 300, 100_000] {
+        let (open, close) = (r#"{"not":"#.repeat(depth), "}".repeat(depth));
+        let comparison = r#"{"feature":"order.amount","op":">","value":1}"#;
+        let rule = format!(r#"{{"id":"deep","when":{open}{comparison}{close},"points":1}}"#);
+        std::fs::write(&file, format!(r#"{{"name":"Deep","rules":[{rule}],"tiers":[],"exemptions":[]}}"#)).unwrap();
+        let refused = check(&file).expect_code(1);
+        assert!(refused.stderr.contains("levels"), "{depth} levels: {refused:?}");
+    }
+}
+
+#[test]
+fn a_key_counts_until_it_is_revoked() {
+    let directory = tempdir().unwrap();
+    let data = directory.path();
+    let made = run_on(data, &["keys", "create", "till 3", "--role", "ingest", "--role", "service"]).expect_code(0);
+    let key =
+        made.stdout.split_whitespace().find(|word| word.starts_with("olk_")).expect("the key is shown").to_owned();
+    let id = made.stdout.split_whitespace().nth(1).expect("its id is shown").to_owned();
+    let listed = run_on(data, &["keys", "list"]).expect_code(0);
+    assert!(
+        listed.stdout.contains(&id) && listed.stdout.contains("till 3") && listed.stdout.contains("ingest,service")
+    );
+    assert!(!listed.stdout.contains(&key), "a key is shown once only");
+
+    let place = |service: &Service, order_no: &str| {
+        let request = service.anonymous(Method::POST, "/v1/orders").bearer_auth(&key);
+        service.send(request.json(&plain(order_no))).status
+    };
+    let service = Service::start(data);
+    assert_eq!(place(&service, "A1"), 201);
+    service.stop().expect_code(0);
+
+    run_on(data, &["keys", "revoke", &id]).expect_code(0);
+    assert!(run_on(data, &["keys", "list"]).stdout.contains("revoked"));
+    let service = Service::start(data);
+    assert_eq!(place(&service, "A2"), 401);
+    assert_eq!(service.get("/v1/orders/web:A2").status, 404);
+    service.stop().expect_code(0);
+
+    let unknown = run_on(data, &["keys", "revoke", "0000000000000000"]).expect_code(1);
+    assert!(unknown.stderr.contains("no such key"), "{unknown:?}");
+    run_on(data, &["keys", "create", "x", "--role", "king"]).expect_code(2);
+}
+
+#[test]
+fn read_models_are_rebuilt_to_what_they_were() {
+    let directory = tempdir().unwrap();
+    let file = traffic::file(directory.path(), &traffic::lines(5, 300));
+    let data = directory.path().join("data");
+    import(&data, &file).expect_code(0);
+    let look = || {
+        let service = Service::start(&data);
+        let found = service.all_orders("");
+        let mut reviews = service.get("/v1/reviews?limit=200").json()["items"].as_array().unwrap().clone();
+        for review in &mut reviews {
+            // It grows while one looks.
+            review["age_seconds"].take();
+        }
+        service.stop().expect_code(0);
+        (found, reviews)
+    };
+    let before = look();
+    assert_eq!(before.0.len(), 300);
+    assert!(!before.1.is_empty(), "nothing waits for anybody");
+    let rebuilt = run_on(&data, &["projections", "rebuild"]).expect_code(0);
+    for name in ["order_status", "review_queue"] {
+        assert!(rebuilt.stdout.contains(name), "{rebuilt:?}");
+    }
+    run_on(&data, &["projections", "rebuild", "order_status"]).expect_code(0);
+    assert!(look() == before, "a rebuilt read model differs");
+    for suffix in ["", "-wal", "-shm"] {
+        let _absent = std::fs::remove_file(data.join(format!("read.sqlite{suffix}")));
+    }
+    run_on(&data, &["projections", "rebuild"]).expect_code(0);
+    assert!(look() == before, "read models do not come from the log alone");
+    run_on(&data, &["projections", "rebuild", "no_such_model"]).expect_code(1);
+}
+
+#[test]
+fn a_replay_finds_every_decision_as_it_was_recorded() {
+    let directory = tempdir().unwrap();
+    let file = traffic::file(directory.path(), &traffic::lines(6, 500));
+    let data = directory.path().join("data");
+    import(&data, &file).expect_code(0);
+    let replayed = run_on(&data, &["replay"]).expect_code(0);
+    let decisions = store::events(&data).iter().filter(|event| &*event.event_type == "Scored").count();
+    assert!(decisions >= 500);
+    assert!(
+        replayed.stdout.contains(&format!("{decisions} decisions, {decisions} identical, 0 different")),
+        "{replayed:?}"
+    );
+}
+
+#[test]
+fn a_store_that_a_service_has_open_is_not_opened_twice() {
+    let directory = tempdir().unwrap();
+    let file = traffic::file(directory.path(), &traffic::lines(7, 3));
+    let data = directory.path().join("data");
+    let service = Service::start(&data);
+    service.place(&plain("A1"));
+    for refused in [import(&data, &file), run_on(&data, &["replay"]), run_on(&data, &["keys", "list"])] {
+        let refused = refused.expect_code(1);
+        assert!(refused.stderr.contains("in use by another process"), "{refused:?}");
+    }
+    assert_eq!(service.place(&plain("A1"))["duplicate"], json!(true));
+    service.stop().expect_code(0);
+    import(&data, &file).expect_code(0);
+}
+
+fn check(file: &Path) -> Finished {
+    run(["rulebook".as_ref(), "check".as_ref(), file.as_os_str()])
+}

@@ -1,0 +1,148 @@
+//! kill -9 at any moment: what was acknowledged is there, unchanged; what was not is taken on the next attempt.
+//!
+//! Each proof kills the program ten times and compares what is left with a store that was filled without a disturbance.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::support::process::{Process, import, importing, run_on};
+use crate::support::service::Service;
+use crate::support::store;
+use crate::support::traffic::{self, Random};
+
+/// How often the program is killed.
+const KILLS: u64 = 10;
+/// How many orders the stream has, and how many the file.
+const STREAMED: u64 = 4_000;
+const IMPORTED: u64 = 6_000;
+
+/// Answers by the number of their line, counted from 0.
+type Acknowledged = BTreeMap<usize, Value>;
+
+#[test]
+fn a_service_killed_ten_times_in_the_middle_of_a_stream_keeps_what_it_acknowledged() {
+    let directory = tempdir().unwrap();
+    let data = directory.path().join("data");
+    let lines = traffic::lines(11, STREAMED);
+    let mut random = Random::new(12);
+    let mut acknowledged = Acknowledged::new();
+    for round in 0..KILLS {
+        let begun = acknowledged.len();
+        let left = u64::try_from(lines.len() - begun).unwrap();
+        // On average an equal share, and something is always left to be cut off.
+        let share = 1 + random.below(2 * left / (KILLS + 3 - round));
+        let last = begun + usize::try_from(share).unwrap();
+        let mut service = Service::start(&data);
+        service.stream(lines[begun..].to_vec(), |answer, process| {
+            assert_eq!(answer["ok"], true, "{answer}");
+            acknowledged.insert(acknowledged.len(), answer);
+            if acknowledged.len() == last {
+                process.signal(rustix::process::Signal::KILL);
+            }
+        });
+        assert_eq!(service.kill().code, None, "it ended by a signal");
+        let kept = store::events(&data).len();
+        println!("round {round}: killed at line {last}, {} acknowledged, {kept} events kept", acknowledged.len());
+        assert!(acknowledged.len() >= last, "the stream broke off before its time");
+    }
+    assert!(acknowledged.len() < lines.len(), "the last round was cut off as well");
+    complete(directory.path(), &data, &lines, &acknowledged);
+}
+
+#[test]
+fn an_import_killed_ten_times_is_completed_by_another() {
+    let directory = tempdir().unwrap();
+    let data = directory.path().join("data");
+    let lines = traffic::lines(13, IMPORTED);
+    let file = traffic::file(directory.path(), &lines);
+    let mut random = Random::new(14);
+    let mut kept = 0;
+    for round in 0..KILLS {
+        let written = || {
+            ["log.sqlite", "log.sqlite-wal"].map(|name| std::fs::metadata(data.join(name)).map_or(0, |file| file.len()))
+        };
+        let mut process = Process::start(importing(&data, &file));
+        // As often as these files change before the end comes.
+        let mut commits = 1 + random.below(4);
+        let mut before = written();
+        let in_the_middle = process.until(|| {
+            let now = written();
+            if now != before {
+                before = now;
+                commits -= 1;
+            }
+            commits == 0
+        });
+        let killed = process.kill();
+        let now = store::events(&data).len();
+        println!("round {round}: {kept} events before, {now} after");
+        assert!(in_the_middle && killed.code.is_none(), "round {round} ended before it was killed: {killed:?}");
+        assert!(now >= kept, "events are lost");
+        kept = now;
+    }
+    complete(directory.path(), &data, &lines, &Acknowledged::new());
+}
+
+/// Imports all of it again, twice, and compares the store with one that was never disturbed.
+#[track_caller]
+fn complete(directory: &Path, data: &Path, lines: &[String], acknowledged: &Acknowledged) {
+    let total = u64::try_from(lines.len()).unwrap();
+    let file = traffic::file(directory, lines);
+    let kept = u64::try_from(acknowledged.len()).unwrap();
+    let first = import(data, &file).expect_code(0);
+    assert!(first.count("duplicates") >= kept, "{kept} lines were acknowledged; {first:?}");
+    let second = import(data, &file).expect_code(0);
+    assert_eq!((second.count("orders"), second.count("updates")), (0, 0), "{second:?}");
+    assert_eq!(second.count("duplicates"), total, "{second:?}");
+
+    let undisturbed = directory.join("undisturbed");
+    import(&undisturbed, &file).expect_code(0);
+    let stories = |data: &Path| {
+        store::events(data)
+            .into_iter()
+            .filter(|event| &*event.key.aggregate_type == "order")
+            .map(|event| (event.key.aggregate_id.clone(), event.sequence, decision(&event.event_type, &event.payload)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(stories(data), stories(&undisturbed), "the same events in the same order");
+    let replayed = run_on(data, &["replay"]).expect_code(0);
+    assert!(replayed.stdout.contains(" 0 different"), "{replayed:?}");
+    repeat(data, lines, acknowledged);
+}
+
+/// What an event decides. Tokens differ from store to store, because their key does.
+fn decision(event_type: &str, payload: &str) -> (String, Value) {
+    let event: Value = serde_json::from_str(payload).unwrap();
+    let event = event.get(event_type).unwrap_or(&event);
+    let told = ["score", "tier", "hits", "features", "exemption", "cause", "status", "method"];
+    (event_type.to_owned(), told.iter().map(|name| event[*name].clone()).collect())
+}
+
+/// Sends every acknowledged line again: each gets the answer that it had, as a duplicate, and each order is found.
+fn repeat(data: &Path, lines: &[String], acknowledged: &Acknowledged) {
+    let mut service = Service::start(data);
+    let mut answers = Vec::new();
+    let again = acknowledged.keys().map(|number| lines[*number].clone()).collect();
+    service.stream(again, |answer, _| answers.push(answer));
+    assert_eq!(answers.len(), acknowledged.len());
+    for (now, then) in answers.iter().zip(acknowledged.values()) {
+        assert_eq!((&now["order_id"], &now["risk"]), (&then["order_id"], &then["risk"]));
+        assert_eq!((&now["ok"], &now["duplicate"]), (&json!(true), &json!(true)));
+    }
+    let found: BTreeMap<String, Value> =
+        service.all_orders("").into_iter().map(|mut order| (id(&order), order["risk"].take())).collect();
+    for answer in acknowledged.values().filter(|answer| !answer["risk"].is_null()) {
+        let risk = found.get(&id(answer)).unwrap_or_else(|| panic!("{} is lost", answer["order_id"]));
+        for name in ["state", "score", "tier", "hits"] {
+            assert_eq!(risk[name], answer["risk"][name], "{name} of {}", answer["order_id"]);
+        }
+    }
+    service.stop().expect_code(0);
+}
+
+fn id(order: &Value) -> String {
+    order["order_id"].as_str().expect("an order has an id").to_owned()
+}
