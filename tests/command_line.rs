@@ -152,3 +152,23 @@ fn a_store_that_a_service_has_open_is_not_opened_twice() {
 fn check(file: &Path) -> Finished {
     run(["rulebook".as_ref(), "check".as_ref(), file.as_os_str()])
 }
+
+#[test]
+fn a_store_is_not_opened_with_another_key_or_without_its_key() {
+    let directory = tempdir().unwrap();
+    let data = directory.path().join("data");
+    let file = traffic::file(directory.path(), &traffic::lines(1, 5));
+    import(&data, &file).expect_code(0);
+
+    let other_key = run_on(&data, &["keys", "list", "--master-key", &"00".repeat(32)]).expect_code(1);
+    assert!(other_key.stderr.contains("not the one that the store was made with"), "{other_key:?}");
+
+    std::fs::rename(data.join("master.key"), directory.path().join("moved.key")).unwrap();
+    let no_key = run_on(&data, &["keys", "list"]).expect_code(1);
+    assert!(no_key.stderr.contains("its master key") && no_key.stderr.contains("missing"), "{no_key:?}");
+    assert!(!data.join("master.key").exists(), "no key is made in its place");
+
+    std::fs::rename(directory.path().join("moved.key"), data.join("master.key")).unwrap();
+    let again = import(&data, &file).expect_code(0);
+    assert_eq!(again.count("orders"), 0);
+}

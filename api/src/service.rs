@@ -38,12 +38,26 @@ impl Store {
     /// without it the key is a file in the directory.
     pub async fn open(data: &Path, master_key: Option<&str>) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data).with_context(|| format!("cannot make the data directory {}", data.display()))?;
+        let log = SqliteLog::open(&data.join("log.sqlite")).await.context("cannot open the event log")?;
         let vault = match master_key {
             Some(hex) => Vault::from_hex(hex).context("ORDERLIGHT_MASTER_KEY is no master key")?,
-            None => Vault::open_or_create(&data.join("master.key")).context("cannot open the master key")?,
+            None => Self::key_file(&data.join("master.key"), &log).await?,
         };
-        let log = SqliteLog::open(&data.join("log.sqlite")).await.context("cannot open the event log")?;
+        if let Some(key) = log.first_subject_key().await.context("cannot read the vault")? {
+            vault
+                .unwrap_subject_key(&key.merchant, &key.subject, &key.wrapped)
+                .context("this master key is not the one that the store was made with")?;
+        }
         Ok(Self { log: Arc::new(log), vault: Arc::new(vault) })
+    }
+
+    /// The key in a file, which is made for a new store alone: under another key nothing that is stored would be found again.
+    async fn key_file(path: &Path, log: &SqliteLog) -> anyhow::Result<Vault> {
+        let is_new = log.head(0).await.context("cannot read the event log")? == 0;
+        if !is_new && !path.exists() {
+            anyhow::bail!("the store has events, but its master key {} is missing; bring it back", path.display());
+        }
+        Vault::open_or_create(path).context("cannot open the master key")
     }
 }
 

@@ -236,6 +236,9 @@ pub trait EventLog: Send + Sync + 'static {
     /// Subject keys, `None` for those that are not there; in the order asked for.
     async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError>;
 
+    /// The subject key with the lowest id, `None` while there is none: what a master key can be tried on.
+    async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError>;
+
     /// The vault rows of some streams, in the order of positions.
     async fn read_vault(&self, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError>;
 

@@ -46,7 +46,7 @@ pub(super) struct Import {
     /// The merchant whose notices these are
     #[arg(long, default_value = DEFAULT_MERCHANT, env = "ORDERLIGHT_MERCHANT")]
     merchant: MerchantId,
-    /// Rulebook file that a new store starts with, in place of the preset growth
+    /// Rulebook file that merchants registered from now on start with, in place of the preset growth
     #[arg(long, value_name = "FILE", env = "ORDERLIGHT_RULEBOOK")]
     rulebook: Option<PathBuf>,
 }

@@ -37,7 +37,7 @@ impl Rulebook {
     }
 }
 
-/// The rulebook that a new store starts with: a file's, or the preset `growth`.
+/// The rulebook that merchants registered from now on start with: a file's, or the preset `growth`.
 pub(super) fn first(file: Option<&Path>) -> anyhow::Result<domain::rulebook::Rulebook> {
     let Some(file) = file else {
         return domain::rulebook::preset("growth").context("the preset growth is built in");

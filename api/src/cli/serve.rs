@@ -21,7 +21,7 @@ pub(super) struct Serve {
     /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "ORDERLIGHT_LISTEN")]
     listen: SocketAddr,
-    /// Rulebook file that a new store starts with, in place of the preset growth
+    /// Rulebook file that merchants registered from now on start with, in place of the preset growth
     #[arg(long, value_name = "FILE", env = "ORDERLIGHT_RULEBOOK")]
     rulebook: Option<PathBuf>,
     /// Token that acts as an administrator's key of the merchant default; without it the first start makes a key

@@ -35,7 +35,11 @@ impl Own<'_> {
             Feature::OrderChannel => Some(Value::Text(self.channel.into())),
             Feature::OrderCurrency => facts.currency.as_deref().map(|currency| Value::Text(currency.into())),
             Feature::CustomerLevel => customer?.level.map(|level| Value::Int(level.into())),
-            Feature::CustomerAge => Some(Value::Duration(self.time?.since(customer?.registered_at?))),
+            // Registered after ordering: the clocks of two systems differ, and nothing is known of the time between.
+            Feature::CustomerAge => {
+                let (registered_at, time) = (customer?.registered_at?, self.time?);
+                (registered_at <= time).then(|| Value::Duration(time.since(registered_at)))
+            }
             Feature::PhoneKind => facts.phone().map(|phone| Value::Text(kind_name(phone.kind).into())),
             Feature::CustomerIsNew
             | Feature::DeviceKnown

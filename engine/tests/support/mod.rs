@@ -194,6 +194,10 @@ impl EventLog for FailingLog {
         self.log.find_subject_keys(subjects).await
     }
 
+    async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {
+        self.log.first_subject_key().await
+    }
+
     async fn read_vault(&self, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
         self.log.read_vault(streams).await
     }

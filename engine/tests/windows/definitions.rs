@@ -143,7 +143,10 @@ impl Definitions {
             Feature::OrderChannel => Value::Text("web".into()),
             Feature::OrderCurrency => Value::Text(facts.currency.as_deref()?.into()),
             Feature::CustomerLevel => Value::Int(customer?.level?.into()),
-            Feature::CustomerAge => Value::Duration(time?.since(customer?.registered_at?)),
+            Feature::CustomerAge => {
+                let registered_at = customer?.registered_at.filter(|registered_at| Some(*registered_at) <= time)?;
+                Value::Duration(time?.since(registered_at))
+            }
             Feature::PhoneKind => {
                 let kind = serde_json::to_value(facts.phone()?.kind).unwrap();
                 Value::Text(kind.as_str().unwrap().into())

@@ -180,6 +180,10 @@ impl EventLog for SqliteLog {
         read::find_subject_keys(&self.readers, subjects).await
     }
 
+    async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {
+        read::first_subject_key(&self.readers).await
+    }
+
     async fn read_vault(&self, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
         read::vault(&self.readers, streams).await
     }

@@ -186,6 +186,18 @@ pub(super) async fn find_subject_keys(
     .await
 }
 
+/// The oldest data key that was not erased.
+pub(super) async fn first_subject_key(readers: &SqlitePool) -> Result<Option<SubjectKey>, LogError> {
+    let query = sqlx::query("SELECT id, merchant, subject, wrapped FROM vault_keys ORDER BY id LIMIT 1");
+    let Some(row) = query.fetch_optional(readers).await? else { return Ok(None) };
+    Ok(Some(SubjectKey {
+        id: unsigned(column(&row, 0)?)?,
+        merchant: merchant(column(&row, 1)?)?,
+        subject: Token::new(sixteen(column(&row, 2)?)?),
+        wrapped: column::<&[u8]>(&row, 3)?.into(),
+    }))
+}
+
 /// Vault rows by stream.
 pub(super) async fn vault(readers: &SqlitePool, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
     let mut found = Vec::new();

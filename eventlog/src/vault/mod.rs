@@ -3,7 +3,7 @@
 //! One master key; it is used for nothing but deriving others by HMAC-SHA-256 over a label and the merchant. Each customer of a
 //! merchant has a random data key, stored wrapped; deleting it makes everything sealed with it unreadable. All encryption is
 //! AES-256-GCM-SIV, with the context in which a text belongs as associated data, so that a row moved elsewhere does not open.
-//! This is the only place that draws random bytes. No key is ever printed.
+//! Its keys and salts are drawn here and nowhere else. No key is ever printed.
 
 mod cipher;
 mod key_file;

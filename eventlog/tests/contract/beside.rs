@@ -62,7 +62,9 @@ pub(crate) async fn subject_keys_are_found_in_the_order_asked_for<F: Fixture>() 
     let log = fixture.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.subject_keys = vec![subject_key(1, 1), subject_key(2, 2)];
+    assert_eq!(log.first_subject_key().await.unwrap(), None);
     log.append(batch).await.unwrap();
+    assert_eq!(log.first_subject_key().await.unwrap(), Some(subject_key(1, 1)));
 
     let subject = |number: u8| (merchant("acme"), Token::new([number; 16]));
     let found = log.find_subject_keys(&[subject(2), subject(3), subject(1)]).await.unwrap();
