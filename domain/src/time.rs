@@ -79,12 +79,16 @@ pub enum TimestampError {
 impl FromStr for Timestamp {
     type Err = TimestampError;
 
-    /// Parses RFC 3339 with any offset; what is finer than a millisecond is cut off.
+    /// Parses what a message says: RFC 3339 with any offset; what is finer than a millisecond is cut off.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let time = DateTime::parse_from_rfc3339(text).map_err(|_| TimestampError::Format)?;
-        let time = Self(time.timestamp_millis());
+        let time = read(text)?;
         if (Self::EARLIEST..=Self::LATEST).contains(&time) { Ok(time) } else { Err(TimestampError::Range) }
     }
+}
+
+fn read(text: &str) -> Result<Timestamp, TimestampError> {
+    let time = DateTime::parse_from_rfc3339(text).map_err(|_| TimestampError::Format)?;
+    Ok(Timestamp(time.timestamp_millis()))
 }
 
 impl Serialize for Timestamp {
@@ -93,10 +97,11 @@ impl Serialize for Timestamp {
     }
 }
 
+/// Reads what is stored, whatever the clock was when it was written: the range is a matter of messages alone.
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        read(&text).map_err(serde::de::Error::custom)
     }
 }
 
@@ -207,6 +212,17 @@ mod tests {
         assert_eq!("2026-11-11 00:00:01".parse::<Timestamp>(), Err(TimestampError::Format));
         assert_eq!("1999-12-31T23:59:59Z".parse::<Timestamp>(), Err(TimestampError::Range));
         assert_eq!("9999-12-31T23:59:59Z".parse::<Timestamp>(), Err(TimestampError::Range));
+    }
+
+    #[test]
+    fn a_stored_time_is_readable_whatever_the_clock_was() {
+        for text in ["1970-01-01T00:00:01.000Z", "2100-01-01T00:00:00.001Z", "9999-12-31T23:59:59.999Z"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(TimestampError::Range));
+            let stored = format!("\"{text}\"");
+            let time: Timestamp = serde_json::from_str(&stored).expect("readable");
+            assert_eq!(serde_json::to_string(&time).expect("json"), stored);
+        }
+        assert!(serde_json::from_str::<Timestamp>("\"2026-11-11 00:00:01\"").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use domain::ids::Token;
 use domain::notice::{
     Customer, Delivery, Device, OrderFacts, PersonalData, Tokeniser, address_token, ip_facts, subject, tokenise,
 };
-use domain::order::Facts;
+use domain::order::{Facts, address};
 use domain::phone::PhoneKind;
 use sha2::{Digest, Sha256};
 
@@ -149,6 +149,7 @@ fn the_same_address_in_other_words_is_the_same_address() {
         |d| d.street = Some("文三路　１　号".into()),
         |d| d.street = Some("浙江省杭州市西湖区文三路1号".into()),
     ];
+    assert_eq!(tokenise(&order(), &Plain).0.delivery.expect("a delivery").address, home);
     for change in same {
         assert_eq!(token(change), home);
     }
@@ -163,6 +164,22 @@ fn the_same_address_in_other_words_is_the_same_address() {
     }
     assert_eq!(token(|d| d.street = None), None);
     assert_eq!(token(|d| d.street = Some("——".into())), None);
+}
+
+#[test]
+fn district_and_street_have_tokens_of_their_own() {
+    let delivery = |street: &str| {
+        let delivery = Delivery { street: Some(street.into()), ..home() };
+        let (facts, _) = tokenise(&OrderFacts { delivery: Some(delivery), ..OrderFacts::default() }, &Plain);
+        facts.delivery.expect("a delivery")
+    };
+    let known = delivery("文三路 1 号");
+    assert_eq!(
+        (known.district, known.street),
+        (Some(Plain.token("district", "西湖区")), Some(Plain.token("street", "文三路1号")))
+    );
+    assert_eq!(known.address, address(&known));
+    assert_eq!(delivery("浙江省杭州市西湖区文三路1号"), known);
 }
 
 #[test]

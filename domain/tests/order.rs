@@ -2,11 +2,15 @@
 
 mod support;
 
+use domain::ids::Token;
 use domain::order::{
-    ChallengeMethod, FrozenCause, OrderCommand, OrderEvent, PASS, Rejection, ReleasedCause, Review, ReviewCause,
-    ReviewOpened, ReviewReturned, RiskState, Status, transition,
+    Amended, ChallengeMethod, CustomerFacts, DeliveryFacts, Facts, FrozenCause, Order, OrderCommand, OrderEvent, PASS,
+    PhoneFacts, Rejection, ReleasedCause, Review, ReviewCause, ReviewOpened, ReviewReturned, RiskState, Status,
+    StatusReported, address, decide, evolve, transition,
 };
+use domain::phone::PhoneKind;
 use domain::screening::Disposition;
+use domain::time::Timestamp;
 use support::*;
 
 #[test]
@@ -222,6 +226,125 @@ fn an_older_fact_completes_but_does_not_correct() {
     assert_eq!((amended.changes.amount, amended.changes.currency.as_deref()), (None, Some("CNY")));
     assert_eq!(amended.superseded.amount, Some(400));
     assert_eq!(fold([placed(), events[0].clone()]).known().expect("placed").facts.amount, placed_facts().facts.amount);
+}
+
+/// What an order comes to after messages of these minutes.
+fn told(messages: impl IntoIterator<Item = (u32, Facts)>) -> Order {
+    messages.into_iter().fold(fold([placed()]), |order, (minute_told, facts)| {
+        let amend = OrderCommand::Amend { as_of: minute(minute_told), facts, vault: None };
+        decide(&order, amend).expect("accepted").iter().fold(order, evolve)
+    })
+}
+
+fn token(digit: &str) -> Token {
+    digit.repeat(32).parse().expect("a token")
+}
+
+fn phone(digit: &str) -> Option<PhoneFacts> {
+    Some(PhoneFacts { token: token(digit), kind: PhoneKind::Mobile })
+}
+
+#[test]
+fn each_fact_of_the_customer_and_of_the_delivery_has_a_time_of_its_own() {
+    let customer = |customer| Facts { customer: Some(customer), ..Facts::default() };
+    let order = told([
+        (0, customer(CustomerFacts { phone: phone("a"), level: Some(1), ..CustomerFacts::default() })),
+        (5, customer(CustomerFacts { level: Some(2), ..CustomerFacts::default() })),
+        (3, customer(CustomerFacts { phone: phone("b"), level: Some(3), ..CustomerFacts::default() })),
+    ]);
+    let known = order.known().and_then(|known| known.facts.customer.clone()).expect("a customer");
+    assert_eq!((known.phone, known.level), (phone("b"), Some(2)));
+    let order = told([
+        (0, going_to(DeliveryFacts { phone: phone("a"), ..home() })),
+        (5, going_to(DeliveryFacts { city: Some("宁波市".into()), ..DeliveryFacts::default() })),
+        (3, going_to(DeliveryFacts { phone: phone("b"), street: Some(token("6")), ..home() })),
+    ]);
+    let known = order.known().and_then(|known| known.facts.delivery.clone()).expect("a delivery");
+    let expected =
+        DeliveryFacts { phone: phone("b"), city: Some("宁波市".into()), street: Some(token("6")), ..home() };
+    assert_eq!(known, DeliveryFacts { address: address(&expected), ..expected });
+}
+
+#[test]
+fn what_an_old_message_completed_can_be_corrected_by_a_newer_one_that_is_old_as_well() {
+    let currency = |currency: &str| Facts { currency: Some(currency.into()), ..Facts::default() };
+    let amount = Facts { amount: Some(1), ..Facts::default() };
+    let order = told([(9, amount), (3, currency("USD")), (4, currency("CNY")), (2, currency("EUR"))]);
+    assert_eq!(order.known().expect("placed").facts.currency.as_deref(), Some("CNY"));
+}
+
+fn going_to(delivery: DeliveryFacts) -> Facts {
+    Facts { delivery: Some(DeliveryFacts { address: address(&delivery), ..delivery }), ..Facts::default() }
+}
+
+fn home() -> DeliveryFacts {
+    DeliveryFacts {
+        country: Some("CN".into()),
+        province: Some("浙江省".into()),
+        city: Some("杭州市".into()),
+        district: Some(token("1")),
+        street: Some(token("2")),
+        ..DeliveryFacts::default()
+    }
+}
+
+/// What an amendment of an order that goes [`home`] changes and what it does not.
+fn moved(as_of: u32, part: DeliveryFacts) -> Vec<OrderEvent> {
+    let amend = OrderCommand::Amend { as_of: minute(as_of), facts: going_to(part), vault: None };
+    decide(&told([(5, going_to(home()))]), amend).expect("accepted")
+}
+
+#[test]
+fn the_address_follows_from_all_known_parts_whichever_a_message_tells() {
+    let known = told([(5, going_to(home()))]).known().and_then(|known| known.facts.delivery.clone());
+    assert_eq!(known.and_then(|delivery| delivery.address), address(&home()));
+    assert!(address(&home()).is_some());
+    let street = DeliveryFacts { street: home().street, ..DeliveryFacts::default() };
+    assert_eq!(moved(6, street), vec![], "the same street alone says nothing new");
+    let changes: [fn(&mut DeliveryFacts); 5] = [
+        |to| to.country = Some("US".into()),
+        |to| to.province = Some("江苏省".into()),
+        |to| to.city = Some("宁波市".into()),
+        |to| to.district = Some(token("3")),
+        |to| to.street = Some(token("3")),
+    ];
+    for change in changes {
+        let (mut part, mut whole) = (DeliveryFacts::default(), home());
+        change(&mut part);
+        change(&mut whole);
+        assert_ne!(address(&whole), address(&home()));
+        let changes = DeliveryFacts { address: address(&whole), ..part };
+        assert_eq!(moved(6, changes.clone()), [amended(6, Facts { delivery: Some(changes), ..Facts::default() })]);
+    }
+}
+
+#[test]
+fn an_address_is_never_superseded_but_its_parts_are() {
+    let part = DeliveryFacts { street: Some(token("3")), ..DeliveryFacts::default() };
+    let superseded = Facts { delivery: Some(part.clone()), ..Facts::default() };
+    let expected = Amended { as_of: minute(4), changes: Facts::default(), superseded, vault: None };
+    assert_eq!(moved(4, part), [OrderEvent::Amended(expected)]);
+}
+
+#[test]
+fn an_address_without_a_country_is_one_in_china() {
+    assert_eq!(address(&DeliveryFacts { country: None, ..home() }), address(&home()));
+    assert_eq!(address(&DeliveryFacts { street: None, ..home() }), None);
+    let shifted = DeliveryFacts { province: Some("浙江省杭州市".into()), city: None, ..home() };
+    assert_ne!(address(&shifted), address(&home()), "the parts do not run together");
+}
+
+#[test]
+fn a_report_from_the_future_counts_from_its_arrival() {
+    let ahead = |counts_from| StatusReported {
+        source: "shop".into(),
+        status: Status::Paid,
+        occurred_at: Timestamp::LATEST,
+        counts_from: Some(minute(counts_from)),
+    };
+    let order = fold([placed(), OrderEvent::StatusReported(ahead(5)), reported("wms", Status::Cancelled, 6)]);
+    assert_eq!(order.reports().current().map(|report| report.status), Some(Status::Cancelled));
+    assert_eq!(decide(&order, OrderCommand::Report(ahead(9))), Ok(vec![]), "the same report, whenever it arrives");
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::windows::Windows;
 #[derive(Default)]
 pub(crate) struct Memory {
     merchants: FxHashMap<MerchantId, MerchantMemory>,
+    remembered: usize,
     values: Vec<Option<Value>>,
 }
 
@@ -47,8 +48,8 @@ impl Memory {
     }
 
     /// Orders that windows hold, over all merchants.
-    pub(crate) fn remembered(&self) -> usize {
-        self.merchants.values().map(|merchant| merchant.windows.remembered()).sum()
+    pub(crate) const fn remembered(&self) -> usize {
+        self.remembered
     }
 
     /// Folds one event of the log; events without a part in decisions cost nothing.
@@ -72,7 +73,9 @@ impl Memory {
         recorded_at: Timestamp,
     ) {
         if let Some(merchant) = self.merchants.get_mut(merchant) {
+            self.remembered -= merchant.windows.remembered();
             merchant.windows.apply(stream, event, recorded_at);
+            self.remembered += merchant.windows.remembered();
         }
     }
 

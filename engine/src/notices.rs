@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use domain::ids::ChallengeId;
-use domain::order::{Facts, Known, OrderCommand, OrderEvent, Placed, ScoredCause, StatusReported};
-use domain::time::Timestamp;
+use domain::ids::{ChallengeId, Token};
+use domain::order::{Facts, Known, Order, OrderCommand, OrderEvent, Placed, ScoredCause, StatusReported};
+use domain::time::{Timestamp, is_future_dated};
 use eventlog::vault::Sealed;
 use eventlog::{DeliveryKey, LogError, NewDelivery, Position};
 use rustc_hash::FxHashMap;
@@ -30,7 +30,10 @@ struct Deliveries {
 /// What a notice wants of its order.
 struct Wish<'a> {
     command: OrderCommand,
+    /// When the order was placed or the status reached, as told.
     occurred_at: Timestamp,
+    /// From when the facts are, as told; the command never takes them to be from the future.
+    told_of: Timestamp,
     personal: Option<&'a Personal>,
 }
 
@@ -76,11 +79,17 @@ impl Writer {
     async fn load(&mut self, notices: &[NoticeWork]) -> Result<Deliveries, LogError> {
         let log = self.tools.log.clone();
         let orders: Vec<OrderKey> = notices.iter().map(order_key).collect();
-        self.orders.load(&*log, &orders).await?;
-        let subjects = notices.iter().filter_map(|notice| Some((notice.merchant.clone(), personal(notice)?.subject)));
-        self.sealing.load(&*log, subjects.collect()).await?;
         let keys: Vec<DeliveryKey> = notices.iter().filter_map(|notice| Some(notice.delivery.as_ref()?.key)).collect();
-        let stored = if keys.is_empty() { vec![] } else { log.find_deliveries(&keys).await? };
+        let find_deliveries = async { if keys.is_empty() { Ok(vec![]) } else { log.find_deliveries(&keys).await } };
+        let ((), stored) = tokio::try_join!(self.orders.load(&*log, &orders), find_deliveries)?;
+        let mut subjects = Vec::with_capacity(notices.len());
+        for notice in notices {
+            let Some(personal) = personal(notice) else { continue };
+            subjects.push((notice.merchant.clone(), personal.subject));
+            let customer = self.orders.get(&order_key(notice)).and_then(|cached| customer(&cached.order));
+            subjects.extend(customer.map(|customer| (notice.merchant.clone(), customer)));
+        }
+        self.sealing.load(&*log, subjects).await?;
         let stored = stored.into_iter().flatten().map(|delivery| (delivery.key, delivery)).collect();
         Ok(Deliveries { stored, taken: FxHashMap::default() })
     }
@@ -143,11 +152,12 @@ impl Writer {
         cached: &mut CachedOrder,
         draft: &mut Draft,
     ) -> Result<Result<Outcome, Refusal>, LogError> {
-        let Wish { mut command, occurred_at, personal } = wish(notice, draft.recorded_at);
+        let Wish { mut command, occurred_at, told_of, personal } = wish(notice, draft.recorded_at);
         let sealed = match personal {
             None => None,
             Some(personal) => {
-                let sealed = self.sealing.seal(&notice.merchant, notice.order.as_str(), personal, draft);
+                let subject = sealed_for(notice, &cached.order, personal);
+                let sealed = self.sealing.seal(&notice.merchant, notice.order.as_str(), subject, &personal.json, draft);
                 Some(sealed.map_err(|error| LogError::Damaged(error.to_string()))?)
             }
         };
@@ -156,6 +166,8 @@ impl Writer {
             Ok(events) => events,
             Err(rejection) => return Ok(Err(rejection.into())),
         };
+        let is_amended = events.iter().any(|event| matches!(event, OrderEvent::Amended(_)));
+        let occurred_at = if is_amended { told_of } else { occurred_at };
         let first = self.record(notice, cached, &events, occurred_at, None, draft)?;
         if let (Some(position), Some((subject_key, sealed))) = (first, sealed) {
             draft.vault_row(position, subject_key, sealed.blob);
@@ -209,7 +221,6 @@ impl Writer {
             let recording = Recording { stream, origin: &notice.origin, message_id, causation };
             cached.sequence += 1;
             let payload = serde_json::to_string(event).map_err(|error| LogError::Damaged(error.to_string()))?;
-            let occurred_at = if let OrderEvent::Amended(amended) = event { amended.as_of } else { occurred_at };
             let position = draft.event(&recording, cached.sequence, event.name(), payload, occurred_at);
             first.get_or_insert(position);
             self.memory.apply_order(&notice.merchant, stream, event, draft.recorded_at);
@@ -229,25 +240,42 @@ const fn personal(notice: &NoticeWork) -> Option<&Personal> {
     }
 }
 
-/// The command for a notice. Facts are from when the sender says, else from placement, else from their arrival.
+/// The customer whose order it is, as far as earlier messages told.
+fn customer(order: &Order) -> Option<Token> {
+    order.known()?.facts.customer.as_ref()?.token
+}
+
+/// Whose data key seals what a message tells: the customer's whom it names, else the order's, else the message's own subject.
+fn sealed_for(notice: &NoticeWork, order: &Order, personal: &Personal) -> Token {
+    let (WorkContent::Placed(facts, _) | WorkContent::Amended(facts, _)) = &notice.content else {
+        return personal.subject;
+    };
+    let named = facts.customer.as_ref().and_then(|named| named.token);
+    named.or_else(|| customer(order)).unwrap_or(personal.subject)
+}
+
+/// The command for a notice. Facts are from when the sender says, else from placement, else from their arrival; and from
+/// their arrival at the latest, so that no clock that runs ahead keeps later corrections out.
 fn wish(notice: &NoticeWork, recorded_at: Timestamp) -> Wish<'_> {
     let occurred_at = notice.occurred_at.unwrap_or(recorded_at);
     match &notice.content {
         WorkContent::Placed(facts, personal) => {
             let placed_at = facts.placed_at.unwrap_or(occurred_at);
-            let as_of = notice.occurred_at.filter(|as_of| *as_of != placed_at);
-            Wish { command: place(notice, facts.clone(), as_of), occurred_at: placed_at, personal: personal.as_ref() }
+            let told_of = notice.occurred_at.unwrap_or(placed_at);
+            let as_of = Some(told_of.min(recorded_at)).filter(|as_of| facts.placed_at != Some(*as_of));
+            let command = place(notice, facts.clone(), as_of);
+            Wish { command, occurred_at: placed_at, told_of, personal: personal.as_ref() }
         }
-        WorkContent::Amended(facts, personal) => Wish {
-            command: OrderCommand::Amend { as_of: occurred_at, facts: facts.clone(), vault: None },
-            occurred_at,
-            personal: personal.as_ref(),
-        },
-        WorkContent::Status { source, status } => Wish {
-            command: OrderCommand::Report(StatusReported { source: source.clone(), status: *status, occurred_at }),
-            occurred_at,
-            personal: None,
-        },
+        WorkContent::Amended(facts, personal) => {
+            let as_of = occurred_at.min(recorded_at);
+            let command = OrderCommand::Amend { as_of, facts: facts.clone(), vault: None };
+            Wish { command, occurred_at, told_of: occurred_at, personal: personal.as_ref() }
+        }
+        WorkContent::Status { source, status } => {
+            let counts_from = is_future_dated(occurred_at, recorded_at).then_some(recorded_at);
+            let report = StatusReported { source: source.clone(), status: *status, occurred_at, counts_from };
+            Wish { command: OrderCommand::Report(report), occurred_at, told_of: occurred_at, personal: None }
+        }
     }
 }
 

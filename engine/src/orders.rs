@@ -28,31 +28,50 @@ pub(crate) struct CachedOrder {
 pub(crate) type OrderKey = (MerchantId, OrderId);
 
 /// The only writer of a partition may remember also that an order is not there.
+///
+/// The orders of the batch at hand lie outside the bounded cache, so that no batch can push out what it needs itself.
 pub(crate) struct Orders {
+    batch: FxHashMap<OrderKey, CachedOrder>,
     cache: LruCache<OrderKey, CachedOrder, FxBuildHasher>,
 }
 
 impl Orders {
     pub(crate) fn new() -> Self {
-        Self { cache: LruCache::with_hasher(CACHED_ORDERS_MAX, FxBuildHasher) }
+        Self::with_room_for(CACHED_ORDERS_MAX)
     }
 
-    /// Takes an order out, to be put back when it is decided.
+    fn with_room_for(orders: NonZeroUsize) -> Self {
+        Self { batch: FxHashMap::default(), cache: LruCache::with_hasher(orders, FxBuildHasher) }
+    }
+
+    /// Takes an order of the batch out, to be put back when it is decided.
     pub(crate) fn take(&mut self, key: &OrderKey) -> CachedOrder {
-        self.cache.pop(key).unwrap_or_default()
+        self.batch.remove(key).expect("the orders of a batch are loaded before it is decided")
     }
 
     pub(crate) fn put(&mut self, key: OrderKey, order: CachedOrder) {
-        self.cache.put(key, order);
+        self.batch.insert(key, order);
     }
 
-    pub(crate) fn get(&mut self, key: &OrderKey) -> Option<&CachedOrder> {
-        self.cache.get(key)
+    pub(crate) fn get(&self, key: &OrderKey) -> Option<&CachedOrder> {
+        self.batch.get(key)
     }
 
-    /// Makes sure that all of these are in the cache.
+    /// Puts the last batch's orders into the cache and makes sure that all of these are at hand.
     pub(crate) async fn load(&mut self, log: &dyn EventLog, keys: &[OrderKey]) -> Result<(), LogError> {
-        let mut missing: Vec<&OrderKey> = keys.iter().filter(|key| !self.cache.contains(key)).collect();
+        for (key, order) in self.batch.drain() {
+            self.cache.put(key, order);
+        }
+        let mut missing: Vec<&OrderKey> = Vec::new();
+        for key in keys {
+            if self.batch.contains_key(key) {
+                continue;
+            }
+            match self.cache.pop(key) {
+                Some(order) => drop(self.batch.insert(key.clone(), order)),
+                None => missing.push(key),
+            }
+        }
         missing.sort_unstable();
         missing.dedup();
         if missing.is_empty() {
@@ -64,7 +83,7 @@ impl Orders {
         let mut folded = if known.is_empty() { FxHashMap::default() } else { fold_streams(log, &known).await? };
         for (key, stream) in missing.into_iter().zip(streams) {
             let order = stream.and_then(|stream| folded.remove(&stream)).unwrap_or_default();
-            self.cache.put(key.clone(), order);
+            self.batch.insert(key.clone(), order);
         }
         Ok(())
     }
@@ -98,4 +117,29 @@ fn fold_one(cached: &mut CachedOrder, event: &RecordedEvent) -> Result<(), LogEr
     cached.stream = Some(event.stream);
     cached.sequence = event.sequence;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use eventlog::sqlite::SqliteLog;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_batch_larger_than_the_cache_pushes_out_nothing_that_it_needs() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = SqliteLog::open(&directory.path().join("log.sqlite")).await.unwrap();
+        let key =
+            |order_no: &str| -> OrderKey { ("shop".parse().unwrap(), format!("web:{order_no}").parse().unwrap()) };
+        let mut orders = Orders::with_room_for(NonZeroUsize::MIN);
+        orders.load(&log, &[key("A")]).await.unwrap();
+        let mut cached = orders.take(&key("A"));
+        (cached.stream, cached.sequence) = (Some(7), 3);
+        orders.put(key("A"), cached);
+
+        orders.load(&log, &[key("B"), key("C"), key("A"), key("B")]).await.unwrap();
+        assert_eq!(orders.take(&key("B")).stream, None);
+        assert_eq!(orders.take(&key("C")).stream, None);
+        assert_eq!(orders.take(&key("A")).stream, Some(7), "it was in the cache and stays at hand");
+    }
 }

@@ -7,30 +7,47 @@ use domain::ids::{MerchantId, Token};
 use eventlog::vault::{DataKey, Sealed, Vault, VaultError};
 use eventlog::{EventLog, LogError};
 use lru::LruCache;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::batch::Draft;
-use crate::work::Personal;
 
 /// The most data keys kept in memory.
 const CACHED_KEYS_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 
 type SubjectName = (MerchantId, Token);
 
-/// The data keys at hand. `None` stands for a subject that is known to have none so far.
+/// A subject's key with its number; `None` stands for a subject that is known to have none so far.
+type KnownKey = Option<(u64, DataKey)>;
+
+/// The data keys at hand. Those of the batch at hand lie outside the bounded cache.
 pub(crate) struct Sealing {
     vault: Arc<Vault>,
-    keys: LruCache<SubjectName, Option<(u64, DataKey)>, FxBuildHasher>,
+    batch: FxHashMap<SubjectName, KnownKey>,
+    cache: LruCache<SubjectName, KnownKey, FxBuildHasher>,
 }
 
 impl Sealing {
     pub(crate) fn new(vault: Arc<Vault>) -> Self {
-        Self { vault, keys: LruCache::with_hasher(CACHED_KEYS_MAX, FxBuildHasher) }
+        let cache = LruCache::with_hasher(CACHED_KEYS_MAX, FxBuildHasher);
+        Self { vault, batch: FxHashMap::default(), cache }
     }
 
-    /// Makes sure that the keys of all these subjects are at hand, or known to be missing.
+    /// Puts the last batch's keys into the cache and makes sure that those of all these subjects are at hand, or known to be
+    /// missing.
     pub(crate) async fn load(&mut self, log: &dyn EventLog, subjects: Vec<SubjectName>) -> Result<(), LogError> {
-        let mut missing: Vec<_> = subjects.into_iter().filter(|subject| !self.keys.contains(subject)).collect();
+        for (subject, key) in self.batch.drain() {
+            self.cache.put(subject, key);
+        }
+        let mut missing = Vec::new();
+        for subject in subjects {
+            if self.batch.contains_key(&subject) {
+                continue;
+            }
+            match self.cache.pop(&subject) {
+                Some(key) => drop(self.batch.insert(subject, key)),
+                None => missing.push(subject),
+            }
+        }
         missing.sort_unstable();
         missing.dedup();
         if missing.is_empty() {
@@ -45,7 +62,7 @@ impl Sealing {
                     Some((stored.id, key.map_err(|error| LogError::Damaged(error.to_string()))?))
                 }
             };
-            self.keys.put((merchant, subject), key);
+            self.batch.insert((merchant, subject), key);
         }
         Ok(())
     }
@@ -55,17 +72,19 @@ impl Sealing {
         &mut self,
         merchant: &MerchantId,
         order: &str,
-        personal: &Personal,
+        subject: Token,
+        personal: &[u8],
         draft: &mut Draft,
     ) -> Result<(u64, Sealed), VaultError> {
-        let name = (merchant.clone(), personal.subject);
-        if let Some(Some((id, key))) = self.keys.get(&name) {
-            return Ok((*id, self.vault.seal(key, order.as_bytes(), &personal.json)?));
+        let name = (merchant.clone(), subject);
+        let known = self.batch.get(&name).expect("the keys of a batch are loaded before it is decided");
+        if let Some((id, key)) = known {
+            return Ok((*id, self.vault.seal(key, order.as_bytes(), personal)?));
         }
-        let (key, wrapped) = self.vault.new_subject_key(merchant, &personal.subject)?;
-        let sealed = self.vault.seal(&key, order.as_bytes(), &personal.json)?;
-        let id = draft.subject_key(merchant.clone(), personal.subject, wrapped);
-        self.keys.put(name, Some((id, key)));
+        let (key, wrapped) = self.vault.new_subject_key(merchant, &subject)?;
+        let sealed = self.vault.seal(&key, order.as_bytes(), personal)?;
+        let id = draft.subject_key(merchant.clone(), subject, wrapped);
+        self.batch.insert(name, Some((id, key)));
         Ok((id, sealed))
     }
 }

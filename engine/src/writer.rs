@@ -23,6 +23,10 @@ use crate::work::{NoticeWork, Refusal, Work};
 pub(crate) const BATCH_MAX: usize = 256;
 /// Events read at once when memory is folded from the log.
 pub(crate) const FOLD_PAGE: u32 = 2_000;
+/// From how many expected pieces of work on the writer waits for them.
+const GATHER_FROM: usize = 32;
+/// How long it waits at most.
+const GATHER_PAUSE: Duration = Duration::from_millis(1);
 /// The pause before the log is tried again after it failed.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -106,7 +110,9 @@ impl Writer {
 
     async fn work(&mut self, mailbox: &mut mpsc::Receiver<Work>) -> Result<(), LogError> {
         let mut waiting = Vec::with_capacity(BATCH_MAX);
+        let mut gathering = Gathering::default();
         while mailbox.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+            gathering.gather(mailbox, &mut waiting).await;
             if let Err(error) = self.process(&mut waiting).await {
                 waiting.drain(..).for_each(|work| work.refuse(Refusal::Unavailable));
                 return Err(error);
@@ -150,6 +156,33 @@ impl Writer {
         let remembered = u32::try_from(self.memory.remembered()).unwrap_or(u32::MAX);
         metrics::gauge!("orderlight_remembered_orders").set(f64::from(remembered));
         Ok(())
+    }
+}
+
+/// Decides whether a commit is worth a short wait. Senders that wait for their answers come in two halves when a commit
+/// begins with the first to return: each half then waits for the other's disk write. Once as many are expected as make a
+/// write worth sharing, the writer waits for them, and never long.
+#[derive(Default)]
+struct Gathering {
+    last: usize,
+    before_last: usize,
+}
+
+impl Gathering {
+    async fn gather(&mut self, mailbox: &mut mpsc::Receiver<Work>, waiting: &mut Vec<Work>) {
+        let expected = (self.last + self.before_last).min(BATCH_MAX);
+        if expected >= GATHER_FROM {
+            let gathered = async {
+                while waiting.len() < expected {
+                    if mailbox.recv_many(waiting, expected - waiting.len()).await == 0 {
+                        return;
+                    }
+                }
+            };
+            // What was received stays in `waiting` when the time is over.
+            drop(tokio::time::timeout(GATHER_PAUSE, gathered).await);
+        }
+        (self.before_last, self.last) = (self.last, waiting.len());
     }
 }
 

@@ -160,6 +160,99 @@ async fn a_future_dated_order_is_kept_as_reported_and_flagged() {
 }
 
 #[tokio::test]
+async fn a_status_from_the_future_does_not_keep_later_ones_out() {
+    let shop = Shop::open().await;
+    shop.send(placed("A1", 0)).await.unwrap();
+    let mut paid = status("A1", "paid", 0);
+    paid["occurred_at"] = "2099-01-01T00:00:00Z".into();
+    let receipt = shop.send(paid.clone()).await.unwrap();
+    assert_eq!(receipt.status.unwrap().occurred_at.to_string(), "2099-01-01T00:00:00.000Z");
+    shop.set_clock(second(60));
+    let receipt = shop.send(status("A1", "cancelled", 60)).await.unwrap();
+    assert_eq!(receipt.status.unwrap().status, Status::Cancelled);
+    shop.send(paid).await.unwrap();
+    shop.send(status("A1", "delivered", 60 + 4 * 60)).await.unwrap();
+    let events = shop.order_events().await;
+    let reports = events.iter().filter(|(name, _)| name == "StatusReported");
+    let counts_from: Vec<_> = reports.map(|(_, report)| report["counts_from"].as_str()).collect();
+    assert_eq!(counts_from, [Some(&*START.to_string()), None, None], "a little ahead is believed");
+}
+
+#[tokio::test]
+async fn facts_from_the_future_can_be_corrected_at_once() {
+    let shop = Shop::open().await;
+    let amount = |amount: u32| json!({"kind": "amended", "order_id": "web:A1", "order": {"amount": amount}});
+    shop.send(placed("A1", 60)).await.unwrap();
+    shop.send(amount(500)).await.unwrap();
+    let mut ahead = amount(600);
+    ahead["occurred_at"] = second(60 * 60).to_string().into();
+    shop.send(ahead).await.unwrap();
+    shop.send(amount(700)).await.unwrap();
+    let mut again = placed("A1", 120);
+    again["message_id"] = "m-1".into();
+    shop.send(again).await.unwrap();
+    shop.send(amount(800)).await.unwrap();
+    let events = shop.events().await;
+    let told = events.iter().filter(|event| matches!(&*event.event_type, "Placed" | "Amended"));
+    let told: Vec<_> = told
+        .map(|event| {
+            let payload: Value = serde_json::from_str(&event.payload).unwrap();
+            let told = &payload[&*event.event_type];
+            assert_eq!(told["as_of"], json!(START.to_string()), "{}", event.payload);
+            assert_eq!(told["superseded"], Value::Null);
+            let amount = told["facts"]["amount"].as_u64().or_else(|| told["changes"]["amount"].as_u64());
+            (amount.unwrap(), event.occurred_at, event.metadata.contains("future_dated"))
+        })
+        .collect();
+    let expected = [
+        (39_900, second(60), false),
+        (500, START, false),
+        (600, second(60 * 60), true),
+        (700, START, false),
+        (39_900, second(120), false),
+        (800, START, false),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn the_same_street_told_again_is_no_change_of_address() {
+    let shop = Shop::open().await;
+    shop.send(placed("A1", 0)).await.unwrap();
+    shop.send(placed("A2", 1)).await.unwrap();
+    let patch = |delivery: Value| json!({"kind": "amended", "order_id": "web:A2", "order": {"amount": 1, "delivery": delivery}});
+    let changed = async |delivery: Value| {
+        shop.set_clock(shop.now().plus(Span::from_secs(10)));
+        let screening = shop.send(patch(delivery)).await.unwrap().risk.unwrap().screening.unwrap();
+        serde_json::to_value(screening.features.get("address.changed").cloned()).unwrap()
+    };
+    assert_eq!(changed(json!({"street": "文三路 1 号"})).await, json!(false));
+    assert_eq!(changed(json!({"city": "宁波市"})).await, json!(true));
+    assert_eq!(changed(json!({"city": "杭州市"})).await, json!(false));
+    assert_eq!(changed(json!({"street": "文三路 2 号"})).await, json!(true));
+}
+
+#[tokio::test]
+async fn what_an_amendment_tells_is_sealed_for_the_known_customer() {
+    let shop = Shop::open().await;
+    let mut pending = vec![];
+    let phone = |phone: &str| json!({"kind": "amended", "order_id": "web:A1", "order": {"delivery": {"phone": phone}}});
+    for line in [placed("A1", 0), phone("13700137000")] {
+        // Both in one batch.
+        pending.push(shop.engine.submit(&shop.merchant, origin(), notice(line), WhenFull::Wait).await.unwrap());
+    }
+    for pending in pending {
+        pending.receipt().await.unwrap();
+    }
+    let shop = shop.reopen().await;
+    shop.send(phone("13600136000")).await.unwrap();
+    let stream = shop.events().await.iter().find(|event| &*event.event_type == "Placed").unwrap().stream;
+    let rows = shop.log.read_vault(&[stream]).await.unwrap();
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|row| row.subject_key == rows[0].subject_key));
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_does_not_set_the_log_back() {
     let shop = Shop::open().await;
     shop.send(placed("A1", 0)).await.unwrap();

@@ -106,6 +106,7 @@ fn events(number: u32, placed_at: Timestamp) -> Result<[OrderEvent; 3], Box<dyn 
             country: Some("CN".into()),
             province: Some("浙江省".into()),
             city: Some("杭州市".into()),
+            ..DeliveryFacts::default()
         }),
         device: Some(token(number, 40_000, 5)),
         ip: Some(IpFacts { token: token(number, 30_000, 6), net: token(number, 3_000, 7) }),

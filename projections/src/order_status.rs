@@ -1,7 +1,8 @@
 //! `order_status`: one row per order, the unified look at it.
 //!
 //! A status may be reported before the order is placed: the row is then there without a risk state and is completed by
-//! `Placed`. Status follows the sources' clocks: the newest `occurred_at` wins, at equal times the later arrival.
+//! `Placed`. Status follows the sources' clocks: the newest `occurred_at` wins, at equal times the later arrival;
+//! what is dated too far ahead of our clock counts from its arrival, but is shown as it was reported.
 
 mod links;
 mod search;
@@ -134,8 +135,17 @@ pub struct SourceReport {
     pub status: Status,
     /// When, by the source's clock.
     pub occurred_at: Timestamp,
+    /// From when it counts, where that is not `occurred_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts_from: Option<Timestamp>,
     /// When we heard it.
     pub recorded_at: Timestamp,
+}
+
+impl SourceReport {
+    fn counted_at(&self) -> Timestamp {
+        self.counts_from.unwrap_or(self.occurred_at)
+    }
 }
 
 fn first_heard_of(envelope: &Envelope) -> OrderStatusRow {
@@ -165,6 +175,7 @@ pub(crate) fn apply(row: Option<OrderStatusRow>, change: &OrderChange, envelope:
                 source: report.source.clone(),
                 status: report.status,
                 occurred_at: report.occurred_at,
+                counts_from: report.counts_from,
                 recorded_at: envelope.recorded_at,
             };
             report_status(&mut row, heard);
@@ -249,12 +260,14 @@ fn absorb(known: &mut OrderFacts, told: &KnownFacts) {
 }
 
 fn report_status(row: &mut OrderStatusRow, heard: SourceReport) {
-    if row.status.as_ref().is_none_or(|status| status.occurred_at <= heard.occurred_at) {
+    // The unified status is always the newest report of one of the sources.
+    let newest = row.sources.iter().map(SourceReport::counted_at).max();
+    if newest.is_none_or(|newest| newest <= heard.counted_at()) {
         let source = heard.source.clone();
         row.status = Some(UnifiedStatus { value: heard.status, occurred_at: heard.occurred_at, source });
     }
     match row.sources.binary_search_by(|known| known.source.cmp(&heard.source)) {
-        Ok(place) if row.sources[place].occurred_at <= heard.occurred_at => row.sources[place] = heard,
+        Ok(place) if row.sources[place].counted_at() <= heard.counted_at() => row.sources[place] = heard,
         Ok(_) => {}
         Err(place) => row.sources.insert(place, heard),
     }

@@ -42,7 +42,7 @@ pub struct ReviewRow {
     pub rules: Vec<Box<str>>,
     /// The order's amount in minor units, 0 where it is not known.
     pub amount: i64,
-    /// How far the order is by the newest report, and when that was.
+    /// How far the order is by the newest report, and from when that counts.
     pub status: Option<(Status, Timestamp)>,
     /// The position of the last event that was folded into the row.
     pub position: Position,
@@ -123,8 +123,8 @@ pub(crate) fn apply(row: Option<ReviewRow>, change: &OrderChange, envelope: &Env
         OrderChange::Placed(placed) => row.amount = placed.facts.amount.unwrap_or(row.amount),
         OrderChange::Amended(amended) => row.amount = amended.changes.amount.unwrap_or(row.amount),
         OrderChange::StatusReported(report) => {
-            if row.status.is_none_or(|(_, occurred_at)| occurred_at <= report.occurred_at) {
-                row.status = Some((report.status, report.occurred_at));
+            if row.status.is_none_or(|(_, counted_at)| counted_at <= report.counted_at()) {
+                row.status = Some((report.status, report.counted_at()));
             }
         }
         OrderChange::Scored(scored) => {

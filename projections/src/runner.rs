@@ -21,6 +21,9 @@ use crate::projection::Projection;
 
 /// How often the log is looked at without a wake-up, for events that another process appended.
 const POLL: Duration = Duration::from_secs(1);
+/// How long events are gathered before they are folded, unless somebody waits for them: rows and index pages that many
+/// events touch are then written once, and the log's disk writes are less in the way.
+const GATHER: Duration = Duration::from_millis(50);
 /// The pause after a first failure; doubled after each further one.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 /// The longest pause.
@@ -84,6 +87,8 @@ pub(crate) struct Runner<P> {
     /// Raised when another generation became the live one.
     replaced: watch::Sender<u64>,
     reached: Vec<watch::Sender<Position>>,
+    /// The highest position that somebody waits or waited for.
+    awaited: Vec<watch::Sender<Position>>,
     troubles: Vec<std::sync::Mutex<Option<Trouble>>>,
     stopping: watch::Sender<bool>,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
@@ -102,6 +107,7 @@ impl<P: Projection> Runner<P> {
     pub(crate) async fn open(database: Arc<Database>, pages: Arc<Pages>) -> Result<Arc<Self>, ProjectionError> {
         let live = generation::open::<P>(&database, pages.log()).await?;
         let reached = live.marks.iter().map(|mark| watch::Sender::new(mark.position)).collect();
+        let awaited = live.marks.iter().map(|_| watch::Sender::new(0)).collect();
         let troubles = live.marks.iter().map(|_| std::sync::Mutex::new(None)).collect();
         Ok(Arc::new(Self {
             database,
@@ -110,6 +116,7 @@ impl<P: Projection> Runner<P> {
             rebuilding: Mutex::new(()),
             replaced: watch::Sender::new(0),
             reached,
+            awaited,
             troubles,
             stopping: watch::Sender::new(false),
             tasks: std::sync::Mutex::new(Vec::new()),
@@ -159,11 +166,12 @@ impl<P: Projection> Runner<P> {
 
     async fn follow(self: Arc<Self>, partition: u32) {
         let mut head = self.pages.log().watch(partition);
+        let Some(awaited) = usize::try_from(partition).ok().and_then(|index| self.awaited.get(index)) else { return };
+        let mut awaited = awaited.subscribe();
         let mut stopping = self.stopping.subscribe();
         let mut replaced = self.replaced.subscribe();
         let mut pause = RETRY_FIRST;
         while !*stopping.borrow_and_update() {
-            head.borrow_and_update();
             replaced.borrow_and_update();
             let wait = match self.step(partition).await {
                 Ok(step) => {
@@ -193,13 +201,25 @@ impl<P: Projection> Runner<P> {
                     continue;
                 }
             };
+            let reached = self.reached(partition);
             tokio::select! {
                 _ = stopping.changed() => {}
                 _ = replaced.changed() => {}
-                () = wake_up(&mut head), if wait.is_some() => {}
+                () = moved_past(&mut head, reached), if wait.is_some() => {
+                    tokio::select! {
+                        _ = stopping.changed() => {}
+                        () = moved_past(&mut awaited, reached) => {}
+                        () = sleep(GATHER) => {}
+                    }
+                }
                 () = sleep(wait.unwrap_or(POLL)), if wait.is_some() => {}
             }
         }
+    }
+
+    fn reached(&self, partition: u32) -> Position {
+        let reached = usize::try_from(partition).ok().and_then(|index| self.reached.get(index));
+        reached.map_or(0, |position| *position.borrow())
     }
 
     /// Folds the log into a generation that nobody reads, until nothing is left.
@@ -241,9 +261,9 @@ impl<P: Projection> Runner<P> {
     }
 }
 
-/// A head whose log is gone never moves again.
-async fn wake_up(head: &mut watch::Receiver<Position>) {
-    if head.changed().await.is_err() {
+/// Waits until a position is beyond another. One whose sender is gone never moves again.
+async fn moved_past(position: &mut watch::Receiver<Position>, reached: Position) {
+    if position.wait_for(|position| *position > reached).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
@@ -289,10 +309,15 @@ impl<P: Projection> ReadModel for Runner<P> {
     }
 
     async fn wait_for(&self, partition: u32, position: Position, limit: Duration) -> bool {
-        let Some(reached) = usize::try_from(partition).ok().and_then(|index| self.reached.get(index)) else {
+        let Some(index) = usize::try_from(partition).ok().filter(|index| *index < self.reached.len()) else {
             return false;
         };
-        let mut reached = reached.subscribe();
+        self.awaited[index].send_if_modified(|awaited| {
+            let is_later = position > *awaited;
+            *awaited = position.max(*awaited);
+            is_later
+        });
+        let mut reached = self.reached[index].subscribe();
         timeout(limit, reached.wait_for(|reached| *reached >= position)).await.is_ok_and(|waited| waited.is_ok())
     }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Customer, Delivery, OrderFacts};
 use crate::ids::Token;
-use crate::order::{CustomerFacts, DeliveryFacts, Facts, IpFacts, PhoneFacts};
-use crate::phone::{self, half_width};
+use crate::order::{CustomerFacts, DeliveryFacts, Facts, IpFacts, PhoneFacts, address, plain};
+use crate::phone;
 use crate::region;
 
 /// Makes tokens with one merchant's key.
@@ -120,27 +120,11 @@ pub fn ip_facts(ip: IpAddr, tokeniser: &dyn Tokeniser) -> IpFacts {
     IpFacts { token: tokeniser.token("ip", &ip.to_string()), net: tokeniser.token("ip_net", &net) }
 }
 
-/// The token of where something is delivered, whoever receives it; `None` without a street.
-///
-/// Width, case, spaces and punctuation do not count, except that what stands between two digits keeps them apart: 3-12 is
-/// not 31-2. A street that repeats province, city or district is the same street without them. China is understood
-/// where no country is said.
+/// The token of where something is delivered, whoever receives it; `None` without a street. See
+/// [`address`](crate::order::address()), which composes it. A street that repeats the province, city or district told with it
+/// is the same street without them.
 pub fn address_token(delivery: &Delivery, tokeniser: &dyn Tokeniser) -> Option<Token> {
-    let street = plain(delivery.street.as_deref()?);
-    if street.is_empty() {
-        return None;
-    }
-    let country = delivery.country.as_deref().filter(|country| *country != "CN").unwrap_or_default();
-    let mut address = plain(country);
-    let mut rest = street.as_str();
-    let province = delivery.province.as_deref().map(region::province);
-    for part in [province, delivery.city.as_deref(), delivery.district.as_deref()] {
-        let part = plain(part.unwrap_or_default());
-        rest = rest.strip_prefix(part.as_str()).filter(|rest| !rest.is_empty()).unwrap_or(rest);
-        address.push_str(&part);
-    }
-    address.push_str(rest);
-    Some(tokeniser.token("address", &address))
+    delivery_facts(delivery, tokeniser)?.address
 }
 
 fn customer_facts(customer: &Customer, country: Option<&str>, tokeniser: &dyn Tokeniser) -> Option<CustomerFacts> {
@@ -155,14 +139,33 @@ fn customer_facts(customer: &Customer, country: Option<&str>, tokeniser: &dyn To
 
 fn delivery_facts(delivery: &Delivery, tokeniser: &dyn Tokeniser) -> Option<DeliveryFacts> {
     let country = delivery.country.as_deref();
-    let facts = DeliveryFacts {
-        address: address_token(delivery, tokeniser),
+    let mut facts = DeliveryFacts {
+        address: None,
         phone: delivery.phone.as_deref().and_then(|phone| phone_facts(phone, country, tokeniser)),
         country: country.map(Into::into),
         province: delivery.province.as_deref().map(|province| region::province(province).into()),
         city: delivery.city.as_deref().map(|city| city.trim().into()),
+        district: plain_token("district", delivery.district.as_deref().map(plain), tokeniser),
+        street: plain_token("street", street(delivery), tokeniser),
     };
+    facts.address = address(&facts);
     (facts != DeliveryFacts::default()).then_some(facts)
+}
+
+fn plain_token(kind: &'static str, text: Option<String>, tokeniser: &dyn Tokeniser) -> Option<Token> {
+    text.filter(|text| !text.is_empty()).map(|text| tokeniser.token(kind, &text))
+}
+
+/// The street without the province, city and district that are told with it.
+fn street(delivery: &Delivery) -> Option<String> {
+    let street = plain(delivery.street.as_deref()?);
+    let mut rest = street.as_str();
+    let province = delivery.province.as_deref().map(region::province);
+    for part in [province, delivery.city.as_deref(), delivery.district.as_deref()] {
+        let part = plain(part.unwrap_or_default());
+        rest = rest.strip_prefix(part.as_str()).filter(|rest| !rest.is_empty()).unwrap_or(rest);
+    }
+    Some(rest.to_owned())
 }
 
 fn personal_data(order: &OrderFacts) -> Option<PersonalData> {
@@ -190,22 +193,4 @@ fn personal_data(order: &OrderFacts) -> Option<PersonalData> {
 fn personal_token(data: &PersonalData, tokeniser: &dyn Tokeniser) -> Token {
     let text = serde_json::to_string(data).expect("texts alone are always JSON");
     tokeniser.token("personal", &text)
-}
-
-/// Letters and digits alone, in half width and lower case, with a `-` for whatever stands between two digits.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut between = false;
-    for c in text.chars().map(half_width) {
-        if !c.is_alphanumeric() {
-            between = true;
-            continue;
-        }
-        if between && c.is_ascii_digit() && plain.ends_with(|last: char| last.is_ascii_digit()) {
-            plain.push('-');
-        }
-        between = false;
-        plain.extend(c.to_lowercase());
-    }
-    plain
 }

@@ -163,7 +163,8 @@ pub struct CustomerFacts {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeliveryFacts {
-    /// Stands for the whole normalised address.
+    /// Stands for the whole normalised address: follows from country, province, city, district and street, see
+    /// [`address`](super::address()).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<Token>,
     /// The recipient's number.
@@ -178,6 +179,12 @@ pub struct DeliveryFacts {
     /// The city.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub city: Option<Box<str>>,
+    /// Stands for the normalised district.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub district: Option<Token>,
+    /// Stands for the normalised street and number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub street: Option<Token>,
 }
 
 /// A phone number without the number.
@@ -207,6 +214,16 @@ pub struct StatusReported {
     pub status: Status,
     /// When it happened, by the source's clock.
     pub occurred_at: Timestamp,
+    /// From when it counts, where its own time lies too far ahead of our clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts_from: Option<Timestamp>,
+}
+
+impl StatusReported {
+    /// The time that puts it in order with other reports.
+    pub fn counted_at(&self) -> Timestamp {
+        self.counts_from.unwrap_or(self.occurred_at)
+    }
 }
 
 /// How far an order is, as its channel sees it.

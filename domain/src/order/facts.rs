@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::address::address;
 use super::event::{CustomerFacts, DeliveryFacts, Facts};
 use crate::time::Timestamp;
 
-/// From when each group of known facts is.
+/// From when each known fact is. What stands for a fact that is not known says nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct FactTimes {
     placed_at: Timestamp,
@@ -13,12 +14,31 @@ pub struct FactTimes {
     currency: Timestamp,
     amount: Timestamp,
     lines: Timestamp,
-    customer: Timestamp,
-    delivery: Timestamp,
+    customer: CustomerTimes,
+    delivery: DeliveryTimes,
     device: Timestamp,
     ip: Timestamp,
     payment_due_at: Timestamp,
     personal: Timestamp,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+struct CustomerTimes {
+    token: Timestamp,
+    phone: Timestamp,
+    level: Timestamp,
+    registered_at: Timestamp,
+}
+
+/// The address has no time of its own: it follows from its parts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+struct DeliveryTimes {
+    phone: Timestamp,
+    country: Timestamp,
+    province: Timestamp,
+    city: Timestamp,
+    district: Timestamp,
+    street: Timestamp,
 }
 
 /// What a message means for facts that are already known.
@@ -43,110 +63,129 @@ fn leaf<T: Clone + PartialEq>(
     }
 }
 
-/// Calls `$each` with the fields that are one leaf each.
-macro_rules! for_each_plain_field {
+/// Calls `$each` with the leaves of [`Facts`] itself.
+macro_rules! for_each_plain_leaf {
     ($each:ident) => {
-        $each!(placed_at);
-        $each!(display_no);
-        $each!(currency);
-        $each!(amount);
-        $each!(lines);
-        $each!(device);
-        $each!(ip);
-        $each!(payment_due_at);
-        $each!(personal);
+        $each!(placed_at, display_no, currency, amount, lines, device, ip, payment_due_at, personal)
+    };
+}
+
+/// Calls `$each` with the leaves of [`CustomerFacts`].
+macro_rules! for_each_customer_leaf {
+    ($each:ident) => {
+        $each!(token, phone, level, registered_at)
+    };
+}
+
+/// Calls `$each` with the leaves of [`DeliveryFacts`] that a message tells; the address follows from them.
+macro_rules! for_each_delivery_leaf {
+    ($each:ident) => {
+        $each!(phone, country, province, city, district, street)
     };
 }
 
 /// What facts from `as_of` change about known ones.
 pub(super) fn merge(known: &Facts, times: &FactTimes, told: &Facts, as_of: Timestamp) -> Merge {
-    let mut merge = Merge { changes: Facts::default(), superseded: Facts::default() };
-    macro_rules! plain {
-        ($field:ident) => {
-            leaf(
-                &known.$field,
-                &told.$field,
-                as_of >= times.$field,
-                &mut merge.changes.$field,
-                &mut merge.superseded.$field,
-            );
+    let (mut wins, mut loses) = (Facts::default(), Facts::default());
+    macro_rules! merge {
+        ($($field:ident),+) => {
+            $(leaf(&known.$field, &told.$field, as_of >= times.$field, &mut wins.$field, &mut loses.$field);)+
         };
     }
-    for_each_plain_field!(plain);
+    for_each_plain_leaf!(merge);
     if let Some(told) = &told.customer {
-        let (changes, superseded) = merge_customer(known.customer.as_ref(), told, as_of >= times.customer);
-        (merge.changes.customer, merge.superseded.customer) = (changes, superseded);
+        let known = known.customer.clone().unwrap_or_default();
+        (wins.customer, loses.customer) = merge_customer(&known, &times.customer, told, as_of);
     }
     if let Some(told) = &told.delivery {
-        let (changes, superseded) = merge_delivery(known.delivery.as_ref(), told, as_of >= times.delivery);
-        (merge.changes.delivery, merge.superseded.delivery) = (changes, superseded);
+        let known = known.delivery.clone().unwrap_or_default();
+        (wins.delivery, loses.delivery) = merge_delivery(&known, &times.delivery, told, as_of);
     }
-    merge
+    Merge { changes: wins, superseded: loses }
 }
 
 fn merge_customer(
-    known: Option<&CustomerFacts>,
+    known: &CustomerFacts,
+    times: &CustomerTimes,
     told: &CustomerFacts,
-    newer: bool,
+    as_of: Timestamp,
 ) -> (Option<CustomerFacts>, Option<CustomerFacts>) {
-    let nothing = CustomerFacts::default();
-    let known = known.unwrap_or(&nothing);
     let (mut wins, mut loses) = (CustomerFacts::default(), CustomerFacts::default());
-    leaf(&known.token, &told.token, newer, &mut wins.token, &mut loses.token);
-    leaf(&known.phone, &told.phone, newer, &mut wins.phone, &mut loses.phone);
-    leaf(&known.level, &told.level, newer, &mut wins.level, &mut loses.level);
-    leaf(&known.registered_at, &told.registered_at, newer, &mut wins.registered_at, &mut loses.registered_at);
-    (Some(wins).filter(|side| *side != nothing), Some(loses).filter(|side| *side != nothing))
+    macro_rules! merge {
+        ($($field:ident),+) => {
+            $(leaf(&known.$field, &told.$field, as_of >= times.$field, &mut wins.$field, &mut loses.$field);)+
+        };
+    }
+    for_each_customer_leaf!(merge);
+    (unless_empty(wins), unless_empty(loses))
 }
 
+/// The address that is told is that of the message's own parts; what counts is the one that all known parts come to.
 fn merge_delivery(
-    known: Option<&DeliveryFacts>,
+    known: &DeliveryFacts,
+    times: &DeliveryTimes,
     told: &DeliveryFacts,
-    newer: bool,
+    as_of: Timestamp,
 ) -> (Option<DeliveryFacts>, Option<DeliveryFacts>) {
-    let nothing = DeliveryFacts::default();
-    let known = known.unwrap_or(&nothing);
     let (mut wins, mut loses) = (DeliveryFacts::default(), DeliveryFacts::default());
-    leaf(&known.address, &told.address, newer, &mut wins.address, &mut loses.address);
-    leaf(&known.phone, &told.phone, newer, &mut wins.phone, &mut loses.phone);
-    leaf(&known.country, &told.country, newer, &mut wins.country, &mut loses.country);
-    leaf(&known.province, &told.province, newer, &mut wins.province, &mut loses.province);
-    leaf(&known.city, &told.city, newer, &mut wins.city, &mut loses.city);
-    (Some(wins).filter(|side| *side != nothing), Some(loses).filter(|side| *side != nothing))
+    macro_rules! merge {
+        ($($field:ident),+) => {
+            $(leaf(&known.$field, &told.$field, as_of >= times.$field, &mut wins.$field, &mut loses.$field);)+
+        };
+    }
+    for_each_delivery_leaf!(merge);
+    let mut merged = known.clone();
+    merged.absorb(&wins);
+    wins.address = address(&merged).filter(|address| known.address != Some(*address));
+    (unless_empty(wins), unless_empty(loses))
+}
+
+fn unless_empty<T: Default + PartialEq>(side: T) -> Option<T> {
+    (side != T::default()).then_some(side)
 }
 
 impl Facts {
     /// Takes over what changed, leaf by leaf.
     pub fn absorb(&mut self, changes: &Self) {
-        macro_rules! plain {
-            ($field:ident) => {
-                if changes.$field.is_some() {
+        macro_rules! absorb {
+            ($($field:ident),+) => {
+                $(if changes.$field.is_some() {
                     self.$field.clone_from(&changes.$field);
-                }
+                })+
             };
         }
-        for_each_plain_field!(plain);
-        if let Some(told) = &changes.customer {
-            let known = self.customer.get_or_insert_default();
-            known.token = told.token.or(known.token);
-            known.phone = told.phone.or(known.phone);
-            known.level = told.level.or(known.level);
-            known.registered_at = told.registered_at.or(known.registered_at);
+        for_each_plain_leaf!(absorb);
+        if let Some(changes) = &changes.customer {
+            self.customer.get_or_insert_default().absorb(changes);
         }
-        if let Some(told) = &changes.delivery {
-            let known = self.delivery.get_or_insert_default();
-            known.address = told.address.or(known.address);
-            known.phone = told.phone.or(known.phone);
-            for (known, told) in [
-                (&mut known.country, &told.country),
-                (&mut known.province, &told.province),
-                (&mut known.city, &told.city),
-            ] {
-                if told.is_some() {
-                    known.clone_from(told);
-                }
-            }
+        if let Some(changes) = &changes.delivery {
+            self.delivery.get_or_insert_default().absorb(changes);
         }
+    }
+}
+
+impl CustomerFacts {
+    fn absorb(&mut self, changes: &Self) {
+        macro_rules! absorb {
+            ($($field:ident),+) => {
+                $(self.$field = changes.$field.or(self.$field);)+
+            };
+        }
+        for_each_customer_leaf!(absorb);
+    }
+}
+
+impl DeliveryFacts {
+    fn absorb(&mut self, changes: &Self) {
+        macro_rules! absorb {
+            ($($field:ident),+) => {
+                $(if changes.$field.is_some() {
+                    self.$field.clone_from(&changes.$field);
+                })+
+            };
+        }
+        for_each_delivery_leaf!(absorb);
+        self.address = changes.address.or(self.address);
     }
 }
 
@@ -159,8 +198,15 @@ impl FactTimes {
             currency: as_of,
             amount: as_of,
             lines: as_of,
-            customer: as_of,
-            delivery: as_of,
+            customer: CustomerTimes { token: as_of, phone: as_of, level: as_of, registered_at: as_of },
+            delivery: DeliveryTimes {
+                phone: as_of,
+                country: as_of,
+                province: as_of,
+                city: as_of,
+                district: as_of,
+                street: as_of,
+            },
             device: as_of,
             ip: as_of,
             payment_due_at: as_of,
@@ -168,17 +214,32 @@ impl FactTimes {
         }
     }
 
-    /// What changed is from `as_of` now. A group that an older message merely completed keeps its newer time.
+    /// What changed is from `as_of` now: it was newer, or what it completed was not known at all.
     pub(super) fn absorb(&mut self, changes: &Facts, as_of: Timestamp) {
-        macro_rules! plain {
-            ($field:ident) => {
-                if changes.$field.is_some() {
-                    self.$field = self.$field.max(as_of);
-                }
+        macro_rules! absorb {
+            ($times:expr, $changes:expr, $($field:ident),+) => {
+                $(if $changes.$field.is_some() {
+                    $times.$field = as_of;
+                })+
             };
         }
-        for_each_plain_field!(plain);
-        plain!(customer);
-        plain!(delivery);
+        macro_rules! plain {
+            ($($field:ident),+) => { absorb!(self, changes, $($field),+) };
+        }
+        for_each_plain_leaf!(plain);
+        if let Some(changes) = &changes.customer {
+            let times = &mut self.customer;
+            macro_rules! customer {
+                ($($field:ident),+) => { absorb!(times, changes, $($field),+) };
+            }
+            for_each_customer_leaf!(customer);
+        }
+        if let Some(changes) = &changes.delivery {
+            let times = &mut self.delivery;
+            macro_rules! delivery {
+                ($($field:ident),+) => { absorb!(times, changes, $($field),+) };
+            }
+            for_each_delivery_leaf!(delivery);
+        }
     }
 }

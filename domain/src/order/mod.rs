@@ -3,6 +3,7 @@
 //! Everything here is synchronous and pure. [`evolve`] is total: any sequence of events gives a state.
 //! [`decide`] answers with events, with none when things are already so, or with a [`Rejection`] that has a name.
 
+mod address;
 mod aggregate;
 mod decide;
 mod event;
@@ -10,6 +11,8 @@ mod facts;
 mod readings;
 mod state;
 
+pub use address::address;
+pub(crate) use address::plain;
 pub use decide::{OrderCommand, Rejection, SOURCES_MAX, Verdict, decide, transition};
 pub use event::*;
 pub use facts::FactTimes;

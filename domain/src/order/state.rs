@@ -173,10 +173,11 @@ impl Review {
 pub struct Reports(Vec<StatusReported>);
 
 impl Reports {
-    /// The unified status: the report with the newest `occurred_at`, at equal times the one that arrived last.
+    /// The unified status: the report from the newest time, at equal times the one that arrived last. One that is dated too
+    /// far ahead counts from its arrival.
     pub fn current(&self) -> Option<&StatusReported> {
         // `max_by_key` answers with the last of equal ones.
-        self.0.iter().max_by_key(|report| report.occurred_at)
+        self.0.iter().max_by_key(|report| report.counted_at())
     }
 
     /// Each report that counts, in the order of arrival.
@@ -194,7 +195,8 @@ impl Reports {
 
     /// Whether a report says nothing that is not known.
     pub(super) fn holds(&self, report: &StatusReported) -> bool {
-        self.0.contains(report)
+        let says = |report: &StatusReported| (report.status, report.occurred_at);
+        self.0.iter().any(|known| known.source == report.source && says(known) == says(report))
     }
 
     pub(super) fn sources(&self) -> usize {
@@ -211,7 +213,7 @@ impl Reports {
     fn take(&mut self, report: &StatusReported) {
         let same = |known: &StatusReported| known.source == report.source && known.status == report.status;
         match self.0.iter().position(same) {
-            Some(place) if self.0[place].occurred_at > report.occurred_at => {}
+            Some(place) if self.0[place].counted_at() > report.counted_at() => {}
             Some(place) => {
                 self.0.remove(place);
                 self.0.push(report.clone());

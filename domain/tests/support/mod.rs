@@ -74,7 +74,7 @@ pub fn amended(as_of: u32, changes: Facts) -> OrderEvent {
 }
 
 fn report_of(source: &str, status: Status, at: u32) -> StatusReported {
-    StatusReported { source: source.into(), status, occurred_at: minute(at) }
+    StatusReported { source: source.into(), status, occurred_at: minute(at), counts_from: None }
 }
 
 pub fn reported(source: &str, status: Status, at: u32) -> OrderEvent {
@@ -185,6 +185,8 @@ pub fn every_event() -> Vec<OrderEvent> {
             country: Some("CN".into()),
             province: Some("浙江省".into()),
             city: Some("杭州市".into()),
+            district: Some(token("9")),
+            street: Some(token("a")),
         }),
         device: Some(token("5")),
         ip: Some(IpFacts { token: token("6"), net: token("7") }),
@@ -208,7 +210,10 @@ pub fn every_event() -> Vec<OrderEvent> {
             superseded: Facts { currency: Some("USD".into()), ..Facts::default() },
             vault: commitment,
         }),
-        reported("wms", Status::PartiallyShipped, 5),
+        OrderEvent::StatusReported(StatusReported {
+            counts_from: Some(minute(4)),
+            ..report_of("wms", Status::PartiallyShipped, 5)
+        }),
         OrderEvent::Scored(Scored {
             tier: "sms".into(),
             hits: vec![Hit { rule: "device_burst".into(), points: 50, evidence: evidence.clone() }],

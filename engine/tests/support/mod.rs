@@ -65,6 +65,10 @@ impl Shop {
         Self::open_in(self.directory, self.clock).await
     }
 
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.load(Ordering::SeqCst))
+    }
+
     pub fn set_clock(&self, time: Timestamp) {
         self.clock.store(time.millis(), Ordering::SeqCst);
     }

@@ -169,5 +169,10 @@ pub(crate) fn amended(changes: Facts) -> OrderEvent {
 }
 
 pub(crate) fn reported(status: Status) -> OrderEvent {
-    OrderEvent::StatusReported(StatusReported { source: "web".into(), status, occurred_at: second(0) })
+    OrderEvent::StatusReported(StatusReported {
+        source: "web".into(),
+        status,
+        occurred_at: second(0),
+        counts_from: None,
+    })
 }

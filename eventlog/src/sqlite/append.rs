@@ -9,30 +9,46 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row, Sqlite, SqliteConnection};
 
 use super::read::unsigned;
-use super::statements::Sized;
+use super::statements::{ROWS_MAX, Sized};
 use crate::{Acquired, Batch, LogError, NewEvent, Position};
 
 type Insert = Query<'static, Sqlite, SqliteArguments>;
 
+/// Leaves out the rows that were not bound; every table's first column is a key and never NULL.
+const BOUND: &str = ") WHERE column1 IS NOT NULL";
+
 static STREAMS: LazyLock<Sized> = LazyLock::new(|| {
-    Sized::new("INSERT OR FAIL INTO streams (id, merchant, aggregate_type, aggregate_id) VALUES ", "(?,?,?,?)", "")
+    Sized::new(
+        "INSERT OR FAIL INTO streams (id, merchant, aggregate_type, aggregate_id) SELECT * FROM (VALUES ",
+        "(?,?,?,?)",
+        BOUND,
+    )
 });
 static EVENTS: LazyLock<Sized> = LazyLock::new(|| {
     Sized::new(
         "INSERT OR FAIL INTO log (position, stream, sequence, event_type, event_version, payload, metadata, occurred_at, \
-         recorded_at) VALUES ",
+         recorded_at) SELECT * FROM (VALUES ",
         "(?,?,?,?,?,?,?,?,?)",
-        "",
+        BOUND,
     )
 });
 static DELIVERIES: LazyLock<Sized> = LazyLock::new(|| {
-    Sized::new("INSERT OR FAIL INTO deliveries (key, body, stream, sequence) VALUES ", "(?,?,?,?)", "")
+    Sized::new(
+        "INSERT OR FAIL INTO deliveries (key, body, stream, sequence) SELECT * FROM (VALUES ",
+        "(?,?,?,?)",
+        BOUND,
+    )
 });
 static SUBJECT_KEYS: LazyLock<Sized> = LazyLock::new(|| {
-    Sized::new("INSERT OR FAIL INTO vault_keys (id, merchant, subject, wrapped) VALUES ", "(?,?,?,?)", "")
+    Sized::new(
+        "INSERT OR FAIL INTO vault_keys (id, merchant, subject, wrapped) SELECT * FROM (VALUES ",
+        "(?,?,?,?)",
+        BOUND,
+    )
 });
-static VAULT: LazyLock<Sized> =
-    LazyLock::new(|| Sized::new("INSERT OR FAIL INTO vault (position, subject_key, sealed) VALUES ", "(?,?,?)", ""));
+static VAULT: LazyLock<Sized> = LazyLock::new(|| {
+    Sized::new("INSERT OR FAIL INTO vault (position, subject_key, sealed) SELECT * FROM (VALUES ", "(?,?,?)", BOUND)
+});
 
 /// Raises a partition's epoch and tells where it stands.
 pub(super) async fn acquire(connection: &mut SqliteConnection, partition: u32) -> Result<Acquired, LogError> {
@@ -100,12 +116,13 @@ fn inserts(batch: Batch) -> impl Iterator<Item = Insert> {
     streams.chain(events).chain(deliveries).chain(subject_keys).chain(vault)
 }
 
-/// Rows of one table by the largest statements they fill, each made when it is asked for.
+/// Rows of one table by as few statements as hold them, each made when it is asked for. Rows that are not bound are all NULL
+/// and left out: a statement costs more than a few rows that come to nothing.
 fn rows<T>(statement: &'static Sized, rows: Vec<T>, bind: fn(Insert, T) -> Insert) -> impl Iterator<Item = Insert> {
     let mut rows = rows.into_iter();
     std::iter::from_fn(move || {
-        let (size, sql) = statement.filled_by(rows.len())?;
-        Some(rows.by_ref().take(size).fold(sqlx::query(sql), bind))
+        let size = Some(rows.len().min(ROWS_MAX)).filter(|size| *size > 0)?;
+        Some(rows.by_ref().take(size).fold(sqlx::query(statement.with_room_for(size)), bind))
     })
 }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use sqlx::AssertSqlSafe;
 
 /// How many rows a statement takes, the largest first.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+const SIZES: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// The most keys that one look-up takes.
 pub(super) const LOOKUP_MAX: usize = SIZES[0];
+/// The most rows that one insert takes.
+pub(super) const ROWS_MAX: usize = SIZES[0];
 
 /// One statement in all sizes.
 pub(super) struct Sized {
@@ -25,12 +27,6 @@ impl Sized {
         Self { texts }
     }
 
-    /// The largest statement that `rows` rows fill, and its size; none for no rows.
-    pub(super) fn filled_by(&self, rows: usize) -> Option<(usize, AssertSqlSafe<Arc<str>>)> {
-        let index = SIZES.iter().position(|&size| size <= rows)?;
-        Some((SIZES[index], AssertSqlSafe(Arc::clone(&self.texts[index]))))
-    }
-
     /// The smallest statement that has room for `rows` rows. What is not bound is NULL and matches nothing.
     pub(super) fn with_room_for(&self, rows: usize) -> AssertSqlSafe<Arc<str>> {
         let index = SIZES.iter().rposition(|&size| size >= rows).expect("look-ups are cut to the largest size");
@@ -45,17 +41,13 @@ mod tests {
     #[test]
     fn rows_are_numbered_and_parted_by_commas() {
         let statement = Sized::new("VALUES ", "({n},?)", " LIMIT 9");
-        assert_eq!(&*statement.with_room_for(2).0, "VALUES (0,?),(1,?),(2,?),(3,?) LIMIT 9");
+        assert_eq!(&*statement.with_room_for(2).0, "VALUES (0,?),(1,?) LIMIT 9");
     }
 
     #[test]
     fn a_statement_is_chosen_by_what_it_holds() {
         let statement = Sized::new("", "?", "");
-        for (rows, filled) in [(1, 1), (3, 1), (4, 4), (63, 16), (64, 64), (1_000, 256)] {
-            assert_eq!(statement.filled_by(rows).map(|(size, _)| size), Some(filled), "{rows}");
-        }
-        assert!(statement.filled_by(0).is_none());
-        for (rows, marks) in [(1, 1), (2, 4), (17, 64), (256, 256)] {
+        for (rows, marks) in [(1, 1), (2, 2), (3, 4), (17, 32), (256, 256)] {
             assert_eq!(statement.with_room_for(rows).0.matches('?').count(), marks, "{rows}");
         }
     }

@@ -128,7 +128,7 @@ impl Projection for ReviewQueue {
                     .bind(row.amount)
                     .bind(row.priority())
                     .bind(row.status.map(|(status, _)| status_word(status)))
-                    .bind(row.status.map(|(_, occurred_at)| occurred_at.millis()))
+                    .bind(row.status.map(|(_, counted_at)| counted_at.millis()))
                     .bind(to_stored(row.position));
             }
             query.execute(&mut *connection).await?;

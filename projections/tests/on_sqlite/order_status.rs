@@ -1,6 +1,7 @@
 //! Given events, then the row of the order.
 
 use domain::order::{CustomerFacts, DeliveryFacts, Facts, FrozenCause, ReleasedCause, RiskState, Status};
+use domain::time::Timestamp;
 use projections::Handles;
 
 use crate::given::*;
@@ -117,6 +118,28 @@ async fn the_newest_status_by_its_own_clock_wins_and_at_equal_times_the_later_ar
         let shown = row(&models, &format!("web:{index}")).await.status.unwrap();
         assert_eq!((shown.value, &*shown.source), (*status, *source), "case {index}");
     }
+}
+
+#[tokio::test]
+async fn a_status_from_the_future_counts_from_its_arrival_and_is_shown_as_reported() {
+    let mut given = Given::nothing().await;
+    let ahead = reported_ahead("shop", Status::Paid, Timestamp::LATEST, minute(5));
+    given.order("web:A1", [ahead.clone()]).await;
+    let models = given.folded().await;
+    let paid = row(&models, "web:A1").await;
+    assert_eq!(paid.status.map(|status| status.occurred_at), Some(Timestamp::LATEST));
+    // The row is read from its table in between.
+    given.order("web:A1", [reported("wms", Status::Cancelled, minute(6))]).await;
+    given.order("web:A2", [ahead, reported("shop", Status::Cancelled, minute(6))]).await;
+    models.catch_up().await.unwrap();
+    let both = row(&models, "web:A1").await;
+    assert_eq!(both.status.map(|status| status.value), Some(Status::Cancelled));
+    assert_eq!(
+        both.sources.iter().map(|report| report.occurred_at).collect::<Vec<_>>(),
+        [Timestamp::LATEST, minute(6)]
+    );
+    let one = row(&models, "web:A2").await;
+    assert_eq!(one.sources.iter().map(|report| report.status).collect::<Vec<_>>(), [Status::Cancelled]);
 }
 
 #[tokio::test]
