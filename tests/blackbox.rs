@@ -18,4 +18,6 @@ mod personal_data;
 #[cfg(test)]
 mod purchases;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod support;

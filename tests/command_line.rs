@@ -8,7 +8,7 @@ use tempfile::tempdir;
 
 use crate::support::orders::plain;
 use crate::support::process::{Finished, import, run, run_on};
-use crate::support::service::Service;
+use crate::support::service::{Service, serving};
 use crate::support::{store, traffic};
 
 #[test]
@@ -115,7 +115,8 @@ fn read_models_are_rebuilt_to_what_they_were() {
     }
     run_on(&data, &["projections", "rebuild"]).expect_code(0);
     assert!(look() == before, "read models do not come from the log alone");
-    run_on(&data, &["projections", "rebuild", "no_such_model"]).expect_code(1);
+    let unknown = run_on(&data, &["projections", "rebuild", "no_such_model"]).expect_code(2);
+    assert!(unknown.stderr.contains("order_status") && unknown.stderr.contains("review_queue"), "{unknown:?}");
 }
 
 #[test]
@@ -147,6 +148,39 @@ fn a_store_that_a_service_has_open_is_not_opened_twice() {
     assert_eq!(service.place(&plain("A1"))["duplicate"], json!(true));
     service.stop().expect_code(0);
     import(&data, &file).expect_code(0);
+}
+
+#[test]
+fn a_mistyped_directory_is_told_and_not_made() {
+    let directory = tempdir().unwrap();
+    let data = directory.path().join("dta");
+    for arguments in [
+        &["replay"][..],
+        &["projections", "rebuild"],
+        &["projections", "rebuild", "order_status"],
+        &["keys", "list"],
+        &["keys", "revoke", "0000000000000000"],
+    ] {
+        let refused = run_on(&data, arguments).expect_code(1);
+        assert!(refused.stderr.contains("there is no store in") && refused.stderr.contains("dta"), "{refused:?}");
+        assert!(!data.exists(), "{arguments:?} made something");
+    }
+    std::fs::create_dir(&data).unwrap();
+    run_on(&data, &["replay"]).expect_code(1);
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0, "something was made");
+    run_on(&data, &["keys", "create", "first", "--role", "admin"]).expect_code(0);
+    run_on(&data, &["keys", "list"]).expect_code(0);
+}
+
+#[test]
+fn an_empty_token_is_one_that_is_not_set() {
+    let directory = tempdir().unwrap();
+    let mut command = serving(directory.path());
+    command.env("ORDERLIGHT_BOOTSTRAP_TOKEN", "");
+    let service = Service::start_as(command);
+    assert_eq!(service.send(service.anonymous(Method::GET, "/v1/keys").header("authorization", "Bearer ")).status, 401);
+    let stopped = service.stop().expect_code(0);
+    assert!(stopped.stdout.contains("administrator's key of the merchant default"), "{stopped:?}");
 }
 
 fn check(file: &Path) -> Finished {

@@ -18,9 +18,13 @@ const KILLS: u64 = 10;
 /// How many orders the stream has, and how many the file.
 const STREAMED: u64 = 4_000;
 const IMPORTED: u64 = 6_000;
+/// How often to look for an order of the log's head.
+const LOOKS_MAX: u32 = 60;
 
 /// Answers by the number of their line, counted from 0.
 type Acknowledged = BTreeMap<usize, Value>;
+/// Where orders stand, by their ids.
+type Told = BTreeMap<String, Value>;
 
 #[test]
 fn a_service_killed_ten_times_in_the_middle_of_a_stream_keeps_what_it_acknowledged() {
@@ -59,7 +63,7 @@ fn an_import_killed_ten_times_is_completed_by_another() {
     let lines = traffic::lines(13, IMPORTED);
     let file = traffic::file(directory.path(), &lines);
     let mut random = Random::new(14);
-    let mut kept = 0;
+    let (mut kept, mut told) = (Vec::new(), Told::new());
     for round in 0..KILLS {
         let written = || {
             ["log.sqlite", "log.sqlite-wal"].map(|name| std::fs::metadata(data.join(name)).map_or(0, |file| file.len()))
@@ -77,13 +81,31 @@ fn an_import_killed_ten_times_is_completed_by_another() {
             commits == 0
         });
         let killed = process.kill();
-        let now = store::events(&data).len();
-        println!("round {round}: {kept} events before, {now} after");
         assert!(in_the_middle && killed.code.is_none(), "round {round} ended before it was killed: {killed:?}");
-        assert!(now >= kept, "events are lost");
-        kept = now;
+        let events = store::events(&data);
+        let now = look(&data, events.len());
+        compare(&now, &told);
+        told = now;
+        println!("round {round}: {} events before, {} after, {} orders", kept.len(), events.len(), told.len());
+        assert!(events.starts_with(&kept), "events are lost or changed");
+        kept = events;
     }
+    assert!(!told.is_empty() && told.len() < usize::try_from(IMPORTED).unwrap(), "{} orders", told.len());
     complete(directory.path(), &data, &lines, &Acknowledged::new());
+    let events = store::events(&data);
+    compare(&look(&data, events.len()), &told);
+    assert!(events.starts_with(&kept), "events are lost or changed");
+}
+
+/// The decisions that a service tells on a log of so many events.
+fn look(data: &Path, events: usize) -> Told {
+    let service = Service::start(data);
+    // A look-up waits for its read model, but not as long as that may take after a kill.
+    let at_head = format!("/v1/orders?limit=1&after=0-{events}");
+    assert!((0..LOOKS_MAX).any(|_| service.get(&at_head).status == 200), "the read model does not follow");
+    let told = decisions(&service);
+    service.stop().expect_code(0);
+    told
 }
 
 /// Imports all of it again, twice, and compares the store with one that was never disturbed.
@@ -132,15 +154,26 @@ fn repeat(data: &Path, lines: &[String], acknowledged: &Acknowledged) {
         assert_eq!((&now["order_id"], &now["risk"]), (&then["order_id"], &then["risk"]));
         assert_eq!((&now["ok"], &now["duplicate"]), (&json!(true), &json!(true)));
     }
-    let found: BTreeMap<String, Value> =
-        service.all_orders("").into_iter().map(|mut order| (id(&order), order["risk"].take())).collect();
-    for answer in acknowledged.values().filter(|answer| !answer["risk"].is_null()) {
-        let risk = found.get(&id(answer)).unwrap_or_else(|| panic!("{} is lost", answer["order_id"]));
+    let placed = acknowledged.values().filter(|answer| !answer["risk"].is_null());
+    compare(&decisions(&service), &placed.map(|answer| (id(answer), answer["risk"].clone())).collect());
+    service.stop().expect_code(0);
+}
+
+/// An order that is only reported about so far has none.
+fn decisions(service: &Service) -> Told {
+    let orders = service.all_orders("").into_iter().filter(|order| !order["risk"].is_null());
+    orders.map(|mut order| (id(&order), order["risk"].take())).collect()
+}
+
+/// Every decision that was told before is told now.
+#[track_caller]
+fn compare(now: &Told, before: &Told) {
+    for (order, then) in before {
+        let risk = now.get(order).unwrap_or_else(|| panic!("{order} is lost"));
         for name in ["state", "score", "tier", "hits"] {
-            assert_eq!(risk[name], answer["risk"][name], "{name} of {}", answer["order_id"]);
+            assert_eq!(risk[name], then[name], "{name} of {order}");
         }
     }
-    service.stop().expect_code(0);
 }
 
 fn id(order: &Value) -> String {

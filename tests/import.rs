@@ -11,7 +11,7 @@ use tempfile::tempdir;
 
 use crate::support::orders::{plain, with};
 use crate::support::process::{Process, import, importing, run, run_on};
-use crate::support::service::Service;
+use crate::support::service::{Service, serving};
 use crate::support::{store, traffic};
 
 #[test]
@@ -120,11 +120,32 @@ fn a_new_store_starts_with_the_rulebook_it_is_given() {
     command.arg("--rulebook").arg(&rulebook);
     let imported = Process::start(command).wait().expect_code(0);
     assert_eq!((imported.count("orders"), imported.count("hold")), (1, 1), "{imported:?}");
+    assert!(!imported.stderr.contains("is not used"), "{imported:?}");
     let service = Service::start(&data);
     let order = service.get("/v1/orders/web:A1").json();
     assert_eq!((order["risk"]["tier"].as_str(), order["risk"]["state"].as_str()), (Some("hold"), Some("frozen")));
     let decision = service.get("/v1/orders/web:A1/decision").json();
     assert_eq!((&decision["rulebook"]["name"], &decision["rulebook"]["version"]), (&json!("Strict"), &json!(1)));
+}
+
+#[test]
+fn a_rulebook_that_comes_too_late_is_said_not_to_be_used() {
+    let directory = tempdir().unwrap();
+    let rulebook = directory.path().join("rulebook.json");
+    std::fs::write(&rulebook, strict().to_string()).unwrap();
+    let file = traffic::file(directory.path(), &[json!({"kind": "placed", "order": plain("A1")}).to_string()]);
+    let data = directory.path().join("data");
+    Service::start(&data).stop().expect_code(0);
+    let mut command = importing(&data, &file);
+    command.arg("--rulebook").arg(&rulebook);
+    let imported = Process::start(command).wait().expect_code(0);
+    assert_eq!((imported.count("pass"), imported.count("hold")), (1, 0), "{imported:?}");
+    let mut command = serving(&data);
+    command.arg("--rulebook").arg(&rulebook);
+    let served = Service::start_as(command).stop().expect_code(0);
+    for said in [imported.stderr, served.stderr] {
+        assert!(said.contains("rulebook.json is not used") && said.contains("live rulebook"), "{said}");
+    }
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! Who may do what: merchants, keys and channels, a fold over the log in memory.
 //!
-//! A key is found by the SHA-256 of its text; the text itself is nowhere. What a command changed is applied before its answer
-//! goes out, so a revoked key is refused from the next request on.
+//! * A key is found by the SHA-256 of its text; the text itself is nowhere.
+//! * A merchant is read again from its own stream after every command, whatever its outcome and before its answer goes out, so
+//!   a revoked key is refused from the next request on. What is known never gives way to an earlier state of the stream.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
-use domain::merchant::{KeyStanding, Merchant, MerchantEvent, Role};
+use domain::merchant::{Key, KeyStanding, Merchant, Role};
 use domain::time::Timestamp;
-use eventlog::{EventLog, LogError};
+use eventlog::{EventLog, LogError, RecordedEvent, StreamKey};
 use sha2::{Digest, Sha256};
 
 /// Events read at once.
@@ -35,9 +36,16 @@ pub struct Directory {
 
 #[derive(Default)]
 struct State {
-    merchants: HashMap<MerchantId, Arc<Merchant>>,
+    merchants: HashMap<MerchantId, Known>,
     keys: HashMap<[u8; 32], Entry>,
     bootstrap: Option<([u8; 32], Caller)>,
+}
+
+/// A merchant as of an event of its stream.
+#[derive(Clone, Default)]
+struct Known {
+    merchant: Arc<Merchant>,
+    sequence: u64,
 }
 
 struct Entry {
@@ -48,7 +56,7 @@ struct Entry {
 impl Directory {
     /// Folds the log.
     pub async fn open(log: &dyn EventLog) -> Result<Self, LogError> {
-        let directory = Self::default();
+        let mut folded: HashMap<MerchantId, Known> = HashMap::new();
         for partition in 0..log.partitions() {
             let mut after = 0;
             loop {
@@ -56,37 +64,48 @@ impl Directory {
                 let Some(last) = page.last() else { break };
                 after = last.position;
                 for event in &page {
-                    let read = serde_json::from_str(&event.payload);
-                    let change = read.map_err(|error| LogError::Damaged(error.to_string()))?;
-                    directory.apply(&event.key.merchant, change);
+                    folded.entry(event.key.merchant.clone()).or_default().fold(event)?;
                 }
             }
         }
+        let directory = Self::default();
+        folded.into_iter().for_each(|(id, known)| directory.learn(&id, known));
         Ok(directory)
     }
 
-    /// Takes what happened to a merchant in.
-    pub fn apply(&self, id: &MerchantId, event: MerchantEvent) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let merchant = Arc::make_mut(state.merchants.entry(id.clone()).or_default());
-        merchant.apply(event);
-        let merchant = merchant.clone();
-        for key in merchant.keys() {
-            let mut hash = [0; 32];
-            if hex::decode_to_slice(key.created.hash.as_bytes(), &mut hash).is_err() {
-                continue;
-            }
-            match key.standing {
-                KeyStanding::Active => {
-                    let roles = key.created.roles.clone();
-                    let caller = Caller { merchant: id.clone(), key: key.created.id.to_string(), roles };
-                    state.keys.insert(hash, Entry { caller, expires_at: key.created.expires_at });
-                }
-                KeyStanding::Revoked => {
-                    state.keys.remove(&hash);
-                }
-            }
+    /// Reads a merchant's stream again.
+    ///
+    /// # Errors
+    /// When the log cannot be read; what was known stays.
+    pub async fn refresh(&self, log: &dyn EventLog, id: &MerchantId) -> Result<(), LogError> {
+        let Some(stream) = log.find_streams(&[stream_of(id)]).await?.into_iter().flatten().next() else {
+            return Ok(());
+        };
+        let mut known = Known::default();
+        for event in &log.read_streams(&[stream]).await? {
+            known.fold(event)?;
         }
+        self.learn(id, known);
+        Ok(())
+    }
+
+    /// Takes a merchant's state in, with exactly the keys that it has, unless a later one is known.
+    fn learn(&self, id: &MerchantId, known: Known) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let State { merchants, keys, .. } = &mut *state;
+        if let Some(before) = merchants.get(id) {
+            if before.sequence > known.sequence {
+                return;
+            }
+            before.merchant.keys().iter().filter_map(stored_hash).for_each(|hash| drop(keys.remove(&hash)));
+        }
+        for key in known.merchant.keys().iter().filter(|key| key.standing == KeyStanding::Active) {
+            let Some(hash) = stored_hash(key) else { continue };
+            let roles = key.created.roles.clone();
+            let caller = Caller { merchant: id.clone(), key: key.created.id.to_string(), roles };
+            keys.insert(hash, Entry { caller, expires_at: key.created.expires_at });
+        }
+        merchants.insert(id.clone(), known);
     }
 
     /// Lets a token act as administrator and platform for a merchant, as long as the process lives.
@@ -112,11 +131,91 @@ impl Directory {
     /// A merchant, if it is registered.
     pub fn merchant(&self, id: &MerchantId) -> Option<Arc<Merchant>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.merchants.get(id).filter(|merchant| merchant.registered().is_some()).cloned()
+        let merchant = &state.merchants.get(id)?.merchant;
+        merchant.registered().is_some().then(|| Arc::clone(merchant))
     }
+}
+
+impl Known {
+    fn fold(&mut self, event: &RecordedEvent) -> Result<(), LogError> {
+        let change = serde_json::from_str(&event.payload).map_err(|error| LogError::Damaged(error.to_string()))?;
+        Arc::make_mut(&mut self.merchant).apply(change);
+        self.sequence = event.sequence;
+        Ok(())
+    }
+}
+
+/// The hash that a key is found by; `None` when it is none, so that the key counts nowhere.
+fn stored_hash(key: &Key) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(key.created.hash.as_bytes(), &mut hash).ok().map(|()| hash)
+}
+
+/// The one stream with what happened to a merchant.
+pub fn stream_of(id: &MerchantId) -> StreamKey {
+    StreamKey { merchant: id.clone(), aggregate_type: Merchant::TYPE.into(), aggregate_id: id.as_str().into() }
 }
 
 /// The hash a key is stored under.
 pub fn hash_of(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::merchant::{KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered};
+
+    use super::*;
+
+    fn known(id: &MerchantId, events: &[MerchantEvent]) -> (MerchantId, Known) {
+        let mut merchant = Merchant::default();
+        events.iter().for_each(|event| merchant.apply(event.clone()));
+        let sequence = events.iter().zip(1..).last().map_or(0, |(_, sequence)| sequence);
+        (id.clone(), Known { merchant: Arc::new(merchant), sequence })
+    }
+
+    fn history() -> [MerchantEvent; 4] {
+        let registered =
+            MerchantRegistered { name: "Shop".into(), time_zone: "Asia/Shanghai".into(), currency: "CNY".into() };
+        let created = |id: &str, token: &str| {
+            let (hash, roles) = (hex::encode(hash_of(token)).into(), vec![Role::Ingest]);
+            MerchantEvent::KeyCreated(KeyCreated { id: id.into(), name: id.into(), hash, roles, expires_at: None })
+        };
+        [
+            MerchantEvent::MerchantRegistered(registered),
+            created("one", "olk_one"),
+            created("two", "olk_two"),
+            MerchantEvent::KeyRevoked(KeyRevoked { id: "one".into() }),
+        ]
+    }
+
+    #[test]
+    fn what_is_known_does_not_give_way_to_what_was_read_before_it() {
+        let (directory, id) = (Directory::default(), "shop".parse().unwrap());
+        let callers = || ["olk_one", "olk_two"].map(|token| directory.caller(token, Timestamp::EARLIEST).is_some());
+        let learn = |events: &[MerchantEvent]| {
+            let (id, known) = known(&id, events);
+            directory.learn(&id, known);
+        };
+        let history = history();
+        learn(&history[..2]);
+        assert_eq!(callers(), [true, false]);
+        learn(&history);
+        assert_eq!(callers(), [false, true]);
+        learn(&history[..3]);
+        assert_eq!(callers(), [false, true], "a revoked key does not come back");
+        assert_eq!(directory.merchant(&id).unwrap().keys().len(), 2);
+    }
+
+    #[test]
+    fn a_merchants_keys_are_its_own() {
+        let directory = Directory::default();
+        let history = history();
+        let (shop, known_shop) = known(&"shop".parse().unwrap(), &history);
+        let (other, known_other) = known(&"other".parse().unwrap(), &history[..1]);
+        directory.learn(&shop, known_shop);
+        directory.learn(&other, known_other);
+        let caller = directory.caller("olk_two", Timestamp::EARLIEST).unwrap();
+        assert_eq!((caller.merchant, &*caller.key), (shop, "two"));
+    }
 }

@@ -3,6 +3,8 @@
 pub mod cli;
 pub mod clock;
 pub mod directory;
+#[cfg(test)]
+mod faulty_log;
 pub mod http;
 pub mod rulebooks;
 pub mod service;

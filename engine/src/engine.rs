@@ -1,6 +1,7 @@
 //! The handle that the rest of the process holds: finds the partition, prepares the work, waits for the durable answer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::ids::MerchantId;
 use domain::merchant::MerchantCommand;
@@ -25,6 +26,7 @@ pub struct Engine {
     partitions: u32,
     mailboxes: Vec<mpsc::Sender<Work>>,
     writers: Vec<JoinHandle<()>>,
+    at_work: Vec<Arc<AtomicBool>>,
     vault: Arc<Vault>,
 }
 
@@ -57,19 +59,22 @@ impl Engine {
     ) -> Result<Self, OpenError> {
         let partitions = log.partitions();
         let tools = Tools { log, vault: vault.clone(), clock, first_rulebook: Arc::new(first_rulebook) };
-        let (mut mailboxes, mut writers) = (vec![], vec![]);
+        let (mut mailboxes, mut writers, mut at_work) = (vec![], vec![], vec![]);
         for partition in 0..partitions {
             let writer = Writer::open(tools.clone(), partition).await?;
             let (mailbox, work) = mpsc::channel(MAILBOX_MAX);
             mailboxes.push(mailbox);
-            writers.push(tokio::spawn(writer.run(work)));
+            let is_at_work = Arc::new(AtomicBool::new(true));
+            at_work.push(is_at_work.clone());
+            writers.push(tokio::spawn(writer.run(work, is_at_work)));
         }
-        Ok(Self { partitions, mailboxes, writers, vault })
+        Ok(Self { partitions, mailboxes, writers, at_work, vault })
     }
 
     /// Whether every writer is at work.
     pub fn is_healthy(&self) -> bool {
-        self.writers.iter().all(|writer| !writer.is_finished())
+        let at_work = self.at_work.iter().all(|at_work| at_work.load(Ordering::Relaxed));
+        at_work && self.writers.iter().all(|writer| !writer.is_finished())
     }
 
     /// Work that waits, over all partitions.

@@ -4,6 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::rulebook::Rulebook;
@@ -83,12 +84,14 @@ impl Writer {
         Ok(Self { tools, numbers, memory, orders: Orders::new(), sealing, last_recorded_at })
     }
 
-    /// Works until the mailbox is closed and empty, or until another writer owns the partition.
+    /// Works until the mailbox is closed and empty, or until another writer owns the partition; `at_work` tells whether it
+    /// takes work or folds the log anew.
     ///
     /// After a failed commit or a panic it begins again from the log; work that was under way is answered as unknown.
-    pub(crate) async fn run(mut self, mut mailbox: mpsc::Receiver<Work>) {
+    pub(crate) async fn run(mut self, mut mailbox: mpsc::Receiver<Work>, at_work: Arc<AtomicBool>) {
         let (tools, partition) = (self.tools.clone(), self.numbers.partition);
         loop {
+            at_work.store(true, Ordering::Relaxed);
             match AssertUnwindSafe(self.work(&mut mailbox)).catch_unwind().await {
                 Ok(Ok(())) => return,
                 Ok(Err(LogError::Fenced { partition })) => {
@@ -100,6 +103,7 @@ impl Writer {
                 }
                 Err(_) => tracing::error!("writer panicked, folding the log anew"),
             }
+            at_work.store(false, Ordering::Relaxed);
             metrics::counter!("orderlight_writer_restarts_total").increment(1);
             match begin_again(&tools, partition, &mut mailbox).await {
                 Some(writer) => self = writer,

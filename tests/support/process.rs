@@ -99,6 +99,17 @@ impl Process {
         }
     }
 
+    /// Waits for a line of its standard error that says so.
+    pub(crate) fn told(&mut self, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while let Some(line) = self.stderr.next(until) {
+            if line.contains(text) {
+                return;
+            }
+        }
+        panic!("no line with {text:?}\nstderr:\n{}", self.stderr.seen);
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");

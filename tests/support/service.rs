@@ -1,7 +1,7 @@
 //! The service as a process, spoken to over HTTP.
 
 use std::cell::RefCell;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
@@ -158,6 +158,23 @@ impl Service {
         });
     }
 
+    /// Begins a stream of notices with one line, waits for its answer, and leaves it open.
+    pub(crate) fn open_stream(&self, line: &str) -> TcpStream {
+        let mut connection = TcpStream::connect(&self.address).expect("the service listens");
+        connection.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let head = format!(
+            "POST /v1/notices HTTP/1.1\r\nhost: shop\r\nauthorization: Bearer {TOKEN}\r\n\
+             content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
+        write!(connection, "{head}{:x}\r\n{line}\n\r\n", line.len() + 1).expect("the service reads");
+        let mut answers = BufReader::new(connection);
+        let mut seen = String::new();
+        while !seen.contains("\"ok\":true") {
+            assert!(answers.read_line(&mut seen).expect("the service answers") > 0, "no answer but\n{seen}");
+        }
+        answers.into_inner()
+    }
+
     /// Sends bytes as they are, and reads until the service closes the connection.
     pub(crate) fn raw(&self, request: &[u8]) -> String {
         let mut connection = TcpStream::connect(&self.address).expect("the service listens");
@@ -184,6 +201,11 @@ impl Service {
                 _ => return found,
             }
         }
+    }
+
+    /// The process alone, when nothing more is asked of the service.
+    pub(crate) fn into_process(self) -> Process {
+        self.process
     }
 
     /// Asks it to stop and waits until it has.

@@ -62,7 +62,10 @@ impl Keys {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let (Self::Create { of, .. } | Self::List { of } | Self::Revoke { of, .. }) = &self;
         let merchant = of.merchant.clone();
-        let store = of.store.open().await?;
+        let store = match &self {
+            Self::Create { .. } => of.store.open_or_create().await?,
+            Self::List { .. } | Self::Revoke { .. } => of.store.open().await?,
+        };
         let service = Service::start(&of.store.data, store, rulebook::first(None)?).await?;
         let done = self.act(&merchant, &service).await;
         service.stop().await;

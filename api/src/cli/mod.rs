@@ -6,6 +6,7 @@ mod projections;
 mod replay;
 mod rulebook;
 mod serve;
+mod stop;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,8 +58,14 @@ struct StoreArgs {
 }
 
 impl StoreArgs {
-    async fn open(&self) -> anyhow::Result<Store> {
+    /// The store, which is made when it is not there.
+    async fn open_or_create(&self) -> anyhow::Result<Store> {
         Store::open(&self.data, self.master_key.as_deref()).await
+    }
+
+    /// The store, which must be there: a mistyped directory is told and not filled.
+    async fn open(&self) -> anyhow::Result<Store> {
+        Store::open_existing(&self.data, self.master_key.as_deref()).await
     }
 }
 
@@ -67,7 +74,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
     let done = runtime().and_then(|runtime| {
-        runtime.block_on(async {
+        let done = runtime.block_on(async {
             match cli.command {
                 Command::Serve(serve) => serve.run().await,
                 Command::Import(import) => import.run().await,
@@ -76,7 +83,10 @@ pub fn main() -> ExitCode {
                 Command::Projections(projections) => projections.run().await,
                 Command::Keys(keys) => keys.run().await,
             }
-        })
+        });
+        // What a command left behind it does not wait for.
+        runtime.shutdown_background();
+        done
     });
     done.unwrap_or_else(|error| {
         eprintln!("orderlight: {error:#}");

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use projections::ReadModels;
+use projections::{ORDER_STATUS, REVIEW_QUEUE, ReadModels};
 
 use super::StoreArgs;
 use crate::service::READ_MODELS_FILE;
@@ -15,6 +15,7 @@ pub(super) enum Projections {
     /// Build read models again from the log, beside the ones that are there
     Rebuild {
         /// Which one; all when left out
+        #[arg(value_parser = [ORDER_STATUS, REVIEW_QUEUE])]
         name: Option<String>,
         #[command(flatten)]
         store: StoreArgs,

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Subcommand;
 
 use super::FAILED;
+use crate::service::{Store, default_merchant};
 
 /// Work with rulebook files
 #[derive(Subcommand)]
@@ -46,6 +47,20 @@ pub(super) fn first(file: Option<&Path>) -> anyhow::Result<domain::rulebook::Rul
         let faults: Vec<_> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
         anyhow::anyhow!("{} is no rulebook:{}", file.display(), faults.concat())
     })
+}
+
+/// Says so when the file that was given will not be used for the merchant that a new store starts with.
+pub(super) async fn tell_unused(file: Option<&Path>, store: &Store) -> anyhow::Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let merchant = default_merchant()?;
+    if store.has_merchant(&merchant).await.context("cannot read the merchants")? {
+        eprintln!(
+            "orderlight: the rulebook {} is not used for the merchant {merchant}, which has a live rulebook already; \
+             merchants registered from now on begin with it",
+            file.display()
+        );
+    }
+    Ok(())
 }
 
 fn bytes(file: &Path) -> anyhow::Result<Vec<u8>> {

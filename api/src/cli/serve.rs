@@ -1,14 +1,24 @@
 //! `orderlight serve`: the service on the embedded store.
+//!
+//! The first signal ends it when what is under way is answered, but after [`GRACE`] at the latest; a second one ends it at
+//! once. Nothing that was answered is lost either way: it was durable before.
 
+use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
+use super::stop::StopSignals;
 use super::{StoreArgs, rulebook};
 use crate::http::{App, router};
 use crate::service::Service;
@@ -29,35 +39,74 @@ pub(super) struct Serve {
     bootstrap_token: Option<String>,
 }
 
+/// How long requests that are under way may take once the service was asked to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long the store may take to close under requests that did not end.
+const CUT_OFF_MAX: Duration = Duration::from_secs(5);
+
+/// How serving ended.
+enum Ended {
+    /// With every request answered.
+    Whole,
+    /// With requests that took longer than [`GRACE`].
+    Late,
+    /// At once, as it was asked to.
+    AtOnce,
+}
+
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let first_rulebook = rulebook::first(self.rulebook.as_deref())?;
-        let store = self.store.open().await?;
+        let store = self.store.open_or_create().await?;
+        rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
         let service = Service::start(&self.store.data, store, first_rulebook).await?;
         let service = Arc::new(service);
         service.bootstrap(self.bootstrap_token.as_deref()).await?;
         let listener =
             TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("a listener has an address")?;
+        let signals = StopSignals::listen()?;
         println!("orderlight listens on http://{address}");
-        axum::serve(listener, router(App::new(service.clone())))
-            .with_graceful_shutdown(stop_signal())
-            .await
-            .context("the server failed")?;
-        match Arc::try_unwrap(service) {
-            Ok(service) => service.stop().await,
-            Err(_) => tracing::warn!("a request is still under way; the log is safe, the store is left as it is"),
+        match serve(listener, router(App::new(service.clone())), signals).await? {
+            Ended::Whole => stop(service).await,
+            Ended::Late => cut_off(&service).await,
+            Ended::AtOnce => {
+                tracing::warn!("stopped at once, requests were cut off; the log holds all that was answered");
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Ends when the process is asked to stop.
-pub(super) async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+/// Serves until the first signal, and from then on until what is under way has ended, though not for ever.
+async fn serve(listener: TcpListener, router: Router, mut signals: StopSignals) -> anyhow::Result<Ended> {
+    let (ask, asked) = oneshot::channel::<()>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move { drop(asked.await) });
+    let mut server = pin!(server.into_future());
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+        ended = &mut server => return ended.map(|()| Ended::Whole).context("the server failed"),
+        () = signals.next() => drop(ask),
     }
+    tracing::info!(
+        "stopping; requests that are under way have {} seconds, a second signal ends them at once",
+        GRACE.as_secs()
+    );
+    tokio::select! {
+        ended = &mut server => ended.map(|()| Ended::Whole).context("the server failed"),
+        () = signals.next() => Ok(Ended::AtOnce),
+        () = tokio::time::sleep(GRACE) => Ok(Ended::Late),
+    }
+}
+
+async fn stop(service: Arc<Service>) {
+    match Arc::try_unwrap(service) {
+        Ok(service) => service.stop().await,
+        // A command goes on when its caller hangs up.
+        Err(service) => cut_off(&service).await,
+    }
+}
+
+async fn cut_off(service: &Service) {
+    let closed = timeout(CUT_OFF_MAX, service.cut_off()).await.is_ok();
+    tracing::warn!(closed, "stopped, requests were cut off; the log holds all that was answered");
 }

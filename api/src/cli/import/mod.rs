@@ -1,0 +1,96 @@
+//! `orderlight import FILE`: notices from a file into the embedded store.
+//!
+//! A second import of the same file finds its delivery keys and stores nothing again, so an import that was cut short is
+//! simply repeated.
+
+mod lines;
+mod submit;
+mod summary;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+use domain::ids::MerchantId;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+
+use self::lines::{Line, read_lines};
+use self::submit::Submission;
+use super::stop::StopSignals;
+use super::{FAILED, StoreArgs, rulebook};
+use crate::service::{DEFAULT_MERCHANT, Service};
+
+/// How long the read models may take to follow after the last line.
+const FOLLOW_MAX: Duration = Duration::from_secs(600);
+
+/// Import notices from an NDJSON file, plain or gzip
+#[derive(Args)]
+pub(super) struct Import {
+    /// The file, one notice a line, as for POST /v1/notices
+    file: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The merchant whose notices these are
+    #[arg(long, default_value = DEFAULT_MERCHANT, env = "ORDERLIGHT_MERCHANT")]
+    merchant: MerchantId,
+    /// Rulebook file that merchants registered from now on start with, in place of the preset growth
+    #[arg(long, value_name = "FILE", env = "ORDERLIGHT_RULEBOOK")]
+    rulebook: Option<PathBuf>,
+}
+
+impl Import {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let first_rulebook = rulebook::first(self.rulebook.as_deref())?;
+        let bytes =
+            std::fs::metadata(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?.len();
+        let lines = read_lines(&self.file)?;
+        let store = self.store.open_or_create().await?;
+        rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
+        let service = Service::start(&self.store.data, store, first_rulebook).await?;
+        let progress = progress_bar(bytes);
+        let started = Instant::now();
+        let mut submission = Submission::new(&service, &self.merchant, progress.clone())?;
+        let stopped = submit_all(lines, StopSignals::listen()?, &progress, &mut submission).await;
+        let summary = submission.finish().await;
+        let elapsed = started.elapsed();
+        let lag = Instant::now();
+        let followed = service.follow(FOLLOW_MAX).await;
+        let lag = lag.elapsed();
+        progress.finish_and_clear();
+        summary.print(elapsed, followed.then_some(lag));
+        service.stop().await;
+        if stopped {
+            eprintln!("orderlight: stopped before the end of the file; import it again to go on");
+        }
+        Ok(if stopped || summary.refused > 0 || !followed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+    }
+}
+
+/// Puts every line to the engine, in order; true when it was asked to stop.
+async fn submit_all(
+    mut lines: mpsc::Receiver<Line>,
+    mut signals: StopSignals,
+    progress: &ProgressBar,
+    submission: &mut Submission<'_>,
+) -> bool {
+    loop {
+        let line = tokio::select! {
+            biased;
+            () = signals.next() => return true,
+            line = lines.recv() => line,
+        };
+        let Some(line) = line else { return false };
+        progress.set_position(line.read_bytes);
+        submission.take(line).await;
+    }
+}
+
+fn progress_bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    let style =
+        ProgressStyle::with_template("{bar:40} {percent:>3} %  {bytes}/{total_bytes}  {elapsed} (left {eta})  {msg}");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

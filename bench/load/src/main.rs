@@ -1,0 +1,134 @@
+//! The load generator: sends orders over HTTP from this machine and tells how many were answered and how fast, or writes
+//! the same orders to a file.
+//!
+//! It shares its processors with the service that it measures, so it is built to be cheap: one thread, bodies made before
+//! the clock starts, answers read to their end but not looked into beyond their status.
+
+mod connection;
+mod figures;
+mod lag;
+mod order;
+mod run;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use connection::Target;
+use order::{Form, Orders};
+use run::{Pace, Run};
+
+/// The most orders of one run: their bodies are held in memory.
+const ORDERS_MAX: u64 = 2_000_000;
+
+/// Sends orders to Orderlight or to a peer, or writes them to a file.
+#[derive(Parser)]
+#[command(name = "load")]
+struct Cli {
+    #[command(subcommand)]
+    mode: Mode,
+}
+
+#[derive(Subcommand)]
+enum Mode {
+    /// Each connection sends its next order when the last one is answered
+    Closed {
+        #[command(flatten)]
+        to: To,
+        /// For how long
+        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+        /// Ends early after this many orders
+        #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(1..=ORDERS_MAX))]
+        orders_max: u64,
+    },
+    /// Orders are due at fixed times, and their latency counts from there, however late they are sent
+    Rate {
+        #[command(flatten)]
+        to: To,
+        /// For how long
+        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
+        seconds: u64,
+        /// Orders due in a second
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        per_second: u64,
+    },
+    /// Writes orders as a file for `orderlight import`
+    Generate {
+        /// The file to write
+        file: PathBuf,
+        /// How many
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=ORDERS_MAX))]
+        orders: u64,
+    },
+}
+
+/// Where to, and over how many connections.
+#[derive(Args)]
+struct To {
+    /// Address of the service
+    #[arg(long)]
+    address: SocketAddr,
+    /// Whose interface it has
+    #[arg(long, value_enum, default_value_t = Form::Orderlight)]
+    form: Form,
+    /// Its bearer token, if it asks for one
+    #[arg(long, env = "LOAD_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Connections, each with one order under way at a time
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    connections: u16,
+    /// Also watch at GET /metrics how far the read models are behind
+    #[arg(long)]
+    watch_lag: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<ExitCode> {
+    match Cli::parse().mode {
+        Mode::Closed { to, seconds, orders_max } => {
+            send(to, Pace::Closed { duration: Duration::from_secs(seconds) }, orders_max).await
+        }
+        Mode::Rate { to, seconds, per_second } => {
+            let orders = per_second * seconds;
+            anyhow::ensure!(orders <= ORDERS_MAX, "more than {ORDERS_MAX} orders");
+            send(to, Pace::Fixed { per_second }, orders).await
+        }
+        Mode::Generate { file, orders } => generate(&file, orders).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Sends orders and prints what came of it; a failure when any of them was not answered as it should be.
+async fn send(to: To, pace: Pace, orders: u64) -> anyhow::Result<ExitCode> {
+    let target = Target::new(to.address, to.form, to.token.as_deref())?;
+    let bodies = Orders::ending_now(orders)?.bodies(to.form)?;
+    let run = Run { target: target.clone(), bodies, connections: to.connections, pace };
+    let figures = if to.watch_lag {
+        let watch = lag::Watch::start(target);
+        let figures = run.go().await?;
+        println!("{figures}");
+        println!("{}", watch.finish().await?);
+        figures
+    } else {
+        let figures = run.go().await?;
+        println!("{figures}");
+        figures
+    };
+    Ok(if figures.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn generate(path: &std::path::Path, orders: u64) -> anyhow::Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut file = BufWriter::new(file);
+    for body in Orders::ending_now(orders)?.bodies(Form::Notice)? {
+        file.write_all(&body)?;
+        file.write_all(b"\n")?;
+    }
+    file.flush().context("cannot write the file")
+}
