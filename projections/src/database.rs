@@ -56,7 +56,7 @@ impl Database {
             .busy_timeout(Duration::from_secs(10))
             .pragma("temp_store", "memory");
         let for_writing =
-            options.clone().create_if_missing(true).pragma("cache_size", "-65536").pragma("wal_autocheckpoint", "8000");
+            options.clone().create_if_missing(true).pragma("cache_size", "-65536").pragma("wal_autocheckpoint", "1000");
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(for_writing).await?;
         sqlx::raw_sql(SCHEMA).execute(&writer).await?;
         let readers = SqlitePoolOptions::new()

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::change::{Envelope, OrderChange, PoisonEvent, read_change};
 
 /// Events folded and committed in one transaction.
-pub(crate) const PAGE_EVENTS_MAX: u32 = 1_000;
+pub(crate) const PAGE_EVENTS_MAX: u32 = 4_000;
 /// Pages kept per partition, for projections that are a little behind each other.
 const PAGES_KEPT: usize = 4;
 
