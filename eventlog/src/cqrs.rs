@@ -180,7 +180,7 @@ fn envelope<A: Aggregate>(event: &RecordedEvent) -> Result<EventEnvelope<A>, Agg
 
 fn failed<E: std::error::Error>(error: LogError) -> AggregateError<E> {
     match error {
-        LogError::Conflict(_) | LogError::Fenced { .. } => AggregateError::AggregateConflict,
+        LogError::Conflict(_) | LogError::Fenced { .. } | LogError::Owned { .. } => AggregateError::AggregateConflict,
         LogError::Store(_) => AggregateError::DatabaseConnectionError(error.into()),
         LogError::Damaged(_) => AggregateError::DeserializationError(error.into()),
     }

@@ -174,6 +174,9 @@ pub struct Acquired {
     pub last_subject_key: u64,
 }
 
+/// What a back end says of a failure.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why the log refused. One variant per decision the caller can make.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -183,15 +186,27 @@ pub enum LogError {
         /// Which.
         partition: u32,
     },
+    /// Another process owns the partition and lives; ask it, or come again when it has gone.
+    #[error("another process owns partition {partition}")]
+    Owned {
+        /// Which.
+        partition: u32,
+    },
     /// A uniqueness the batch relied on does not hold; the writer's memory is wrong and must be refolded.
     #[error("batch conflicts with the log")]
-    Conflict(#[source] sqlx::Error),
+    Conflict(#[source] Cause),
     /// The store cannot be reached or cannot write now; whether the batch was committed is unknown.
     #[error("event store failed")]
-    Store(#[from] sqlx::Error),
+    Store(#[source] Cause),
     /// A stored row is not what was written.
     #[error("event store holds a damaged row: {0}")]
     Damaged(String),
+}
+
+impl From<sqlx::Error> for LogError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 /// The append-only log with what is committed beside it. Reads see every commit that was answered before them.

@@ -210,7 +210,9 @@ impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Damaged(_) => Self::internal(&error),
-            LogError::Store(_) | LogError::Fenced { .. } | LogError::Conflict(_) => Self::unreadable_now(&error),
+            LogError::Store(_) | LogError::Fenced { .. } | LogError::Owned { .. } | LogError::Conflict(_) => {
+                Self::unreadable_now(&error)
+            }
         }
     }
 }

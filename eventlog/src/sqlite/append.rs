@@ -195,11 +195,11 @@ fn bind_event(insert: Insert, (position, event): (Position, NewEvent)) -> Insert
 /// A row that another one already stands for, or that points to nothing: the writer's memory is wrong, the store is well.
 pub(super) fn refused(error: sqlx::Error) -> LogError {
     match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
-        Some(ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation) => LogError::Conflict(error),
-        _ => LogError::Store(error),
+        Some(ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation) => LogError::Conflict(error.into()),
+        _ => error.into(),
     }
 }
 
 fn conflict(reason: String) -> LogError {
-    LogError::Conflict(sqlx::Error::Protocol(reason))
+    LogError::Conflict(reason.into())
 }

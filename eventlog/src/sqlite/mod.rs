@@ -98,10 +98,7 @@ impl SqliteLog {
             .test_before_acquire(false)
             .connect_with(settings::reader(path))
             .await?;
-        let head = read::head(&readers, PARTITION).await.map_err(|error| match error {
-            LogError::Store(error) => OpenError::Store(error),
-            error => OpenError::Damaged(error),
-        })?;
+        let head = read::head(&readers, PARTITION).await.map_err(OpenError::Damaged)?;
         Ok(Self { writer: Arc::new(Writer::new(lock, options, connection, watch::Sender::new(head))), readers })
     }
 }
@@ -118,7 +115,7 @@ fn check_partition(partition: u32) -> Result<(), LogError> {
         Ok(())
     } else {
         let refusal = format!("partition {partition} is not there: an embedded log has partition {PARTITION} alone");
-        Err(LogError::Store(sqlx::Error::InvalidArgument(refusal)))
+        Err(LogError::Store(refusal.into()))
     }
 }
 

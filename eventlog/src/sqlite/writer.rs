@@ -86,7 +86,7 @@ impl Writer {
             Place::Empty => self.connect().await?,
             Place::Closed => {
                 *place = Place::Closed;
-                return Err(LogError::Store(sqlx::Error::PoolClosed));
+                return Err(sqlx::Error::PoolClosed.into());
             }
         };
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
@@ -97,8 +97,8 @@ impl Writer {
         let mut connection = SqliteConnection::connect_with(&self.options).await?;
         match settings::verify(&mut connection).await {
             Ok(()) => Ok(connection),
-            Err(OpenError::Store(error)) => Err(LogError::Store(error)),
-            Err(error) => Err(LogError::Store(sqlx::Error::Configuration(error.into()))),
+            Err(OpenError::Store(error)) => Err(error.into()),
+            Err(error) => Err(LogError::Store(error.into())),
         }
     }
 
@@ -144,6 +144,6 @@ async fn to_the_end<T: Send + 'static>(
     match tokio::spawn(work).await {
         Ok(result) => result,
         // The runtime is going down, or the work panicked; the connection it had is gone, and its transaction with it.
-        Err(_) => Err(LogError::Store(sqlx::Error::WorkerCrashed)),
+        Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
     }
 }
