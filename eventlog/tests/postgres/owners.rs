@@ -1,7 +1,7 @@
 //! Several processes with the same log: who owns what, and what becomes of an owner that is gone or only seems to be.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use eventlog::postgres::PostgresLog;
@@ -165,41 +165,48 @@ async fn an_owner_whose_session_was_ended_finds_out_and_begins_again() {
 
 /// Another process, with a log of its own to write to. It opens the database named in its environment, takes a partition, says
 /// so, and appends when it is told to.
-struct Other(Child);
+struct Other {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
 
 const OTHER: &str = "ORDERLIGHT_TEST_OTHER_PROCESS";
 
 impl Other {
     async fn owning_partition_five(database: &Database) -> Self {
-        let child = Command::new(std::env::current_exe().unwrap())
+        let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "owners::other_process", "--nocapture"])
             .env(OTHER, database.url())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut other = Self(child);
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let mut other = Self { process, output };
         assert_eq!(other.says(), "owner");
         other
     }
 
     /// What it says next, leaving out what its test runner says.
     fn says(&mut self) -> String {
-        let lines = BufReader::new(self.0.stdout.as_mut().unwrap()).lines();
-        let mut said =
-            lines.map_while(Result::ok).filter_map(|line| line.split_once("other: ").map(|(_, said)| said.to_owned()));
-        said.next().unwrap()
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "it ended without a word");
+            if let Some((_, said)) = line.trim_end().split_once("other: ") {
+                return said.to_owned();
+            }
+        }
     }
 
     fn signal(&self, signal: &str) {
-        assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap().success());
     }
 }
 
 impl Drop for Other {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -248,7 +255,7 @@ async fn a_process_that_is_paused_is_evicted_and_writes_nothing_when_it_goes_on(
     assert!(paused.elapsed() < Duration::from_secs(6), "{:?}", paused.elapsed());
 
     other.signal("-CONT");
-    other.0.stdin.as_mut().unwrap().write_all(b"append\n").unwrap();
+    other.process.stdin.as_mut().unwrap().write_all(b"append\n").unwrap();
     let said = other.says();
     assert!(said == "fenced" || said.starts_with("failed"), "{said}");
     assert_eq!(other.says(), "owned");

@@ -168,7 +168,7 @@ async fn a_database_that_would_weaken_sessions_does_not_weaken_ours() {
 }
 
 #[tokio::test]
-async fn an_address_of_something_else_is_not_understood() {
-    let refused = PostgresLog::open("sqlite://log.sqlite", None).await;
+async fn what_is_no_address_is_not_understood() {
+    let refused = PostgresLog::open("log.sqlite", None).await;
     assert!(matches!(refused, Err(OpenError::Address(_))), "{refused:?}");
 }
