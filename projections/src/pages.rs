@@ -92,7 +92,7 @@ impl Pages {
     }
 }
 
-fn decode(after: &Mark, events: &[RecordedEvent]) -> Page {
+fn decode(after: &Mark, events: &[Arc<RecordedEvent>]) -> Page {
     let mut page = Page {
         after: after.position,
         changes: Vec::with_capacity(events.len()),
