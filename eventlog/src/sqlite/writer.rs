@@ -127,15 +127,12 @@ impl Thread {
                 }
                 Task::Append { batch, reply } => {
                     let appended = self.transact(|connection| append::append(connection, &batch));
-                    let head = appended.as_ref().ok().copied();
-                    self.tail.fall_behind();
-                    drop(lock);
-                    drop(reply.send(appended.map(drop)));
-                    // Whoever waits for the answer comes before whoever follows the log.
-                    if let Some(head) = head {
+                    let appended = appended.map(|head| {
                         self.tail.remember(batch);
                         self.announce(head);
-                    }
+                    });
+                    drop(lock);
+                    drop(reply.send(appended));
                     if let Some(connection) = &self.connection {
                         self.checkpointer.after_commit(connection);
                     }
