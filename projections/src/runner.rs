@@ -211,6 +211,7 @@ impl Runner {
             Page::read(&*self.log, partition, end.position, read_ahead).await.ok().flatten()
         };
         let (saved, ahead) = tokio::join!(self.store.save(turn), ahead);
+        tracing::debug!(partition, position = end.position, ?models, "page folded");
         Ok(Turned { saved: saved?, end: Some(end), poisoned, ahead, is_full })
     }
 
