@@ -1,0 +1,81 @@
+//! The stores that are measured: where they are, and how they are opened as the service opens them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use eventlog::EventLog;
+use eventlog::sqlite::SqliteLog;
+use eventlog::vault::Vault;
+use projections::ReadModels;
+use tempfile::TempDir;
+
+/// Which back end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Kind {
+    /// The embedded store
+    Sqlite,
+}
+
+/// Which store.
+#[derive(Args)]
+pub(crate) struct StoreArgs {
+    #[arg(long, value_enum, default_value_t = Kind::Sqlite)]
+    store: Kind,
+    /// Directory of the store, which may hold orders already; without it a new one that is removed at the end
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+/// A store's directory, and whether it goes with this value.
+enum Place {
+    Kept(PathBuf),
+    Temporary(TempDir),
+}
+
+/// A store, open.
+pub(crate) struct Store {
+    pub(crate) log: Arc<dyn EventLog>,
+    place: Place,
+}
+
+impl StoreArgs {
+    /// Opens it, or makes it.
+    pub(crate) async fn open(self) -> anyhow::Result<Store> {
+        let place = match self.data {
+            Some(directory) => Place::Kept(directory),
+            None => Place::Temporary(tempfile::tempdir().context("cannot make a directory")?),
+        };
+        std::fs::create_dir_all(place.path()).context("cannot make the directory")?;
+        let log: Arc<dyn EventLog> = match self.store {
+            Kind::Sqlite => {
+                let log = SqliteLog::open(&place.path().join("log.sqlite")).await;
+                Arc::new(log.context("cannot open the log")?)
+            }
+        };
+        Ok(Store { log, place })
+    }
+}
+
+impl Store {
+    /// The read models beside it.
+    pub(crate) async fn read_models(&self) -> anyhow::Result<ReadModels> {
+        let file = self.place.path().join("read.sqlite");
+        ReadModels::open(&file, self.log.clone()).await.context("cannot open the read models")
+    }
+
+    /// Its vault.
+    pub(crate) fn vault(&self) -> anyhow::Result<Vault> {
+        Vault::open_or_create(&self.place.path().join("master.key")).context("cannot open the master key")
+    }
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(directory) => directory.path(),
+        }
+    }
+}
