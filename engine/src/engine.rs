@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::work::{
-    Delivery, MerchantReceipt, MerchantWork, NoticeWork, Origin, Personal, Receipt, Refusal, Work, WorkContent,
+    Delivery, MerchantReceipt, MerchantWork, Message, NoticeWork, Origin, Personal, Receipt, Refusal, Work, WorkContent,
 };
 use crate::writer::{Clock, OpenError, Tools, Writer};
 
@@ -160,7 +160,8 @@ impl Engine {
                 WorkContent::Status { source: source.unwrap_or_else(|| origin.source.clone()).into(), status }
             }
         };
-        NoticeWork { merchant: merchant.clone(), origin, order, occurred_at, message_id, delivery, content, reply }
+        let message = Message { merchant: merchant.clone(), origin, order, occurred_at, message_id, delivery };
+        NoticeWork { message, content, reply }
     }
 }
 

@@ -10,6 +10,7 @@ mod memory;
 mod merchants;
 mod notices;
 mod orders;
+mod pipeline;
 mod replay;
 mod sealing;
 pub mod windows;

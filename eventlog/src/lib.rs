@@ -177,6 +177,30 @@ pub struct Acquired {
 /// What a back end says of a failure.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
+/// What a writer asks before it decides a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Streams by name.
+    pub streams: Vec<StreamKey>,
+    /// Deliveries by key.
+    pub deliveries: Vec<DeliveryKey>,
+    /// Subject keys by merchant and subject.
+    pub subjects: Vec<(MerchantId, Token)>,
+}
+
+/// The answer to [`Wanted`]: each list in the order asked for, with `None` for what is not there.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The ids of the streams.
+    pub streams: Vec<Option<StreamId>>,
+    /// All events of the streams that are there, ordered by stream and sequence.
+    pub events: Vec<RecordedEvent>,
+    /// The deliveries.
+    pub deliveries: Vec<Option<NewDelivery>>,
+    /// The subject keys.
+    pub subject_keys: Vec<Option<SubjectKey>>,
+}
+
 /// Why the log refused. One variant per decision the caller can make.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -250,6 +274,18 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Subject keys, `None` for those that are not there; in the order asked for.
     async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError>;
+
+    /// All that a batch needs, in one look.
+    async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        let (streams, deliveries, subject_keys) = tokio::try_join!(
+            self.find_streams(&wanted.streams),
+            self.find_deliveries(&wanted.deliveries),
+            self.find_subject_keys(&wanted.subjects),
+        )?;
+        let known: Vec<StreamId> = streams.iter().copied().flatten().collect();
+        let events = if known.is_empty() { vec![] } else { self.read_streams(&known).await? };
+        Ok(Found { streams, events, deliveries, subject_keys })
+    }
 
     /// The subject key with the lowest id, `None` while there is none: what a master key can be tried on.
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError>;
