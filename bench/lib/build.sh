@@ -10,7 +10,7 @@ build() {
     (
       cd "$here" || exit
       cargo build --release --locked -p load -p inside
-      cargo build --release --locked -p rivals --bin mire-postgres --bin umadb
+      cargo build --release --locked -p rivals --features postgres --bin mire-postgres --bin umadb
       # mire is compiled for one store or the other.
       cargo build --release --locked -p rivals --features embedded --bin mire-sqlite
       cargo build --release --locked --manifest-path peer/Cargo.toml --target-dir target

@@ -10,7 +10,7 @@ measure_limits() {
     for size in "${batch_sizes[@]}"; do
       for numbers in "${number_orders[@]}"; do
         local batches=(--batch "$size" --numbers "$numbers" --orders "$batched")
-        figure "$work/limits/sqlite.raw.$size.$numbers" "$inside" raw "${batches[@]}"
+        figure "$work/limits/sqlite.raw.$size.$numbers" "$inside" raw-sqlite "${batches[@]}"
         figure "$work/limits/sqlite.writer.$size.$numbers" "$inside" writer "${batches[@]}"
         [[ $(inside_stores) != *postgres* ]] || postgres_limits "$size.$numbers" "${batches[@]}"
       done
@@ -22,7 +22,8 @@ postgres_limits() { # postgres_limits NAME ARGUMENTS...
   local way
   for way in unnest copy; do
     make_database
-    figure "$work/limits/postgres.$way.$1" "$inside" raw-postgres --database-url "$fresh" --way "$way" "${@:2}"
+    figure "$work/limits/postgres.$way.$1" "$inside" raw-postgres --database-url "$fresh" \
+      --schema "$root/migrations/postgres/log/0001_log.sql" --way "$way" "${@:2}"
     drop_database
   done
   make_database

@@ -77,7 +77,12 @@ impl EngineLoop {
         // A watch that has failed no longer listens; it is asked why right below.
         let _ = stop.send(());
         let looks = watch.await??;
-        println!("{figures} {} level_ms={} opened_ms={}", Lag::of(looks.values()), ended.elapsed().as_millis(), opened_in.as_millis());
+        println!(
+            "{figures} {} level_ms={} opened_ms={}",
+            Lag::of(looks.values()),
+            ended.elapsed().as_millis(),
+            opened_in.as_millis()
+        );
 
         Arc::into_inner(engine).context("a client still holds the engine")?.close().await;
         models.stop().await;

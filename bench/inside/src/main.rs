@@ -1,6 +1,7 @@
 //! Orderlight without HTTP: its engine, its writer alone, and next to that the bare loop that inserts the same rows.
 
 mod engine_loop;
+mod raw_postgres;
 mod raw_sqlite;
 mod rows;
 mod store;
@@ -27,8 +28,10 @@ enum Mode {
     Engine(engine_loop::EngineLoop),
     /// Ready batches through the writer of the log alone
     Writer(writer_loop::WriterLoop),
-    /// The rows of those batches through prepared statements on one connection, and nothing else
-    Raw(raw_sqlite::RawLoop),
+    /// The rows of those batches straight into SQLite on one connection, and nothing else
+    RawSqlite(raw_sqlite::RawSqlite),
+    /// The same on Postgres
+    RawPostgres(raw_postgres::RawPostgres),
 }
 
 #[tokio::main]
@@ -36,6 +39,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().mode {
         Mode::Engine(engine) => engine.run().await,
         Mode::Writer(writer) => writer.run().await,
-        Mode::Raw(raw) => raw.run(),
+        Mode::RawSqlite(raw) => raw.run(),
+        Mode::RawPostgres(raw) => raw.run().await,
     }
 }

@@ -23,14 +23,14 @@ const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PR
 /// Statements that stay prepared.
 const STATEMENTS_MAX: usize = 16;
 
-/// The bare loop.
+/// The bare loop on SQLite.
 #[derive(Args)]
-pub(crate) struct RawLoop {
+pub(crate) struct RawSqlite {
     #[command(flatten)]
     batches: Batches,
 }
 
-impl RawLoop {
+impl RawSqlite {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let directory = tempfile::tempdir().context("cannot make a directory")?;
         let mut connection = open(&directory.path().join("log.sqlite"))?;
@@ -64,12 +64,7 @@ fn insert(transaction: &Transaction<'_>, batch: &Batch) -> anyhow::Result<()> {
     let mut insert = transaction
         .prepare_cached("INSERT INTO streams (id, merchant, aggregate_type, aggregate_id) VALUES (?, ?, ?, ?)")?;
     for (id, key) in &batch.streams {
-        insert.execute(params![
-            id.cast_signed(),
-            key.merchant.as_str(),
-            &*key.aggregate_type,
-            &*key.aggregate_id
-        ])?;
+        insert.execute(params![id.cast_signed(), key.merchant.as_str(), &*key.aggregate_type, &*key.aggregate_id])?;
     }
     insert_events(transaction, batch)?;
     let mut insert =
@@ -84,7 +79,8 @@ fn insert(transaction: &Transaction<'_>, batch: &Batch) -> anyhow::Result<()> {
         let subject = key.subject.as_bytes().as_slice();
         insert.execute(params![key.id.cast_signed(), key.merchant.as_str(), subject, &*key.wrapped])?;
     }
-    let mut insert = transaction.prepare_cached("INSERT INTO vault (position, subject_key, sealed) VALUES (?, ?, ?)")?;
+    let mut insert =
+        transaction.prepare_cached("INSERT INTO vault (position, subject_key, sealed) VALUES (?, ?, ?)")?;
     for row in &batch.vault_rows {
         insert.execute(params![row.position.cast_signed(), row.subject_key.cast_signed(), &*row.sealed])?;
     }

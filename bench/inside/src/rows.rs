@@ -43,7 +43,8 @@ impl Batches {
     /// The batches, following on what a partition holds.
     pub(crate) fn make(self, partition: u32, acquired: &Acquired) -> anyhow::Result<Vec<Batch>> {
         let maker = Maker { merchant: "default".parse().context("a merchant")?, partition, numbers: self.numbers };
-        let batches = (0..self.orders / self.batch).map(|number| maker.batch(acquired, number * self.batch, self.batch));
+        let batches =
+            (0..self.orders / self.batch).map(|number| maker.batch(acquired, number * self.batch, self.batch));
         Ok(batches.collect())
     }
 
@@ -92,7 +93,12 @@ impl Maker {
         };
         batch.streams.push((stream, key));
         batch.events.extend(EVENTS.into_iter().zip(1..).map(|(event, sequence)| new_event(stream, sequence, event)));
-        batch.deliveries.push(NewDelivery { key: DeliveryKey(digest(order, 1)), body: digest(order, 2), stream, sequence: 3 });
+        batch.deliveries.push(NewDelivery {
+            key: DeliveryKey(digest(order, 1)),
+            body: digest(order, 2),
+            stream,
+            sequence: 3,
+        });
         let known = order / 2 + 1;
         let is_new = order.is_multiple_of(2);
         if is_new {
@@ -175,7 +181,8 @@ mod tests {
             for (event, (_, payload, metadata)) in events.zip(EVENTS.into_iter().cycle()) {
                 assert_eq!((event.payload.len(), event.metadata.len()), (payload, metadata));
             }
-            let ids: BTreeSet<_> = batches.iter().flat_map(|batch| &batch.streams).map(|(_, key)| &key.aggregate_id).collect();
+            let ids: BTreeSet<_> =
+                batches.iter().flat_map(|batch| &batch.streams).map(|(_, key)| &key.aggregate_id).collect();
             assert_eq!(ids.len(), 6_400);
         }
     }

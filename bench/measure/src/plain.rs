@@ -35,10 +35,7 @@ fn plain_order(number: u64) -> PlainOrder {
         token(7, 6),
     );
     let released = r#"{"cause":"clean","actor":null,"reason_code":null,"note":null}"#.to_owned();
-    PlainOrder {
-        id: format!("{number:012}"),
-        events: [("Placed", placed), ("Scored", scored), ("Released", released)],
-    }
+    PlainOrder { id: format!("{number:012}"), events: [("Placed", placed), ("Scored", scored), ("Released", released)] }
 }
 
 /// Thirty-two digits that look like a keyed digest.

@@ -129,9 +129,13 @@ pub(crate) async fn on_sqlite(closed: Loop) -> anyhow::Result<ExitCode> {
 }
 
 fn orders(count: u64) -> anyhow::Result<Vec<(String, [BareEvent; 3])>> {
-    let event = |(name, payload): (&'static str, String)| anyhow::Ok(BareEvent { name, payload: serde_json::from_str(&payload)? });
+    let event = |(name, payload): (&'static str, String)| {
+        anyhow::Ok(BareEvent { name, payload: serde_json::from_str(&payload)? })
+    };
     plain_orders(count)
         .into_iter()
-        .map(|PlainOrder { id, events: [placed, scored, released] }| Ok((id, [event(placed)?, event(scored)?, event(released)?])))
+        .map(|PlainOrder { id, events: [placed, scored, released] }| {
+            Ok((id, [event(placed)?, event(scored)?, event(released)?]))
+        })
         .collect()
 }

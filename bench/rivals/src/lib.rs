@@ -1,6 +1,7 @@
 //! Other event stores in Rust, each doing the same work: an order is a new stream with three events, stored atomically and
 //! only if the stream is new, with the store's own durability on. No view, no scoring.
 
+#[cfg(any(feature = "postgres", feature = "embedded"))]
 pub mod mire_order;
 
 use std::process::ExitCode;
