@@ -23,6 +23,9 @@ latency_head() {
   echo "|---|---|---|---|---|---|"
 }
 
+# How many clients, in words.
+clients_told() { if (($1 == 1)); then echo "one client"; else echo "$1 clients"; fi; }
+
 # One aim: said where it belongs, and kept for the table at the top.
 aim() { # aim WHAT FOUND at-least|at-most|under LIMIT [UNIT]
   local verdict

@@ -40,8 +40,8 @@ Each side's framework is called directly. Orderlight's read models follow.
 
 $(latency_head)
 $(for many in $clients 1; do
-  latency_row "peer (postgres-es, one view), $many clients" "inside/peer.$many"
-  for store in $(inside_stores); do latency_row "Orderlight, $store, $many clients" "inside/$store.$many"; done
+  latency_row "peer (postgres-es, one view), $(clients_told "$many")" "inside/peer.$many"
+  for store in $(inside_stores); do latency_row "Orderlight, $store, $(clients_told "$many")" "inside/$store.$many"; done
 done)
 
 $(for store in $(inside_stores); do inside_aims "$store"; done)

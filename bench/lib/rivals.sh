@@ -47,7 +47,7 @@ screening, no delivery key, no sealed data. The client's work counts.
 
 $(latency_head)
 $(for many in $clients 1; do for ((i = 0; i < ${#rival_files[@]}; i++)); do
-  [[ ! -f $work/rivals/${rival_files[i]}.$many ]] || latency_row "${rival_names[i]}, $many clients" "rivals/${rival_files[i]}.$many"
+  [[ ! -f $work/rivals/${rival_files[i]}.$many ]] || latency_row "${rival_names[i]}, $(clients_told "$many")" "rivals/${rival_files[i]}.$many"
 done; done)
 END
   [[ -n $umadb ]] || echo -e "\nUmaDB's server could not be installed on this machine: $(tail -1 "$work/umadb.log")"

@@ -60,9 +60,9 @@ END
   windows_aims
 }
 
-# The first number before a unit in an example's text, of the first line that has a word.
-told_by() { # told_by EXAMPLE WORD UNIT
-  median_text "$1" | grep -F -- "$2" | sed -nE "s#(^|.*[^0-9.])([0-9.]+) $3.*#\2#p" | head -1
+# The first number before a unit in an example's text.
+told_by() { # told_by EXAMPLE UNIT
+  median_text "$1" | sed -nE "s#(^|.*[^0-9.])([0-9.]+) $2.*#\2#p" | head -1
 }
 
 windows_aims() {
@@ -77,14 +77,13 @@ windows_aims() {
         if (worst) printf "%.2f", worst }')
     [[ -z $found ]] || aim "a hot key's cost over that of a key with ten entries, worst case" "$found" at-most 2
   fi
-  aim_of screening_rate "" "orders/s" "screening, 30 rules and 20 windowed features, one thread" 150000
-  aim_of replay_rate "" "decisions/s" "replay of decisions" 100000
-  aim_of projection_rate "order_status" "events/s" "order_status from the log, sqlite" 100000
+  aim_of screening_rate "orders/s" "screening, 30 rules and 20 windowed features, one thread" 150000
+  aim_of replay_rate "decisions/s" "replay of decisions" 100000
 }
 
-aim_of() { # aim_of EXAMPLE WORD UNIT WHAT LEAST
+aim_of() { # aim_of EXAMPLE UNIT WHAT LEAST
   local found
   [[ -f $work/windows/$1.1 ]] || return 0
-  found=$(told_by "$1" "$2" "$3")
-  if [[ -n $found ]]; then aim "$4" "$found" at-least "$5" "$3"; else say "  $1 tells no $3"; fi
+  found=$(told_by "$1" "$2")
+  if [[ -n $found ]]; then aim "$3" "$found" at-least "$4" "$2"; else say "  $1 tells no $2"; fi
 }
