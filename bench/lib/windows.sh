@@ -60,9 +60,9 @@ END
   windows_aims
 }
 
-# The first number before a unit in an example's text.
+# The number before a unit in an example's text; of several lines that tell one, the least.
 told_by() { # told_by EXAMPLE UNIT
-  median_text "$1" | sed -nE "s#(^|.*[^0-9.])([0-9.]+) $2.*#\2#p" | head -1
+  median_text "$1" | sed -nE "s#(^|.*[^0-9.])([0-9.]+) $2.*#\2#p" | sort -n | head -1
 }
 
 windows_aims() {

@@ -19,7 +19,7 @@ pub fn plain_orders(count: u64) -> Vec<PlainOrder> {
 
 fn plain_order(number: u64) -> PlainOrder {
     let placed = format!(
-        r#"{{"channel":"douyin","order_no":"{number:012}","customer":"{}","device":"{}","ip":"{}","phone":"{}","address":"{}","amount":19900,"level":{},"at":"2026-11-11T00:00:00Z"}}"#,
+        r#"{{"channel":"douyin","order_no":"{number:012}","customer":"{}","device":"{}","ip":"{}","phone":"{}","address":"{}","amount":19900,"currency":"CNY","lines":1,"level":{},"at":"2026-11-11T00:00:00Z"}}"#,
         token(number % 5_000, 1),
         token(number % 4_000, 2),
         token(number % 1_757, 3),
@@ -28,10 +28,9 @@ fn plain_order(number: u64) -> PlainOrder {
         number % 6,
     );
     let scored = format!(
-        r#"{{"score":{},"tier":"pass","hits":[{{"rule":"address_changed","points":30}}],"features":{{"device.orders[5m]":{},"customer.level":{},"phone.kind":"mobile"}},"rulebook_version":1,"rulebook_hash":"{}","cause":"placed"}}"#,
+        r#"{{"score":{},"tier":"pass","hits":[{{"rule":"address_changed","points":30}}],"features":{{"device.orders[5m]":{},"phone.kind":"mobile"}},"rulebook_version":1,"rulebook_hash":"{}","cause":"placed"}}"#,
         number % 80,
         number % 5,
-        number % 6,
         token(7, 6),
     );
     let released = r#"{"cause":"clean","actor":null,"reason_code":null,"note":null}"#.to_owned();
