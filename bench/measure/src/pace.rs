@@ -150,38 +150,45 @@ fn due_after(number: usize, per_second: u64) -> Duration {
 mod tests {
     use super::*;
 
-    /// Takes as long as it is told, one order at a time over all senders.
-    #[derive(Clone)]
-    struct Slow(Arc<tokio::sync::Mutex<()>>, Duration);
+    /// Takes an order if it is good.
+    struct Picky;
 
-    impl Sender for Slow {
+    impl Sender for Picky {
         type Order = bool;
 
         async fn place(&mut self, is_good: bool) -> Result<(), String> {
-            let _alone = self.0.lock().await;
-            tokio::time::sleep(self.1).await;
             if is_good { Ok(()) } else { Err("refused".to_owned()) }
         }
     }
 
-    fn slow(millis: u64) -> Slow {
-        Slow(Arc::default(), Duration::from_millis(millis))
-    }
-
     #[tokio::test]
-    async fn at_a_fixed_rate_a_stall_is_charged_to_every_order_that_was_due_meanwhile() {
-        // Ten orders due at once, each of which keeps the next waiting for 2 ms.
-        let figures = run(vec![slow(2)], vec![true; 10], Pace::Fixed { per_second: 1_000_000 }).await.unwrap();
-        assert!(!figures.has_errors());
-        assert!(figures.latency_us_at(1.0) >= 20_000, "the last one waited for all: {figures}");
+    async fn at_a_fixed_rate_an_order_that_is_sent_late_counts_from_when_it_was_due() {
+        let stalled = Duration::from_secs(3);
+        let shared = Shared {
+            orders: Mutex::new(vec!["first", "second"].into_iter().enumerate()),
+            due: Semaphore::new(2),
+            started: Instant::now() - stalled,
+            pace: Pace::Fixed { per_second: 2 },
+        };
+        for (order, due_ms) in [("first", 0), ("second", 500)] {
+            let (next, since) = shared.next().await.unwrap();
+            assert_eq!((next, since - shared.started), (order, Duration::from_millis(due_ms)));
+            assert!(since.elapsed() >= stalled - Duration::from_millis(due_ms));
+        }
     }
 
     #[tokio::test]
     async fn in_a_closed_loop_each_order_is_sent_once_and_refusals_are_told() {
-        let orders = vec![true, false, true];
         let pace = Pace::Closed { duration: Duration::from_secs(60) };
-        let figures = run(vec![slow(0), slow(0)], orders, pace).await.unwrap();
+        let figures = run(vec![Picky, Picky], vec![true, false, true], pace).await.unwrap();
         assert!(figures.has_errors());
         assert!(figures.to_string().starts_with("orders=2 errors=1 "), "{figures}");
+    }
+
+    #[tokio::test]
+    async fn at_a_fixed_rate_all_orders_are_sent_and_then_it_ends() {
+        let figures = run(vec![Picky, Picky], vec![true; 50], Pace::Fixed { per_second: 100_000 }).await.unwrap();
+        assert!(!figures.has_errors());
+        assert!(figures.to_string().starts_with("orders=50 errors=0 "), "{figures}");
     }
 }
