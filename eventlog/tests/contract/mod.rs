@@ -20,7 +20,7 @@ pub(crate) trait Fixture {
     type Log: EventLog;
 
     /// A new place without a log.
-    fn fresh() -> Self;
+    fn fresh() -> impl Future<Output = Self>;
 
     /// Opens the log there; the one before was closed.
     fn open(&self) -> impl Future<Output = Self::Log>;
