@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use eventlog::EventLog;
+use eventlog::postgres::PostgresLog;
 use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
 use projections::ReadModels;
@@ -16,6 +17,8 @@ use tempfile::TempDir;
 pub(crate) enum Kind {
     /// The embedded store
     Sqlite,
+    /// The log in a Postgres database
+    Postgres,
 }
 
 /// Which store.
@@ -23,6 +26,9 @@ pub(crate) enum Kind {
 pub(crate) struct StoreArgs {
     #[arg(long, value_enum, default_value_t = Kind::Sqlite)]
     store: Kind,
+    /// Database of a log on Postgres
+    #[arg(long, env = "DATABASE_URL", required_if_eq("store", "postgres"))]
+    database_url: Option<String>,
     /// Directory of the store, which may hold orders already; without it a new one that is removed at the end
     #[arg(long)]
     data: Option<PathBuf>,
@@ -52,6 +58,10 @@ impl StoreArgs {
             Kind::Sqlite => {
                 let log = SqliteLog::open(&place.path().join("log.sqlite")).await;
                 Arc::new(log.context("cannot open the log")?)
+            }
+            Kind::Postgres => {
+                let url = self.database_url.context("a log on Postgres has a database")?;
+                Arc::new(PostgresLog::open(&url, None).await.context("cannot open the log")?)
             }
         };
         Ok(Store { log, place })
