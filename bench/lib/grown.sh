@@ -3,7 +3,7 @@
 # orders cost what the first ones do.
 
 # Order number 0 was placed so long ago that there is room for the orders of all rounds after those of the file.
-readonly orders_after=$((rounds * 60000)) grown_days=$(((grown_orders + rounds * 60000) / 86400 + 1))
+readonly grown_days=$(((grown_orders + rounds * closed_orders) / 86400 + 1))
 
 measure_grown() {
   local store zero_at
@@ -38,9 +38,9 @@ grown_store() { # grown_store STORE ZERO_AT
   for ((round = 1; round <= rounds; round++)); do
     say "$1, round $round of $rounds: the next orders and the first"
     [[ $(inside_stores) == *"$1"* ]] || continue
-    local row=(--zero-at "$2" --orders-max $((orders_after / rounds)) --seconds "$closed_s")
+    local row=(--zero-at "$2" --orders-max "$closed_orders" --seconds "$closed_s")
     figure "$work/grown/$1.after" "$inside" engine --store "$1" "${where[@]}" "${row[@]}" \
-      --first $((grown_orders + (round - 1) * orders_after / rounds))
+      --first $((grown_orders + (round - 1) * closed_orders))
     local kept=$fresh
     in_engine "$1" "$work/grown/$1.first" "${row[@]}" --first 0
     fresh=$kept
@@ -110,19 +110,25 @@ $(for store in $(stores); do echo "$(rounds_of "grown/$store.restart" ready_ms |
 The next orders, put to the engine in process by $clients clients for $closed_s s, and the first ones of an empty store:
 
 $(latency_head)
-$(for store in $(inside_stores); do
+$(for store in $(continued_stores); do
   latency_row "Orderlight, $store, empty" "grown/$store.first"
   latency_row "Orderlight, $store, $grown_orders orders before" "grown/$store.after"
 done)
 END
   for store in $(stores); do grown_aims "$store"; done
-  for store in $(inside_stores); do
+  for store in $(continued_stores); do
     aim "orders/s with $grown_orders orders in the log over those of an empty one, $store" \
       "$(quotient "$(median_of "grown/$store.after" orders_per_second)" "$(median_of "grown/$store.first" orders_per_second)")" at-least 0.8
   done
   if [[ -f $work/grown/purchases ]]; then
     echo -e "\n### Import of the real purchases\n\n\`\`\`\n$(cat "$work/grown/purchases")\n\`\`\`"
   fi
+}
+
+# The stores on which orders were put to the engine after those of the file.
+continued_stores() {
+  local store
+  for store in $(stores); do [[ ! -f $work/grown/$store.after ]] || echo "$store"; done
 }
 
 # A count a second, by the `ms` of a file.

@@ -2,18 +2,18 @@
 # Single orders over HTTP: closed loops with many clients and with one, and fixed rates.
 
 measure_http() {
-  local store
+  local store closed=(--seconds "$closed_s" --orders-max "$closed_orders")
   for ((round = 1; round <= rounds; round++)); do
     say "round $round of $rounds"
     start_peer
-    figure "$work/http/peer.many" "$load" closed --form peer --address "$address" --connections "$clients" --seconds "$closed_s"
+    figure "$work/http/peer.many" "$load" closed --form peer --address "$address" --connections "$clients" "${closed[@]}"
     stop "$server"
     start_peer
-    figure "$work/http/peer.one" "$load" closed --form peer --address "$address" --connections 1 --seconds "$closed_s"
+    figure "$work/http/peer.one" "$load" closed --form peer --address "$address" --connections 1 "${closed[@]}"
     stop "$server"
     for store in $(stores); do
-      over_http "$store" many closed --connections "$clients" --seconds "$closed_s" --watch-lag
-      over_http "$store" one closed --connections 1 --seconds "$closed_s"
+      over_http "$store" many closed --connections "$clients" "${closed[@]}" --watch-lag
+      over_http "$store" one closed --connections 1 "${closed[@]}"
       for rate in $rates; do
         over_http "$store" "$rate" rate --connections "$clients" --seconds "$rate_s" --per-second "$rate"
       done

@@ -8,13 +8,13 @@ inside_stores() {
 }
 
 measure_inside() {
-  local store many
+  local store many closed=(--seconds "$closed_s" --orders-max "$closed_orders")
   for ((round = 1; round <= rounds; round++)); do
     say "round $round of $rounds"
     for many in $clients 1; do
-      figure "$work/inside/peer.$many" "$peer" --database-url "$database" cqrs --clients "$many" --seconds "$closed_s"
+      figure "$work/inside/peer.$many" "$peer" --database-url "$database" cqrs --clients "$many" "${closed[@]}"
       for store in $(inside_stores); do
-        in_engine "$store" "$work/inside/$store.$many" --clients "$many" --seconds "$closed_s"
+        in_engine "$store" "$work/inside/$store.$many" --clients "$many" "${closed[@]}"
       done
     done
   done

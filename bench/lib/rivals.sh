@@ -10,7 +10,7 @@ measure_rivals() {
   for ((round = 1; round <= rounds; round++)); do
     say "round $round of $rounds"
     for many in $clients 1; do
-      local loop=(--clients "$many" --seconds "$closed_s")
+      local loop=(--clients "$many" --seconds "$closed_s" --orders-max "$closed_orders")
       figure "$work/rivals/bare-postgres.$many" "$peer" --database-url "$database" bare-postgres "${loop[@]}"
       figure "$work/rivals/mire-postgres.$many" "$built/mire-postgres" --database-url "$database" "${loop[@]}"
       figure "$work/rivals/bare-sqlite.$many" "$peer" bare-sqlite "${loop[@]}"
