@@ -14,7 +14,7 @@ use engine::{Engine, MerchantReceipt, Origin, Refusal};
 use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError};
-use projections::ReadModels;
+use projections::{Place, ReadModels};
 
 use crate::clock;
 use crate::directory::{Directory, hash_of, stream_of};
@@ -99,9 +99,9 @@ impl Service {
         let engine = Engine::open(log.clone(), vault.clone(), clock::system(), first_rulebook)
             .await
             .context("cannot start the engine")?;
-        let models =
-            ReadModels::open(&data.join(READ_MODELS_FILE), log.clone()).await.context("cannot open the read models")?;
-        models.start();
+        let place = Place::File(data.join(READ_MODELS_FILE));
+        let models = ReadModels::open(&place, log.clone()).await.context("cannot open the read models")?;
+        models.start().await;
         let service = Self { engine, models, directory, log, vault };
         service.register_default().await?;
         Ok(service)

@@ -6,6 +6,7 @@
 mod batch;
 mod drive;
 mod engine;
+mod keys;
 mod memory;
 mod merchants;
 mod notices;

@@ -107,7 +107,13 @@ fn record<A>(
     draft: &mut Draft,
 ) -> Result<(), LogError> {
     let payload = payload.map_err(|error| LogError::Damaged(error.to_string()))?;
-    let stream = *loaded.stream.get_or_insert_with(|| draft.stream(loaded.key.clone()));
+    let stream = match loaded.stream {
+        Some(stream) => {
+            draft.known_stream(stream, loaded.key.clone());
+            stream
+        }
+        None => *loaded.stream.insert(draft.stream(loaded.key.clone())),
+    };
     loaded.sequence += 1;
     let recording = Recording { stream, origin, message_id: None, causation: None };
     draft.event(&recording, loaded.sequence, name, payload, draft.recorded_at);

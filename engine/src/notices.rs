@@ -211,7 +211,7 @@ impl Writer {
         draft: &Draft,
     ) -> Option<OrderCommand> {
         let assessment = self.memory.screen(&message.merchant, stream, message.order.channel(), known, cause)?;
-        metrics::counter!("orderlight_scored_total", "tier" => assessment.scored.tier.to_string()).increment(1);
+        metrics::counter!("orderlight_scored_total", "tier" => assessment.scored.tier.clone()).increment(1);
         // The position of the screening makes the id unique, and the same in every replay.
         let id = format!("{}-{}", draft.numbers.partition, draft.numbers.head + 1);
         let challenge: ChallengeId = id.parse().expect("digits and a dash are an id");
@@ -229,6 +229,9 @@ impl Writer {
         draft: &mut Draft,
     ) -> Result<Option<Position>, LogError> {
         let mut first = None;
+        if let (Some(stream), None, Some(_)) = (cached.stream, causation, events.first()) {
+            draft.known_stream(stream, stream_key(&message.merchant, &message.order));
+        }
         for event in events {
             let stream =
                 *cached.stream.get_or_insert_with(|| draft.stream(stream_key(&message.merchant, &message.order)));

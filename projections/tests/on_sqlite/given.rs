@@ -14,7 +14,7 @@ use domain::phone::PhoneKind;
 use domain::time::{Span, Timestamp};
 use eventlog::sqlite::SqliteLog;
 use eventlog::{Batch, EventLog, NewEvent, Position, StreamId, StreamKey};
-use projections::{OrderStatusRow, ReadModels, ReviewRow};
+use projections::{OrderStatusRow, Place, ReadModels, ReviewRow};
 
 pub(crate) const SHOP: &str = "default";
 
@@ -62,7 +62,7 @@ impl Given {
     }
 
     pub(crate) async fn read_models(&self) -> ReadModels {
-        ReadModels::open(&self.read_path(), Arc::clone(&self.log) as Arc<dyn EventLog>).await.unwrap()
+        ReadModels::open(&Place::File(self.read_path()), Arc::clone(&self.log) as Arc<dyn EventLog>).await.unwrap()
     }
 
     /// Appends events of one order of the default merchant, in one batch.
