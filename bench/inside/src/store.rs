@@ -9,7 +9,7 @@ use eventlog::EventLog;
 use eventlog::postgres::PostgresLog;
 use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
-use projections::ReadModels;
+use projections::{Place, ReadModels};
 use tempfile::TempDir;
 
 /// Which back end.
@@ -35,7 +35,7 @@ pub(crate) struct StoreArgs {
 }
 
 /// A store's directory, and whether it goes with this value.
-enum Place {
+enum Directory {
     Kept(PathBuf),
     Temporary(TempDir),
 }
@@ -43,20 +43,20 @@ enum Place {
 /// A store, open.
 pub(crate) struct Store {
     pub(crate) log: Arc<dyn EventLog>,
-    place: Place,
+    directory: Directory,
 }
 
 impl StoreArgs {
     /// Opens it, or makes it.
     pub(crate) async fn open(self) -> anyhow::Result<Store> {
-        let place = match self.data {
-            Some(directory) => Place::Kept(directory),
-            None => Place::Temporary(tempfile::tempdir().context("cannot make a directory")?),
+        let directory = match self.data {
+            Some(path) => Directory::Kept(path),
+            None => Directory::Temporary(tempfile::tempdir().context("cannot make a directory")?),
         };
-        std::fs::create_dir_all(place.path()).context("cannot make the directory")?;
+        std::fs::create_dir_all(directory.path()).context("cannot make the directory")?;
         let log: Arc<dyn EventLog> = match self.store {
             Kind::Sqlite => {
-                let log = SqliteLog::open(&place.path().join("log.sqlite")).await;
+                let log = SqliteLog::open(&directory.path().join("log.sqlite")).await;
                 Arc::new(log.context("cannot open the log")?)
             }
             Kind::Postgres => {
@@ -64,24 +64,24 @@ impl StoreArgs {
                 Arc::new(PostgresLog::open(&url, None).await.context("cannot open the log")?)
             }
         };
-        Ok(Store { log, place })
+        Ok(Store { log, directory })
     }
 }
 
 impl Store {
     /// The read models beside it.
     pub(crate) async fn read_models(&self) -> anyhow::Result<ReadModels> {
-        let file = self.place.path().join("read.sqlite");
-        ReadModels::open(&file, self.log.clone()).await.context("cannot open the read models")
+        let place = Place::File(self.directory.path().join("read.sqlite"));
+        ReadModels::open(&place, self.log.clone()).await.context("cannot open the read models")
     }
 
     /// Its vault.
     pub(crate) fn vault(&self) -> anyhow::Result<Vault> {
-        Vault::open_or_create(&self.place.path().join("master.key")).context("cannot open the master key")
+        Vault::open_or_create(&self.directory.path().join("master.key")).context("cannot open the master key")
     }
 }
 
-impl Place {
+impl Directory {
     fn path(&self) -> &Path {
         match self {
             Self::Kept(path) => path,
