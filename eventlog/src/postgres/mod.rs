@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 use self::heads::Heads;
 use self::membership::Membership;
 use self::writers::{Writers, not_there};
+use crate::tail::Tail;
 use crate::{
     Acquired, Batch, DeliveryKey, EventLog, LogError, Member, NewDelivery, Position, RecordedEvent, StreamId,
     StreamKey, SubjectKey, VaultRow,
@@ -85,6 +86,8 @@ struct Shared {
     readers: PgPool,
     heads: Heads,
     membership: Membership,
+    /// Of each partition, what this process appended last.
+    tails: Vec<Tail>,
 }
 
 impl PostgresLog {
@@ -106,7 +109,8 @@ impl PostgresLog {
             .await?;
         let heads = Heads::new(read::heads(&readers).await?);
         let writers = Writers::new(settings::writer(&options), heads.count());
-        let shared = Arc::new(Shared { writers, readers, heads, membership });
+        let tails = std::iter::repeat_with(Tail::default).take(heads.count()).collect();
+        let shared = Arc::new(Shared { writers, readers, heads, membership, tails });
         Ok(Self { tasks: std::sync::Mutex::new(shared.start()), shared })
     }
 }
@@ -152,13 +156,21 @@ impl Shared {
             return Err(LogError::Fenced { partition: batch.partition });
         }
         let head = turn.append(&batch).await?;
-        self.heads.committed(batch.partition, head);
+        let partition = batch.partition;
+        if let Some(tail) = self.tail(partition) {
+            tail.remember(batch);
+        }
+        self.heads.committed(partition, head);
         Ok(())
     }
 
     async fn release(&self, partition: u32) -> Result<(), LogError> {
         let _turn = self.writers.turn(partition).await?;
         self.membership.release(partition).await
+    }
+
+    fn tail(&self, partition: u32) -> Option<&Tail> {
+        usize::try_from(partition).ok().and_then(|index| self.tails.get(index))
     }
 
     fn check_partition(&self, partition: u32) -> Result<(), LogError> {
@@ -210,9 +222,13 @@ impl EventLog for PostgresLog {
         read::head(&self.shared.readers, partition).await
     }
 
-    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
+    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         self.shared.check_partition(partition)?;
-        read::page(&self.shared.readers, partition, after, limit).await
+        if let Some(events) = self.shared.tail(partition).and_then(|tail| tail.read(after, limit)) {
+            return Ok(events);
+        }
+        let events = read::page(&self.shared.readers, partition, after, limit).await?;
+        Ok(events.into_iter().map(Arc::new).collect())
     }
 
     async fn read_type(
@@ -255,6 +271,7 @@ impl EventLog for PostgresLog {
         self.shared.writers.close().await;
         self.shared.membership.leave().await;
         self.shared.readers.close().await;
+        self.shared.tails.iter().for_each(Tail::close);
     }
 }
 

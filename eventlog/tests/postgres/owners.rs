@@ -58,6 +58,7 @@ async fn partitions_are_written_beside_each_other_and_ids_are_never_shared() {
         assert_eq!((again.head, again.last_stream), (1, acquired.last_stream + 1));
         streams.push(again.last_stream);
         let events = log.read(partition, 0, 10).await.unwrap();
+        let events: Vec<_> = events.into_iter().map(std::sync::Arc::unwrap_or_clone).collect();
         assert_eq!((events.len(), events[0].partition, events[0].position), (1, partition, 1));
         assert_eq!(log.read_type(partition, "order", 0, 10).await.unwrap(), events);
     }
