@@ -65,7 +65,7 @@ impl EngineLoop {
         let merchant: MerchantId = MERCHANT.parse().context("the merchant has an id")?;
         register(&engine, &merchant).await?;
         let models = Arc::new(store.read_models().await?);
-        models.start();
+        models.start().await;
         level(&models).await?;
 
         let engine = Arc::new(engine);

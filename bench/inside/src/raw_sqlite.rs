@@ -15,10 +15,10 @@ use crate::rows::Batches;
 
 const SCHEMA: &str = include_str!("../../../migrations/sqlite/log/0001_log.sql");
 
-/// The writer's settings.
+/// The writer's settings, but for the write-ahead log: the loop folds it into the file itself whenever it has 64 MiB.
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
     PRAGMA secure_delete = ON; PRAGMA recursive_triggers = ON; PRAGMA wal_autocheckpoint = 16384;
-    PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;";
+    PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;";
 
 /// Statements that stay prepared.
 const STATEMENTS_MAX: usize = 16;
