@@ -19,11 +19,15 @@ macro_rules! event_columns {
     };
 }
 
+// Looking a stream's name up and sending it costs as much as an event, so it is done where the stream begins; most streams of a
+// page begin in it. Names of the others are asked for by themselves.
 const PAGE: &str = concat!(
     event_columns!(),
     "FROM (SELECT * FROM log WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3) AS log \
-     JOIN streams ON streams.id = log.stream ORDER BY log.position"
+     LEFT JOIN streams ON streams.id = CASE WHEN log.sequence = 1 THEN log.stream END ORDER BY log.position"
 );
+
+const NAMES: &str = "SELECT id, merchant, aggregate_type, aggregate_id FROM streams WHERE id = ANY($1)";
 
 // A type's streams are found first, by index, so that a rare one is not looked for in the whole log.
 const PAGE_OF_TYPE: &str = concat!(
@@ -70,7 +74,15 @@ pub(super) async fn page(
     limit: u32,
 ) -> Result<Vec<RecordedEvent>, LogError> {
     let query = sqlx::query(PAGE).bind(partition.cast_signed()).bind(signed(after)).bind(i64::from(limit));
-    let events = events(&query.fetch_all(readers).await?)?;
+    let rows = query.fetch_all(readers).await?;
+    let mut names = names(&rows)?;
+    let unnamed = unnamed(&rows, &names)?;
+    if !unnamed.is_empty() {
+        for row in sqlx::query(NAMES).bind(unnamed).fetch_all(readers).await? {
+            names.insert(unsigned(column(&row, 0)?)?, Arc::new(stream_key(&row, 1)?));
+        }
+    }
+    let events = events(&rows, &names)?;
     for (event, expected) in events.iter().zip(after + 1..) {
         if event.position != expected {
             return Err(LogError::Damaged(format!("position {expected} is missing")));
@@ -92,12 +104,14 @@ pub(super) async fn page_of_type(
         .bind(partition.cast_signed())
         .bind(signed(after))
         .bind(i64::from(limit));
-    events(&query.fetch_all(readers).await?)
+    let rows = query.fetch_all(readers).await?;
+    events(&rows, &names(&rows)?)
 }
 
 /// All events of some streams. Sequences are gapless from 1, and a stream that is not so is refused.
 pub(super) async fn streams(readers: &PgPool, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
-    let found = events(&sqlx::query(STREAM_EVENTS).bind(numbers(streams)).fetch_all(readers).await?)?;
+    let rows = sqlx::query(STREAM_EVENTS).bind(numbers(streams)).fetch_all(readers).await?;
+    let found = events(&rows, &names(&rows)?)?;
     let mut before = (0, 0);
     for event in &found {
         let expected = if event.stream == before.0 { before.1 + 1 } else { 1 };
@@ -208,38 +222,62 @@ fn in_order<K, T>(
     Ok(answers)
 }
 
-/// Events with one shared name for each stream.
-fn events(rows: &[PgRow]) -> Result<Vec<RecordedEvent>, LogError> {
-    let mut keys: FxHashMap<StreamId, Arc<StreamKey>> = FxHashMap::default();
-    rows.iter()
-        .map(|row| {
-            let stream = unsigned(column(row, 2)?)?;
-            let key = match keys.entry(stream) {
-                Entry::Occupied(known) => Arc::clone(known.get()),
-                Entry::Vacant(place) => Arc::clone(place.insert(Arc::new(stream_key(row)?))),
-            };
-            Ok(RecordedEvent {
-                partition: column::<i32>(row, 0)?.cast_unsigned(),
-                position: unsigned(column(row, 1)?)?,
-                stream,
-                key,
-                sequence: unsigned(column(row, 3)?)?,
-                event_type: column::<&str>(row, 4)?.into(),
-                event_version: column::<&str>(row, 5)?.into(),
-                payload: column::<&str>(row, 6)?.into(),
-                metadata: column::<&str>(row, 7)?.into(),
-                occurred_at: Timestamp::from_millis(column(row, 8)?),
-                recorded_at: Timestamp::from_millis(column(row, 9)?),
-            })
-        })
-        .collect()
+type Names = FxHashMap<StreamId, Arc<StreamKey>>;
+
+/// The names that came with the rows, each once.
+fn names(rows: &[PgRow]) -> Result<Names, LogError> {
+    let mut names = Names::default();
+    for row in rows {
+        if let Entry::Vacant(place) = names.entry(unsigned(column(row, 2)?)?)
+            && column::<Option<&str>>(row, 10)?.is_some()
+        {
+            place.insert(Arc::new(stream_key(row, 10)?));
+        }
+    }
+    Ok(names)
 }
 
-fn stream_key(row: &PgRow) -> Result<StreamKey, LogError> {
+/// The streams of rows whose names did not come.
+fn unnamed(rows: &[PgRow], names: &Names) -> Result<Vec<i64>, LogError> {
+    let mut unnamed = Vec::new();
+    for row in rows {
+        let stream = column::<i64>(row, 2)?;
+        if !names.contains_key(&stream.cast_unsigned()) {
+            unnamed.push(stream);
+        }
+    }
+    unnamed.sort_unstable();
+    unnamed.dedup();
+    Ok(unnamed)
+}
+
+/// Events, which share the name of their stream.
+fn events(rows: &[PgRow], names: &Names) -> Result<Vec<RecordedEvent>, LogError> {
+    let event = |row: &PgRow| {
+        let stream = unsigned(column(row, 2)?)?;
+        let key = names.get(&stream).ok_or_else(|| LogError::Damaged(format!("stream {stream} has no name")))?;
+        Ok(RecordedEvent {
+            partition: column::<i32>(row, 0)?.cast_unsigned(),
+            position: unsigned(column(row, 1)?)?,
+            stream,
+            key: Arc::clone(key),
+            sequence: unsigned(column(row, 3)?)?,
+            event_type: column::<&str>(row, 4)?.into(),
+            event_version: column::<&str>(row, 5)?.into(),
+            payload: column::<&str>(row, 6)?.into(),
+            metadata: column::<&str>(row, 7)?.into(),
+            occurred_at: Timestamp::from_millis(column(row, 8)?),
+            recorded_at: Timestamp::from_millis(column(row, 9)?),
+        })
+    };
+    rows.iter().map(event).collect()
+}
+
+fn stream_key(row: &PgRow, first: usize) -> Result<StreamKey, LogError> {
     Ok(StreamKey {
-        merchant: merchant(column(row, 10)?)?,
-        aggregate_type: column::<&str>(row, 11)?.into(),
-        aggregate_id: column::<&str>(row, 12)?.into(),
+        merchant: merchant(column(row, first)?)?,
+        aggregate_type: column::<&str>(row, first + 1)?.into(),
+        aggregate_id: column::<&str>(row, first + 2)?.into(),
     })
 }
 
