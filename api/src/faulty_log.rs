@@ -78,7 +78,7 @@ impl EventLog for FaultyLog {
         self.log.head(partition).await
     }
 
-    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
+    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         self.log.read(partition, after, limit).await
     }
 

@@ -13,8 +13,9 @@ use eventlog::{EventLog, delivery_key, partition_of};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::keys::MerchantKeys;
 use crate::work::{
-    Delivery, MerchantReceipt, MerchantWork, NoticeWork, Origin, Personal, Receipt, Refusal, Work, WorkContent,
+    Delivery, MerchantReceipt, MerchantWork, Message, NoticeWork, Origin, Personal, Receipt, Refusal, Work, WorkContent,
 };
 use crate::writer::{Clock, OpenError, Tools, Writer};
 
@@ -27,7 +28,7 @@ pub struct Engine {
     mailboxes: Vec<mpsc::Sender<Work>>,
     writers: Vec<JoinHandle<()>>,
     at_work: Vec<Arc<AtomicBool>>,
-    vault: Arc<Vault>,
+    keys: MerchantKeys,
 }
 
 /// A notice that is in a mailbox; its answer comes after the commit.
@@ -58,7 +59,8 @@ impl Engine {
         first_rulebook: Rulebook,
     ) -> Result<Self, OpenError> {
         let partitions = log.partitions();
-        let tools = Tools { log, vault: vault.clone(), clock, first_rulebook: Arc::new(first_rulebook) };
+        let keys = MerchantKeys::new(vault.clone());
+        let tools = Tools { log, vault, clock, first_rulebook: Arc::new(first_rulebook) };
         let (mut mailboxes, mut writers, mut at_work) = (vec![], vec![], vec![]);
         for partition in 0..partitions {
             let writer = Writer::open(tools.clone(), partition).await?;
@@ -68,7 +70,7 @@ impl Engine {
             at_work.push(is_at_work.clone());
             writers.push(tokio::spawn(writer.run(work, is_at_work)));
         }
-        Ok(Self { partitions, mailboxes, writers, at_work, vault })
+        Ok(Self { partitions, mailboxes, writers, at_work, keys })
     }
 
     /// Whether every writer is at work.
@@ -141,26 +143,28 @@ impl Engine {
         notice: Notice,
         reply: oneshot::Sender<Result<Receipt, Refusal>>,
     ) -> NoticeWork {
+        let keys = self.keys.of(merchant);
         let delivery = message_id(&notice).map(|id| Delivery {
             key: delivery_key(merchant, &origin.source, &id),
-            body: self.vault.body_digest(merchant, &canonical(&notice)),
+            body: keys.digester.digest(&canonical(&notice)),
         });
-        let tokens = self.vault.tokeniser(merchant);
+        let tokens = &keys.tokeniser;
         let Notice { order, occurred_at, message_id, content } = notice;
         let content = match content {
             Content::Placed(facts) => {
-                let (facts, personal) = split(&facts, &tokens, order.as_str());
+                let (facts, personal) = split(&facts, tokens, order.as_str());
                 WorkContent::Placed(facts, personal)
             }
             Content::Amended(facts) => {
-                let (facts, personal) = split(&facts, &tokens, order.as_str());
+                let (facts, personal) = split(&facts, tokens, order.as_str());
                 WorkContent::Amended(facts, personal)
             }
             Content::Status { source, status } => {
                 WorkContent::Status { source: source.unwrap_or_else(|| origin.source.clone()).into(), status }
             }
         };
-        NoticeWork { merchant: merchant.clone(), origin, order, occurred_at, message_id, delivery, content, reply }
+        let message = Message { merchant: merchant.clone(), origin, order, occurred_at, message_id, delivery };
+        NoticeWork { message, content, reply }
     }
 }
 

@@ -6,10 +6,12 @@
 mod batch;
 mod drive;
 mod engine;
+mod keys;
 mod memory;
 mod merchants;
 mod notices;
 mod orders;
+mod pipeline;
 mod replay;
 mod sealing;
 pub mod windows;

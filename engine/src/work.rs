@@ -51,14 +51,19 @@ pub(crate) struct MerchantWork {
 
 /// A notice without personal data in the clear, ready to be decided.
 pub(crate) struct NoticeWork {
+    pub(crate) message: Message,
+    pub(crate) content: WorkContent,
+    pub(crate) reply: oneshot::Sender<Result<Receipt, Refusal>>,
+}
+
+/// What a notice is about, and where it comes from.
+pub(crate) struct Message {
     pub(crate) merchant: MerchantId,
     pub(crate) origin: Origin,
     pub(crate) order: OrderId,
     pub(crate) occurred_at: Option<Timestamp>,
     pub(crate) message_id: Option<String>,
     pub(crate) delivery: Option<Delivery>,
-    pub(crate) content: WorkContent,
-    pub(crate) reply: oneshot::Sender<Result<Receipt, Refusal>>,
 }
 
 /// How a repeated delivery is recognised.

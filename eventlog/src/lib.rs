@@ -9,6 +9,7 @@ mod delivery;
 pub mod leaf;
 mod partition;
 pub mod sqlite;
+mod tail;
 pub mod vault;
 
 use std::sync::Arc;
@@ -76,6 +77,9 @@ pub struct Batch {
     pub after: Position,
     /// Streams that appear for the first time, with ascending ids.
     pub streams: Vec<(StreamId, StreamKey)>,
+    /// Names of streams that are there already, as far as the writer has them at hand: who follows the log is then served
+    /// without reading it again.
+    pub known_streams: Vec<(StreamId, StreamKey)>,
     /// The events, in the order of their positions.
     pub events: Vec<NewEvent>,
     /// The deliveries that led to them.
@@ -252,7 +256,7 @@ pub trait EventLog: Send + Sync + 'static {
     async fn head(&self, partition: u32) -> Result<Position, LogError>;
 
     /// At most `limit` events after a position, in the order of positions.
-    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError>;
+    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError>;
 
     /// At most `limit` events of all streams of an aggregate type, over all merchants of a partition, after a position.
     async fn read_type(

@@ -95,7 +95,7 @@ impl Fold {
 
     /// Where a read model stands that has folded this; `None` where there was nothing to fold.
     pub(crate) fn end(&self, page: &Page) -> Option<Mark> {
-        page.events[..self.events].last().map(Mark::of)
+        page.events[..self.events].last().map(|event| Mark::of(event))
     }
 
     /// The streams of which earlier events are needed.

@@ -154,7 +154,7 @@ async fn find_stranger(log: &dyn EventLog, marks: &[Mark]) -> Result<Option<Stra
             continue;
         }
         let at_mark = log.read(partition, mark.position - 1, 1).await?;
-        if at_mark.first().map(Mark::of).as_ref() != Some(mark) {
+        if at_mark.first().map(|event| Mark::of(event)).as_ref() != Some(mark) {
             let head = log.head(partition).await?;
             return Ok(Some(Stranger { partition, checkpoint: mark.position, head }));
         }

@@ -53,7 +53,7 @@ async fn is_usable(live: &Live, log: &dyn EventLog) -> Result<bool, LogError> {
     }
     for (partition, mark) in (0_u32..).zip(&live.marks).filter(|(_, mark)| mark.position > 0) {
         let at_mark = log.read(partition, mark.position - 1, 1).await?;
-        if at_mark.first().map(Mark::of).as_ref() != Some(mark) {
+        if at_mark.first().map(|event| Mark::of(event)).as_ref() != Some(mark) {
             let head = log.head(partition).await?;
             tracing::error!(
                 projection = model.name(),

@@ -1,5 +1,7 @@
 //! Pages of the log: consecutive events of one partition, sorted by order.
 
+use std::sync::Arc;
+
 use domain::ids::{MerchantId, OrderId};
 use eventlog::{EventLog, LogError, Position, RecordedEvent, StreamId};
 use rustc_hash::FxHashMap;
@@ -26,7 +28,7 @@ impl Mark {
 /// Consecutive events of one partition.
 pub(crate) struct Page {
     pub(crate) after: Position,
-    pub(crate) events: Vec<RecordedEvent>,
+    pub(crate) events: Vec<Arc<RecordedEvent>>,
     /// For each event its place in `orders`; `None` where it is of another aggregate.
     pub(crate) places: Vec<Option<u32>>,
     /// In the order of first appearance, so that new rows are written in the order of their keys.
@@ -59,7 +61,7 @@ impl Page {
         Ok((!events.is_empty()).then(|| Self::sorted(after, events, is_full)))
     }
 
-    fn sorted(after: Position, mut events: Vec<RecordedEvent>, is_full: bool) -> Self {
+    fn sorted(after: Position, mut events: Vec<Arc<RecordedEvent>>, is_full: bool) -> Self {
         let mut known: FxHashMap<StreamId, u32> = FxHashMap::default();
         let mut places = Vec::with_capacity(events.len());
         let mut orders: Vec<PageOrder> = Vec::with_capacity(events.len() / 2);

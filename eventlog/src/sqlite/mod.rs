@@ -5,6 +5,7 @@
 //! future of [`EventLog::append`] neither stops it nor takes it back.
 
 mod append;
+mod checkpoint;
 mod lock;
 mod read;
 mod readers;
@@ -17,11 +18,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::ids::{MerchantId, Token};
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use self::lock::FileLock;
 use self::readers::Readers;
 use self::writer::Writer;
+use crate::tail::Tail;
 use crate::{
     Acquired, Batch, DeliveryKey, EventLog, Found, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
     SubjectKey, VaultRow, Wanted,
@@ -89,6 +92,7 @@ impl From<rusqlite::Error> for LogError {
 pub struct SqliteLog {
     writer: Writer,
     readers: Readers,
+    tail: Arc<Tail>,
 }
 
 impl SqliteLog {
@@ -109,8 +113,9 @@ impl SqliteLog {
         settings::verify_strict(&connection)?;
         let head = read::head(&connection, PARTITION).map_err(OpenError::Damaged)?;
         let readers = Readers::new(path.clone());
-        let writer = Writer::start(lock, path, connection, head).map_err(OpenError::Thread)?;
-        Ok(Self { writer, readers })
+        let tail = Arc::<Tail>::default();
+        let writer = Writer::start(lock, path, connection, head, tail.clone()).map_err(OpenError::Thread)?;
+        Ok(Self { writer, readers, tail })
     }
 }
 
@@ -149,8 +154,11 @@ impl EventLog for SqliteLog {
         self.readers.read(move |connection| read::head(connection, partition)).await
     }
 
-    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
+    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         check_partition(partition)?;
+        if let Some(events) = self.tail.read(after, limit) {
+            return Ok(events);
+        }
         self.readers.read(move |connection| read::page(connection, after, limit)).await
     }
 
@@ -187,7 +195,9 @@ impl EventLog for SqliteLog {
     }
 
     async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
-        let look = move |connection: &_| {
+        let look = move |connection: &Connection| {
+            // One transaction: it is one state of the log, and the file is locked once.
+            let _one_state = connection.unchecked_transaction()?;
             let streams = read::find_streams(connection, &wanted.streams)?;
             let known: Vec<StreamId> = streams.iter().copied().flatten().collect();
             Ok(Found {
@@ -212,5 +222,6 @@ impl EventLog for SqliteLog {
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        self.tail.close();
     }
 }

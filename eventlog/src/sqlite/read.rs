@@ -53,14 +53,14 @@ pub(super) fn head(connection: &Connection, partition: u32) -> Result<Position, 
 }
 
 /// A page of the log. Positions are gapless, and a page that is not is refused.
-pub(super) fn page(connection: &Connection, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
+pub(super) fn page(connection: &Connection, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
     let events = events(&mut connection.prepare_cached(PAGE)?, (after.cast_signed(), limit))?;
     for (event, expected) in events.iter().zip(after + 1..) {
         if event.position != expected {
             return Err(LogError::Damaged(format!("position {expected} is missing")));
         }
     }
-    Ok(events)
+    Ok(events.into_iter().map(Arc::new).collect())
 }
 
 /// A page of one aggregate type.

@@ -20,9 +20,10 @@ const PINNED: [(&str, &str, &str); 5] = [
 /// No memory map: a read error in one ends the process instead of failing the call.
 const SHARED: [(&str, &str); 2] = [("mmap_size", "0"), ("temp_store", "MEMORY")];
 
-/// The write-ahead log is folded into the file after 16,384 pages, 64 MiB. Longer means fewer random writes for pages that many
-/// commits touch, and a longer fold. A negative cache is in KiB.
-const WRITER: [(&str, &str); 2] = [("wal_autocheckpoint", "16384"), ("cache_size", "-65536")];
+/// The write-ahead log is folded by `checkpoint`, and what it grew beyond 64 MiB is given back. A negative cache is in KiB: a larger
+/// one for the writer costs more than it saves, because SQLite walks through all of it after each commit that split a page.
+const WRITER: [(&str, &str); 3] =
+    [("wal_autocheckpoint", "0"), ("journal_size_limit", "67108864"), ("cache_size", "-16384")];
 const READER: [(&str, &str); 2] = [("query_only", "ON"), ("cache_size", "-16384")];
 
 /// How long a connection waits for a lock; only a connection that is being replaced can hold one.

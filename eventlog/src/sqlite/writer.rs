@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::checkpoint::{self, Checkpointer};
 use super::lock::FileLock;
 use super::readers::closed;
 use super::{append, settings};
+use crate::tail::Tail;
 use crate::{Acquired, Batch, LogError, Position};
 
 /// Work that waits for the thread; the writer of a partition sends one piece at a time.
@@ -53,10 +55,12 @@ impl Writer {
         path: PathBuf,
         connection: Connection,
         head: Position,
+        tail: Arc<Tail>,
     ) -> std::io::Result<Self> {
         let head = watch::Sender::new(head);
         let (work, queue) = mpsc::channel(WAITING_MAX);
-        let thread = Thread { path, connection: Some(connection), head: head.clone() };
+        let checkpointer = Checkpointer::start(path.clone())?;
+        let thread = Thread { path, connection: Some(connection), checkpointer, tail, head: head.clone() };
         std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || thread.run(queue))?;
         Ok(Self { work: Mutex::new(Some(work)), lock: Mutex::new(Some(Arc::new(lock))), head })
     }
@@ -101,11 +105,14 @@ struct Thread {
     path: PathBuf,
     /// `None` after a transaction that ended in an unknown state.
     connection: Option<Connection>,
+    checkpointer: Checkpointer,
+    tail: Arc<Tail>,
     head: watch::Sender<Position>,
 }
 
 impl Thread {
     fn run(mut self, mut queue: mpsc::Receiver<Work>) {
+        self.connection.iter().for_each(checkpoint::watch);
         while let Some(Work { task, lock }) = queue.blocking_recv() {
             // The lock goes before the answer, so that whoever drops the log after it leaves it free; and a caller that is gone
             // has stopped caring.
@@ -120,9 +127,18 @@ impl Thread {
                 }
                 Task::Append { batch, reply } => {
                     let appended = self.transact(|connection| append::append(connection, &batch));
-                    let appended = appended.map(|head| self.announce(head));
+                    let head = appended.as_ref().ok().copied();
+                    self.tail.fall_behind();
                     drop(lock);
-                    drop(reply.send(appended));
+                    drop(reply.send(appended.map(drop)));
+                    // Whoever waits for the answer comes before whoever follows the log.
+                    if let Some(head) = head {
+                        self.tail.remember(batch);
+                        self.announce(head);
+                    }
+                    if let Some(connection) = &self.connection {
+                        self.checkpointer.after_commit(connection);
+                    }
                 }
                 Task::Close { done } => {
                     if let Some(Err((_, error))) = self.connection.take().map(Connection::close) {
@@ -139,7 +155,11 @@ impl Thread {
     fn transact<T>(&mut self, transaction: impl FnOnce(&mut Connection) -> Result<T, LogError>) -> Result<T, LogError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => settings::open_writer(&self.path).map_err(|error| LogError::Store(error.into()))?,
+            None => {
+                let connection = settings::open_writer(&self.path).map_err(|error| LogError::Store(error.into()))?;
+                checkpoint::watch(&connection);
+                connection
+            }
         };
         let ended = transaction(&mut connection);
         let in_known_state = !matches!(ended, Err(LogError::Store(_))) && connection.is_autocommit();

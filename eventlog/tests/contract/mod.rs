@@ -4,6 +4,8 @@ pub(crate) mod appends;
 pub(crate) mod beside;
 pub(crate) mod reads;
 
+use std::sync::Arc;
+
 use domain::ids::{MerchantId, Token};
 use domain::time::Timestamp;
 use eventlog::{
@@ -146,7 +148,7 @@ pub(crate) async fn append_stream(log: &impl EventLog, key: StreamKey, events: u
 
 /// Everything in the partition.
 pub(crate) async fn everything(log: &impl EventLog) -> Vec<RecordedEvent> {
-    log.read(PARTITION, 0, 10_000).await.unwrap()
+    log.read(PARTITION, 0, 10_000).await.unwrap().into_iter().map(Arc::unwrap_or_clone).collect()
 }
 
 /// Where each event stands: stream and sequence.
