@@ -28,6 +28,12 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error.into())
+    }
+}
+
 /// Why a look-up failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LookUpError {

@@ -13,6 +13,7 @@ mod model;
 mod open;
 mod order_status;
 mod page;
+mod postgres;
 mod review_queue;
 mod runner;
 mod sqlite;
@@ -29,6 +30,7 @@ use eventlog::{EventLog, Position, StreamId};
 use crate::cursor::Cursor;
 use crate::model::{Model, Projection as _};
 use crate::order_status::{LIST, OrderStatus, Wanted};
+use crate::postgres::PostgresStore;
 use crate::review_queue::ReviewQueue;
 use crate::runner::Runner;
 use crate::sqlite::SqliteStore;
@@ -55,6 +57,17 @@ pub enum Place {
     /// In a SQLite file of their own, opened once at a time: a part of what is found by is in memory, see `sqlite/handles.rs`. The
     /// lock of the embedded log sees to that.
     File(PathBuf),
+    /// In the schema `orderlight_read` of a Postgres database, `postgres://user@host/name`. Several processes may share it.
+    Postgres(String),
+}
+
+/// Makes the schema of [`Place::Postgres`] as a role that may, and lets `runtime_role`, a role that is there already and that the
+/// service is then run as, make the tables in it. Who opens the read models as a role that may create schemas needs no migration.
+///
+/// # Errors
+/// When the database cannot be reached, there is no such role, or it is not permitted.
+pub async fn migrate(url: &str, runtime_role: Option<&str>) -> Result<(), StoreError> {
+    postgres::migrate(url, runtime_role).await
 }
 
 /// All read models of one service.
@@ -74,6 +87,7 @@ impl ReadModels {
     pub async fn open(place: &Place, log: Arc<dyn EventLog>) -> Result<Self, ProjectionError> {
         let store: Arc<dyn Store> = match place {
             Place::File(path) => Arc::new(SqliteStore::open(path, log.partitions()).await?),
+            Place::Postgres(url) => Arc::new(PostgresStore::open(url, log.partitions()).await?),
         };
         open::open_all(&*store, &*log).await?;
         let runner = Arc::new(Runner::new(Arc::clone(&store), log).await?);

@@ -1,7 +1,6 @@
-//! A log in a directory of its own, and the events to fill it with.
+//! A log in a directory of its own, a place for read models, and the events to fill the log with.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::ids::{MerchantId, OrderId, Token};
@@ -40,9 +39,39 @@ pub(crate) fn order_id(id: &str) -> OrderId {
     id.parse().unwrap()
 }
 
+/// What the read models are stored in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// A place for read models that is theirs alone.
+pub(crate) enum Somewhere {
+    Directory(tempfile::TempDir),
+    Database(test_postgres::Database),
+}
+
+impl Somewhere {
+    pub(crate) async fn fresh(on: Backend) -> Self {
+        match on {
+            Backend::Sqlite => Self::Directory(tempfile::tempdir().unwrap()),
+            Backend::Postgres => Self::Database(test_postgres::Database::fresh().await),
+        }
+    }
+
+    fn place(&self) -> Place {
+        match self {
+            Self::Directory(directory) => Place::File(directory.path().join("read.sqlite")),
+            Self::Database(database) => Place::Postgres(database.url().to_owned()),
+        }
+    }
+}
+
 /// A log that is filled batch by batch; event number `n` is recorded at second `n`.
 pub(crate) struct Given {
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
+    pub(crate) place: Somewhere,
     pub(crate) log: Arc<SqliteLog>,
     epoch: u64,
     pub(crate) head: Position,
@@ -50,19 +79,21 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    pub(crate) async fn nothing() -> Self {
+    pub(crate) async fn nothing(on: Backend) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = Arc::new(SqliteLog::open(&directory.path().join("log.sqlite")).await.unwrap());
         let acquired = log.acquire(0).await.unwrap();
-        Self { directory, log, epoch: acquired.epoch, head: acquired.head, streams: HashMap::new() }
-    }
-
-    pub(crate) fn read_path(&self) -> PathBuf {
-        self.directory.path().join("read.sqlite")
+        let place = Somewhere::fresh(on).await;
+        let (epoch, head) = (acquired.epoch, acquired.head);
+        Self { _directory: directory, place, log, epoch, head, streams: HashMap::new() }
     }
 
     pub(crate) async fn read_models(&self) -> ReadModels {
-        ReadModels::open(&Place::File(self.read_path()), Arc::clone(&self.log) as Arc<dyn EventLog>).await.unwrap()
+        self.read_models_in(&self.place).await
+    }
+
+    pub(crate) async fn read_models_in(&self, place: &Somewhere) -> ReadModels {
+        ReadModels::open(&place.place(), Arc::clone(&self.log) as Arc<dyn EventLog>).await.unwrap()
     }
 
     /// Appends events of one order of the default merchant, in one batch.

@@ -1,12 +1,11 @@
 //! Checkpoints, poison, foreign logs and rebuilds.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::order::{FrozenCause, Status};
 use eventlog::EventLog as _;
 use projections::{
-    ORDER_STATUS, OrderQuery, OrderStatusRow, Place, ProjectionError, REVIEW_QUEUE, ReadModels, ReviewQuery, ReviewRow,
+    ORDER_STATUS, OrderQuery, OrderStatusRow, ProjectionError, REVIEW_QUEUE, ReadModels, ReviewQuery, ReviewRow,
     ReviewState, Trouble,
 };
 
@@ -59,26 +58,24 @@ async fn all_rows(models: &ReadModels) -> (Vec<OrderStatusRow>, Vec<ReviewRow>) 
     (orders, reviews)
 }
 
-#[tokio::test]
-async fn stopped_and_resumed_at_any_event_the_rows_are_those_of_one_run() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn stopped_and_resumed_at_any_event_the_rows_are_those_of_one_run(on: Backend) {
+    let mut given = Given::nothing(on).await;
     for round in 0..12 {
         fill(&mut given, round * 10, 10).await;
         // Opened anew each time: nothing is remembered but what was committed.
         given.folded().await.stop().await;
     }
     let resumed = all_rows(&given.folded().await).await;
-    let at_once_file = given.read_path().with_file_name("at_once.sqlite");
-    let at_once = ReadModels::open(&Place::File(at_once_file), Arc::clone(&given.log) as _).await.unwrap();
+    let elsewhere = Somewhere::fresh(on).await;
+    let at_once = given.read_models_in(&elsewhere).await;
     at_once.catch_up().await.unwrap();
     assert_eq!(resumed.0.len(), 120);
     assert_eq!(resumed.1.len(), 40);
     assert_eq!(resumed, all_rows(&at_once).await);
 }
 
-#[tokio::test]
-async fn a_follower_is_level_soon_after_each_append_and_stops_when_told() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_follower_is_level_soon_after_each_append_and_stops_when_told(on: Backend) {
+    let mut given = Given::nothing(on).await;
     let models = given.read_models().await;
     models.start().await;
     for index in 0..5 {
@@ -96,9 +93,8 @@ async fn a_follower_is_level_soon_after_each_append_and_stops_when_told() {
     models.stop().await;
 }
 
-#[tokio::test]
-async fn events_of_other_aggregates_move_the_checkpoint_and_nothing_else() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn events_of_other_aggregates_move_the_checkpoint_and_nothing_else(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.raw(SHOP, "rulebook", "live", vec![("Published", "{}".into())]).await;
     let models = given.read_models().await;
     models.start().await;
@@ -107,9 +103,8 @@ async fn events_of_other_aggregates_move_the_checkpoint_and_nothing_else() {
     models.stop().await;
 }
 
-#[tokio::test]
-async fn a_poison_event_stops_the_read_model_right_before_it_and_look_ups_go_on() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_poison_event_stops_the_read_model_right_before_it_and_look_ups_go_on(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:1", clean("web:1", facts(0))).await;
     given.raw(SHOP, "order", "web:2", vec![("Exploded", r#"{"Exploded":{}}"#.into())]).await;
     given.order("web:3", clean("web:3", facts(0))).await;
@@ -133,29 +128,28 @@ async fn a_poison_event_stops_the_read_model_right_before_it_and_look_ups_go_on(
     models.stop().await;
 }
 
-#[tokio::test]
-async fn rows_of_another_log_are_not_gone_on_with() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn rows_of_another_log_are_not_gone_on_with(on: Backend) {
+    let mut given = Given::nothing(on).await;
     fill(&mut given, 0, 10).await;
     given.folded().await.stop().await;
-    // The same file beside a log that is shorter, and beside one that is longer and different.
+    // The same read models beside a log that is shorter, and beside one that is longer and different.
     for orders in [1, 30] {
-        let mut other = Given::nothing().await;
+        let mut other = Given::nothing(on).await;
         for index in 0..orders {
             let id = format!("web:other-{index}");
             other.order(&id, clean(&id, facts(index))).await;
         }
-        std::fs::copy(given.read_path(), other.read_path()).unwrap();
-        let models = other.folded().await;
+        let models = other.read_models_in(&given.place).await;
+        models.catch_up().await.unwrap();
         let (rows, reviews) = all_rows(&models).await;
         assert_eq!((rows.len(), reviews.len()), (usize::try_from(orders).unwrap(), 0));
         assert_eq!(models.lag(), 0);
+        models.stop().await;
     }
 }
 
-#[tokio::test]
-async fn a_rebuilt_read_model_has_the_rows_it_had() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_rebuilt_read_model_has_the_rows_it_had(on: Backend) {
+    let mut given = Given::nothing(on).await;
     fill(&mut given, 0, 300).await;
     let models = given.folded().await;
     let before = all_rows(&models).await;
@@ -173,9 +167,8 @@ async fn a_rebuilt_read_model_has_the_rows_it_had() {
     assert_eq!(all_rows(&given.folded().await).await, after);
 }
 
-#[tokio::test]
-async fn a_rebuilt_read_model_finds_orders_by_what_it_found_them_by() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_rebuilt_read_model_finds_orders_by_what_it_found_them_by(on: Backend) {
+    let mut given = Given::nothing(on).await;
     fill(&mut given, 0, 40).await;
     let models = given.folded().await;
     models.rebuild(&models.names()).await.unwrap();
@@ -198,9 +191,8 @@ async fn all_are_found(models: &ReadModels) {
     assert_eq!(row(models, "web:3").await.stream, found[8].stream);
 }
 
-#[tokio::test]
-async fn a_rebuild_while_orders_arrive_loses_none_and_never_shows_less() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_rebuild_while_orders_arrive_loses_none_and_never_shows_less(on: Backend) {
+    let mut given = Given::nothing(on).await;
     fill(&mut given, 0, 100).await;
     let models = given.read_models().await;
     models.start().await;
@@ -218,15 +210,14 @@ async fn a_rebuild_while_orders_arrive_loses_none_and_never_shows_less() {
     assert!(models.wait_for(REVIEW_QUEUE, 0, given.head, LONG).await);
     let followed = all_rows(&models).await;
     models.stop().await;
-    let fresh_file = given.read_path().with_file_name("fresh.sqlite");
-    let fresh = ReadModels::open(&Place::File(fresh_file), Arc::clone(&given.log) as _).await.unwrap();
+    let elsewhere = Somewhere::fresh(on).await;
+    let fresh = given.read_models_in(&elsewhere).await;
     fresh.catch_up().await.unwrap();
     assert_eq!(followed, all_rows(&fresh).await);
 }
 
-#[tokio::test]
-async fn a_log_that_cannot_be_read_is_told_and_not_taken_for_an_empty_one() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_log_that_cannot_be_read_is_told_and_not_taken_for_an_empty_one(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:1", clean("web:1", facts(0))).await;
     let models = given.read_models().await;
     given.log.close().await;

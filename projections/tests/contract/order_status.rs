@@ -6,9 +6,8 @@ use projections::Handles;
 
 use crate::given::*;
 
-#[tokio::test]
-async fn a_challenged_order_shows_its_score_hits_and_challenge() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_challenged_order_shows_its_score_hits_and_challenge(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given
         .order("web:A1", [placed("web:A1", full_facts(0, "a")), scored(80, "sms"), challenged("c1", minute(10))])
         .await;
@@ -36,9 +35,8 @@ async fn a_challenged_order_shows_its_score_hits_and_challenge() {
     assert_eq!(row.facts.handles, handles);
 }
 
-#[tokio::test]
-async fn an_order_is_held_since_the_first_of_an_unbroken_series() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn an_order_is_held_since_the_first_of_an_unbroken_series(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:A1", [placed("web:A1", facts(0)), scored(80, "sms"), challenged("c1", minute(10))]).await;
     given.order("web:A1", [frozen(FrozenCause::ChallengeFailed)]).await;
     let models = given.folded().await;
@@ -53,9 +51,8 @@ async fn an_order_is_held_since_the_first_of_an_unbroken_series() {
     assert_eq!(free.risk.released_by.as_deref(), Some("wang"));
 }
 
-#[tokio::test]
-async fn an_order_that_is_screened_again_after_its_release_stays_released() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn an_order_that_is_screened_again_after_its_release_stays_released(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:A1", clean("web:A1", facts(0))).await;
     given.order("web:A1", [scored(20, "pass")]).await;
     let row = row(&given.folded().await, "web:A1").await;
@@ -63,9 +60,8 @@ async fn an_order_that_is_screened_again_after_its_release_stays_released() {
     assert_eq!(row.risk.released_by.as_deref(), Some("clean"));
 }
 
-#[tokio::test]
-async fn a_verified_order_has_no_challenge_any_more() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_verified_order_has_no_challenge_any_more(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:A1", [placed("web:A1", facts(0)), scored(80, "sms"), challenged("c1", minute(10))]).await;
     given.order("web:A1", [verified("c1")]).await;
     let models = given.folded().await;
@@ -76,9 +72,8 @@ async fn a_verified_order_has_no_challenge_any_more() {
     assert_eq!(row(&models, "web:A1").await.risk.released_by.as_deref(), Some("verified"));
 }
 
-#[tokio::test]
-async fn a_status_may_come_before_the_order_and_is_kept_when_it_is_placed() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_status_may_come_before_the_order_and_is_kept_when_it_is_placed(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:A1", [reported("wms", Status::Paid, minute(2))]).await;
     let models = given.folded().await;
     let unplaced = row(&models, "web:A1").await;
@@ -95,8 +90,7 @@ async fn a_status_may_come_before_the_order_and_is_kept_when_it_is_placed() {
     assert_eq!(placed.sources, unplaced.sources);
 }
 
-#[tokio::test]
-async fn the_newest_status_by_its_own_clock_wins_and_at_equal_times_the_later_arrival() {
+pub(crate) async fn the_newest_status_by_its_own_clock_wins_and_at_equal_times_the_later_arrival(on: Backend) {
     // Reports in the order of arrival, and what the order shows in the end.
     type Report = (&'static str, Status, u32);
     let cases: [(&[Report], Status, &str); 4] = [
@@ -105,7 +99,7 @@ async fn the_newest_status_by_its_own_clock_wins_and_at_equal_times_the_later_ar
         (&[("shop", Status::Paid, 5), ("wms", Status::PartiallyShipped, 5)], Status::PartiallyShipped, "wms"),
         (&[("wms", Status::Shipped, 9), ("shop", Status::Paid, 5), ("oms", Status::Paid, 8)], Status::Shipped, "wms"),
     ];
-    let mut given = Given::nothing().await;
+    let mut given = Given::nothing(on).await;
     for (index, (reports, ..)) in cases.iter().enumerate() {
         let id = format!("web:{index}");
         given.order(&id, clean(&id, facts(0))).await;
@@ -120,9 +114,8 @@ async fn the_newest_status_by_its_own_clock_wins_and_at_equal_times_the_later_ar
     }
 }
 
-#[tokio::test]
-async fn a_status_from_the_future_counts_from_its_arrival_and_is_shown_as_reported() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_status_from_the_future_counts_from_its_arrival_and_is_shown_as_reported(on: Backend) {
+    let mut given = Given::nothing(on).await;
     let ahead = reported_ahead("shop", Status::Paid, Timestamp::LATEST, minute(5));
     given.order("web:A1", [ahead.clone()]).await;
     let models = given.folded().await;
@@ -142,9 +135,8 @@ async fn a_status_from_the_future_counts_from_its_arrival_and_is_shown_as_report
     assert_eq!(one.sources.iter().map(|report| report.status).collect::<Vec<_>>(), [Status::Cancelled]);
 }
 
-#[tokio::test]
-async fn each_source_shows_its_own_newest_report() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn each_source_shows_its_own_newest_report(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given
         .order(
             "web:A1",
@@ -160,9 +152,8 @@ async fn each_source_shows_its_own_newest_report() {
     assert_eq!(shown, [("shop", Status::Paid, recorded_at(2)), ("wms", Status::Shipped, recorded_at(1))]);
 }
 
-#[tokio::test]
-async fn an_amendment_changes_the_leaves_it_names_and_no_other() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn an_amendment_changes_the_leaves_it_names_and_no_other(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:A1", clean("web:A1", full_facts(0, "a"))).await;
     let models = given.folded().await;
     let before = row(&models, "web:A1").await;
@@ -181,9 +172,8 @@ async fn an_amendment_changes_the_leaves_it_names_and_no_other() {
     assert_eq!(after.risk, before.risk);
 }
 
-#[tokio::test]
-async fn another_merchants_order_of_the_same_number_is_another_order() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn another_merchants_order_of_the_same_number_is_another_order(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:A1", clean("web:A1", facts(0))).await;
     given.order_of("other", "web:A1", [placed("web:A1", facts(5)), scored(130, "freeze")]).await;
     let models = given.folded().await;

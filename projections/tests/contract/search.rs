@@ -12,9 +12,8 @@ async fn found(models: &ReadModels, query: &OrderQuery) -> Vec<String> {
     page.items.iter().map(|row| row.order_id.to_string()).collect()
 }
 
-#[tokio::test]
-async fn an_order_is_found_by_every_handle_and_the_newest_comes_first() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn an_order_is_found_by_every_handle_and_the_newest_comes_first(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:A1", clean("web:A1", full_facts(1, "a"))).await;
     given
         .order(
@@ -62,9 +61,8 @@ async fn an_order_is_found_by_every_handle_and_the_newest_comes_first() {
     assert_eq!(of_customer.items.len(), 1);
 }
 
-#[tokio::test]
-async fn a_list_neither_repeats_nor_hides_an_order_while_new_ones_arrive() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_list_neither_repeats_nor_hides_an_order_while_new_ones_arrive(on: Backend) {
+    let mut given = Given::nothing(on).await;
     // Two orders a minute, so that places are told apart by more than time.
     for index in 0..20_u32 {
         let id = format!("web:{index}");
@@ -86,9 +84,8 @@ async fn a_list_neither_repeats_nor_hides_an_order_while_new_ones_arrive() {
     assert_eq!(seen, (0..20).rev().collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn a_cursor_of_another_list_is_refused() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_cursor_of_another_list_is_refused(on: Backend) {
+    let mut given = Given::nothing(on).await;
     for id in ["web:1", "web:2"] {
         given.order(id, [placed(id, facts(0)), scored(90, "sms"), challenged("c", minute(1))]).await;
     }
@@ -99,7 +96,7 @@ async fn a_cursor_of_another_list_is_refused() {
     assert!(matches!(refused, Err(LookUpError::Cursor(_))), "{refused:?}");
 }
 
-fn on(device: &str, ip: &str, buyer: &str, recipient: &str) -> Facts {
+fn sharing(device: &str, ip: &str, buyer: &str, recipient: &str) -> Facts {
     let token_of = |name: &str| -> Token { token(name) };
     let mut facts = full_facts(0, recipient);
     facts.device = Some(token_of(device));
@@ -109,14 +106,13 @@ fn on(device: &str, ip: &str, buyer: &str, recipient: &str) -> Facts {
     facts
 }
 
-#[tokio::test]
-async fn links_count_the_other_orders_and_never_the_order_itself() {
-    let mut given = Given::nothing().await;
-    given.order("web:1", clean("web:1", on("d1", "i1", "p1", "p1"))).await;
-    given.order("web:2", clean("web:2", on("d1", "i2", "p2", "p1"))).await;
-    given.order("web:3", clean("web:3", on("d2", "i1", "p1", "p3"))).await;
+pub(crate) async fn links_count_the_other_orders_and_never_the_order_itself(on: Backend) {
+    let mut given = Given::nothing(on).await;
+    given.order("web:1", clean("web:1", sharing("d1", "i1", "p1", "p1"))).await;
+    given.order("web:2", clean("web:2", sharing("d1", "i2", "p2", "p1"))).await;
+    given.order("web:3", clean("web:3", sharing("d2", "i1", "p1", "p3"))).await;
     given.order("web:4", clean("web:4", facts(0))).await;
-    given.order_of("other", "web:1", clean("web:1", on("d1", "i1", "p1", "p1"))).await;
+    given.order_of("other", "web:1", clean("web:1", sharing("d1", "i1", "p1", "p1"))).await;
     let models = given.folded().await;
     let counts = async |id: &str| models.links_counts(&merchant(SHOP), &row(&models, id).await).await.unwrap();
     assert_eq!(counts("web:1").await, LinkCounts { device: 1, ip: 1, ip24: 2, phone: 2, address: 1 });
@@ -126,12 +122,11 @@ async fn links_count_the_other_orders_and_never_the_order_itself() {
     assert_eq!(counts("web:4").await, LinkCounts::default());
 }
 
-#[tokio::test]
-async fn linked_orders_are_listed_page_by_page() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn linked_orders_are_listed_page_by_page(on: Backend) {
+    let mut given = Given::nothing(on).await;
     for (index, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
         let id = format!("web:{name}");
-        let shared = on("d1", name, name, "p1");
+        let shared = sharing("d1", name, name, "p1");
         let placed_at = Some(minute(u32::try_from(index).unwrap()));
         given.order(&id, clean(&id, Facts { placed_at, ..shared })).await;
     }
@@ -149,9 +144,8 @@ async fn linked_orders_are_listed_page_by_page() {
     assert_eq!(models.linked(&shop, &order_id("web:none"), LinkedBy::Ip, None, 2).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn an_order_that_was_found_by_what_was_amended_is_found_by_what_it_is_now() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn an_order_that_was_found_by_what_was_amended_is_found_by_what_it_is_now(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:1", clean("web:1", full_facts(0, "a"))).await;
     let models = given.folded().await;
     let changes = Facts { device: Some(token("new")), display_no: Some("#new".into()), ..Facts::default() };

@@ -5,8 +5,7 @@ use projections::{ReviewQuery, ReviewSort, ReviewState};
 
 use crate::given::*;
 
-#[tokio::test]
-async fn a_review_follows_what_happens_to_the_order() {
+pub(crate) async fn a_review_follows_what_happens_to_the_order(on: Backend) {
     use FrozenCause::{Reviewer, Score};
     use ReviewState::{Claimed, Closed, Open, Waiting};
     let asked = || vec![scored(80, "sms"), challenged("c1", minute(10))];
@@ -58,7 +57,7 @@ async fn a_review_follows_what_happens_to_the_order() {
             Some(Waiting),
         ),
     ];
-    let mut given = Given::nothing().await;
+    let mut given = Given::nothing(on).await;
     for (index, (_, events, _)) in cases.iter().enumerate() {
         let id = format!("web:{index}");
         given.order(&id, std::iter::once(placed(&id, facts(0))).chain(events.iter().cloned())).await;
@@ -72,9 +71,8 @@ async fn a_review_follows_what_happens_to_the_order() {
     }
 }
 
-#[tokio::test]
-async fn an_order_that_reaches_a_tier_long_after_its_placement_enters_with_its_amount() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn an_order_that_reaches_a_tier_long_after_its_placement_enters_with_its_amount(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:A1", clean("web:A1", facts(0))).await;
     given.order("web:A2", clean("web:A2", facts(0))).await;
     let models = given.folded().await;
@@ -90,9 +88,8 @@ async fn an_order_that_reaches_a_tier_long_after_its_placement_enters_with_its_a
     assert_eq!(review(&models, "web:A2").await, None);
 }
 
-#[tokio::test]
-async fn a_cancelled_order_has_nothing_at_stake() {
-    let mut given = Given::nothing().await;
+pub(crate) async fn a_cancelled_order_has_nothing_at_stake(on: Backend) {
+    let mut given = Given::nothing(on).await;
     given.order("web:A1", [placed("web:A1", facts(0)), scored(130, "freeze"), frozen(FrozenCause::Score)]).await;
     given.order("web:A1", [reported("shop", Status::Cancelled, minute(3))]).await;
     let models = given.folded().await;
@@ -102,8 +99,8 @@ async fn a_cancelled_order_has_nothing_at_stake() {
     assert_eq!(review(&models, "web:A1").await.unwrap().priority(), 0, "a late older report changes nothing");
 }
 
-async fn three_reviews() -> Given {
-    let mut given = Given::nothing().await;
+async fn three_reviews(on: Backend) -> Given {
+    let mut given = Given::nothing(on).await;
     let amount = |amount| domain::order::Facts { amount: Some(amount), ..facts(0) };
     given
         .order("web:small", [placed("web:small", amount(100)), scored(130, "freeze"), frozen(FrozenCause::Score)])
@@ -127,9 +124,8 @@ async fn listed(models: &projections::ReadModels, query: &ReviewQuery) -> Vec<St
     page.items.iter().map(|review| review.order_id.order_no().to_owned()).collect()
 }
 
-#[tokio::test]
-async fn reviews_are_sorted_by_stake_age_or_deadline() {
-    let given = three_reviews().await;
+pub(crate) async fn reviews_are_sorted_by_stake_age_or_deadline(on: Backend) {
+    let given = three_reviews(on).await;
     let models = given.folded().await;
     for (sort, expected) in [
         (ReviewSort::Priority, ["large", "middle", "small"]),
@@ -152,9 +148,8 @@ async fn reviews_are_sorted_by_stake_age_or_deadline() {
     }
 }
 
-#[tokio::test]
-async fn reviews_are_narrowed_by_state_tier_and_rule() {
-    let mut given = three_reviews().await;
+pub(crate) async fn reviews_are_narrowed_by_state_tier_and_rule(on: Backend) {
+    let mut given = three_reviews(on).await;
     given.order("web:small", [released(ReleasedCause::Reviewer, Some("wang"))]).await;
     let models = given.folded().await;
     let all = ReviewQuery::default();
