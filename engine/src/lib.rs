@@ -6,6 +6,7 @@
 mod batch;
 mod drive;
 mod engine;
+mod keeper;
 mod keys;
 mod memory;
 mod merchants;
@@ -19,6 +20,7 @@ mod work;
 mod writer;
 
 pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
+pub use keeper::Standing;
 pub use memory::FoldError;
 pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, replay};
 pub use work::{MerchantReceipt, Origin, Outcome, Receipt, Refusal, RiskView};

@@ -177,6 +177,9 @@ pub enum Refusal {
     /// The store cannot commit now; whether it was saved is unknown. Repeat with the same key.
     #[error("the event store cannot commit now; it is unknown whether this was saved, retry with the same key")]
     Unavailable,
+    /// Another process writes the merchant's partition; nothing was saved here.
+    #[error("another process writes this merchant's log, or is about to")]
+    Elsewhere,
     /// There is no such merchant.
     #[error("the merchant is not registered")]
     UnknownMerchant,

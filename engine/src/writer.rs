@@ -5,15 +5,13 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use domain::rulebook::Rulebook;
 use domain::time::Timestamp;
 use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError};
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::batch::{Draft, Numbers};
 use crate::memory::{FoldError, Memory};
@@ -26,8 +24,6 @@ use crate::work::{NoticeWork, Refusal, Work};
 pub(crate) const BATCH_MAX: usize = 256;
 /// Events read at once when memory is folded from the log.
 pub(crate) const FOLD_PAGE: u32 = 2_000;
-/// The pause before the log is tried again after it failed.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Tells the time. The one place where the engine learns it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -51,6 +47,17 @@ pub enum OpenError {
     /// The log holds what this version cannot read.
     #[error("event log cannot be folded")]
     Fold(#[from] FoldError),
+}
+
+/// How a writer ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ended {
+    /// Its mailbox was closed, and all in it is committed.
+    Closed,
+    /// The partition is not wanted here any more; all that was taken is committed.
+    Unwanted,
+    /// What it remembers cannot be trusted any more.
+    Failed,
 }
 
 pub(crate) struct Writer {
@@ -87,42 +94,41 @@ impl Writer {
         Ok(Self { tools, numbers, memory, orders, sealing, open, committing, last_recorded_at })
     }
 
-    /// Works until the mailbox is closed and empty, or until another writer owns the partition; `at_work` tells whether it
-    /// takes work or folds the log anew.
-    ///
-    /// After a failed commit or a panic it begins again from the log; work that was under way is answered as unknown.
-    pub(crate) async fn run(mut self, mut mailbox: mpsc::Receiver<Work>, at_work: Arc<AtomicBool>) {
-        let (tools, partition) = (self.tools.clone(), self.numbers.partition);
-        loop {
-            at_work.store(true, Ordering::Relaxed);
-            match AssertUnwindSafe(self.work(&mut mailbox)).catch_unwind().await {
-                Ok(Ok(())) => return,
-                Ok(Err(LogError::Fenced { partition })) => {
-                    tracing::error!(partition, "another writer owns the partition, this one ends");
-                    return;
-                }
-                Ok(Err(error)) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "commit failed, folding the log anew");
-                }
-                Err(_) => tracing::error!("writer panicked, folding the log anew"),
+    /// Works until the mailbox is closed and empty, the partition is not wanted here any more, or something failed; whatever was
+    /// under way then is answered as unknown, and nothing in memory may be used again.
+    pub(crate) async fn run(mut self, mailbox: &mut mpsc::Receiver<Work>, wanted: &mut watch::Receiver<bool>) -> Ended {
+        let partition = self.numbers.partition;
+        let ended = match AssertUnwindSafe(self.work(mailbox, wanted)).catch_unwind().await {
+            Ok(Ok(ended)) => return ended,
+            Ok(Err(LogError::Fenced { .. })) => {
+                tracing::error!(partition, "another writer owns the partition, this one ends");
+                Ended::Failed
             }
-            if let Some(open) = self.open.take() {
-                open.give_up();
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(partition, error, "commit failed, folding the log anew");
+                Ended::Failed
             }
-            at_work.store(false, Ordering::Relaxed);
-            metrics::counter!("orderlight_writer_restarts_total").increment(1);
-            match begin_again(&tools, partition, &mut mailbox).await {
-                Some(writer) => self = writer,
-                None => return,
+            Err(_) => {
+                tracing::error!(partition, "writer panicked, folding the log anew");
+                Ended::Failed
             }
+        };
+        if let Some(open) = self.open.take() {
+            open.give_up();
         }
+        ended
     }
 
-    /// Takes work until the mailbox is closed and all is committed.
-    async fn work(&mut self, mailbox: &mut mpsc::Receiver<Work>) -> Result<(), LogError> {
+    /// Takes work until the mailbox is closed or the partition is not wanted, and all is committed.
+    async fn work(
+        &mut self,
+        mailbox: &mut mpsc::Receiver<Work>,
+        wanted: &mut watch::Receiver<bool>,
+    ) -> Result<Ended, LogError> {
         let mut waiting = Vec::with_capacity(BATCH_MAX);
-        let mut is_closed = false;
-        while !is_closed || self.committing.is_some() {
+        let mut ending = None;
+        while ending.is_none() || self.committing.is_some() {
             let room = BATCH_MAX - self.open.as_ref().map_or(0, OpenBatch::len);
             tokio::select! {
                 biased;
@@ -130,8 +136,9 @@ impl Writer {
                     ended?;
                     self.committing = None;
                 }
-                received = mailbox.recv_many(&mut waiting, room), if room > 0 && !is_closed => {
-                    is_closed = received == 0;
+                () = unwanted(wanted), if ending.is_none() => ending = Some(Ended::Unwanted),
+                received = mailbox.recv_many(&mut waiting, room), if room > 0 && ending.is_none() => {
+                    ending = (received == 0).then_some(Ended::Closed);
                     if let Err(error) = self.take(&mut waiting).await {
                         waiting.drain(..).for_each(|work| work.refuse(Refusal::Unavailable));
                         return Err(error);
@@ -142,7 +149,7 @@ impl Writer {
                 self.begin_commit();
             }
         }
-        Ok(())
+        Ok(ending.unwrap_or(Ended::Closed))
     }
 
     /// Deals with all that waits, in order: notices go into the open batch, a merchant's command is decided alone when all
@@ -201,28 +208,17 @@ impl Writer {
     }
 }
 
+/// Waits until a partition is not wanted any more.
+async fn unwanted(wanted: &mut watch::Receiver<bool>) {
+    if wanted.wait_for(|wanted| !wanted).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Waits for the end of a commit; for ever when none is under way.
 async fn ended(committing: &mut Option<Committing>) -> Result<(), LogError> {
     match committing {
         Some(committing) => committing.end().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Begins again from the log, refusing what comes in meanwhile. `None` when the mailbox was closed.
-async fn begin_again(tools: &Tools, partition: u32, mailbox: &mut mpsc::Receiver<Work>) -> Option<Writer> {
-    loop {
-        match Writer::open(tools.clone(), partition).await {
-            Ok(writer) => return Some(writer),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "event log cannot be folded"),
-        }
-        let pause = tokio::time::sleep(RETRY_PAUSE);
-        tokio::pin!(pause);
-        loop {
-            tokio::select! {
-                () = &mut pause => break,
-                work = mailbox.recv() => work?.refuse(Refusal::Unavailable),
-            }
-        }
     }
 }

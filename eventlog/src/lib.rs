@@ -4,10 +4,12 @@
 //! with an epoch check in the same transaction, so a stale writer fails with [`LogError::Fenced`] instead of corrupting.
 //! What was appended is never updated or deleted; `payload` and `metadata` are stored as the bytes that were hashed.
 
+mod batch;
 pub mod cqrs;
 mod delivery;
 pub mod leaf;
 mod partition;
+pub mod postgres;
 pub mod sqlite;
 mod tail;
 pub mod vault;
@@ -25,7 +27,8 @@ pub use partition::partition_of;
 /// A place in a partition; the first event has position 1, an empty partition has head 0.
 pub type Position = u64;
 
-/// The number of a stream: one per aggregate, ascending in the order of first appearance, from 1.
+/// The number of a stream: one per aggregate, ascending inside its partition in the order of first appearance. The partition stands in
+/// the bits above the lowest 40 (`partition << 40 | n`, `n` from 1), so that ids are unique over all partitions.
 pub type StreamId = u64;
 
 /// What names a stream.
@@ -131,7 +134,7 @@ pub struct NewDelivery {
 /// A subject's data key, wrapped by the master key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SubjectKey {
-    /// Its number, ascending from 1.
+    /// Its number, made of its partition and ascending numbers like a [`StreamId`].
     pub id: u64,
     /// Whose subject.
     pub merchant: MerchantId,
@@ -172,10 +175,19 @@ pub struct Acquired {
     pub epoch: u64,
     /// The partition's head.
     pub head: Position,
-    /// The highest stream id in use, 0 when there is none.
+    /// The highest stream id of the partition in use; when there is none, `partition << 40`, which the next one follows as well.
     pub last_stream: StreamId,
-    /// The highest subject key id in use, 0 when there is none.
+    /// The highest subject key id of the partition in use, or the same.
     pub last_subject_key: u64,
+}
+
+/// A process that has the log open.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Its number, never given twice.
+    pub id: u64,
+    /// Where others reach it, if it said so.
+    pub address: Option<Box<str>>,
 }
 
 /// What a back end says of a failure.
@@ -246,8 +258,25 @@ pub trait EventLog: Send + Sync + 'static {
     /// The head of a partition, moved after each commit that this process made or heard of. A wake-up, not a promise.
     fn watch(&self, partition: u32) -> watch::Receiver<Position>;
 
-    /// Takes a partition over: raises its epoch durably, fencing every earlier owner.
+    /// Takes a partition over: raises its epoch durably, fencing every earlier owner. A partition of another process that lives is
+    /// [`LogError::Owned`].
     async fn acquire(&self, partition: u32) -> Result<Acquired, LogError>;
+
+    /// Gives a partition away that this process owns, so that another may acquire it; otherwise does nothing. Where one process alone
+    /// can have the log open, there is nobody to give it to.
+    async fn release(&self, _partition: u32) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    /// The process that owns a partition; `None` while nobody does, or where one process alone can have the log open.
+    async fn owner(&self, _partition: u32) -> Result<Option<Member>, LogError> {
+        Ok(None)
+    }
+
+    /// The processes that live and have the log open, this one among them; none where one alone can.
+    async fn members(&self) -> Result<Vec<Member>, LogError> {
+        Ok(Vec::new())
+    }
 
     /// Commits a batch durably and wholly, or not at all.
     async fn append(&self, batch: Batch) -> Result<(), LogError>;

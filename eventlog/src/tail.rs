@@ -21,27 +21,23 @@ pub(crate) struct Tail(Mutex<Kept>);
 struct Kept {
     events: VecDeque<Arc<RecordedEvent>>,
     bytes: usize,
-    /// Something was committed that is not here yet.
-    is_behind: bool,
+    is_closed: bool,
 }
 
 impl Tail {
-    /// To be called before a commit is answered, so that no read after the answer misses it; until then the store is read.
-    pub(crate) fn fall_behind(&self) {
-        self.kept().is_behind = true;
-    }
-
     /// Keeps nothing any more, and never again.
     pub(crate) fn close(&self) {
         let mut kept = self.kept();
         kept.forget();
-        kept.is_behind = true;
+        kept.is_closed = true;
     }
 
-    /// Takes in a batch that was committed. A stream whose name the batch does not tell cuts the tail off before it.
+    /// Takes in a batch that was committed, before it is answered: what is read after the answer must not miss it. A stream whose name the batch does not tell cuts the tail off before it.
     pub(crate) fn remember(&self, batch: Batch) {
         let mut kept = self.kept();
-        kept.is_behind = false;
+        if kept.is_closed {
+            return;
+        }
         if kept.events.back().is_some_and(|last| last.position != batch.after) {
             kept.forget();
         }
@@ -71,7 +67,7 @@ impl Tail {
     /// At most `limit` events after a position; `None` when the first of them is not kept.
     pub(crate) fn read(&self, after: Position, limit: u32) -> Option<Vec<Arc<RecordedEvent>>> {
         let kept = self.kept();
-        let first = kept.events.front().filter(|_| !kept.is_behind)?.position;
+        let first = kept.events.front()?.position;
         let skipped = usize::try_from((after + 1).checked_sub(first)?).ok()?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         (skipped < kept.events.len()).then(|| kept.events.iter().skip(skipped).take(limit).map(Arc::clone).collect())
@@ -172,15 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn between_an_answer_and_its_events_the_store_is_read() {
+    fn a_closed_tail_keeps_nothing() {
         let tail = Tail::default();
         tail.remember(batch(0, &[1]));
-        tail.fall_behind();
-        assert_eq!(positions(&tail, 0, 9), None);
-        tail.remember(batch(1, &[2]));
-        assert_eq!(positions(&tail, 0, 9), Some(vec![1, 2]));
         tail.close();
-        assert_eq!(positions(&tail, 0, 9), None);
+        tail.remember(batch(1, &[2]));
+        assert_eq!((positions(&tail, 0, 9), positions(&tail, 1, 9)), (None, None));
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl SqliteFile {
 impl Fixture for SqliteFile {
     type Log = SqliteLog;
 
-    fn fresh() -> Self {
+    async fn fresh() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
 
@@ -47,7 +47,7 @@ contract::contract!(crate::SqliteFile);
 
 /// A closed log with one row in each table.
 async fn filled() -> SqliteFile {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.streams = vec![(1, order(1))];
@@ -112,7 +112,7 @@ async fn readers_of_postgres_es_find_their_columns() {
 
 #[tokio::test]
 async fn a_second_handle_is_refused_until_the_first_is_closed() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     let refused = SqliteLog::open(&file.path()).await;
     assert!(matches!(refused, Err(OpenError::InUse { path }) if path == file.path()));
@@ -130,7 +130,7 @@ async fn a_second_process_is_refused() {
         println!("refused as it should be");
         return;
     }
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     let second = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "a_second_process_is_refused", "--nocapture"])
@@ -167,7 +167,7 @@ async fn a_store_that_fails_once_takes_the_next_batch() {
 
 #[tokio::test]
 async fn a_log_that_was_dropped_without_being_closed_is_whole() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     append_order(&file.open().await, 1, 3).await;
     let log = file.open().await;
     assert_eq!(positions(&everything(&log).await), [1, 2, 3]);
@@ -175,7 +175,7 @@ async fn a_log_that_was_dropped_without_being_closed_is_whole() {
 
 #[tokio::test]
 async fn an_append_that_nobody_waits_for_runs_to_its_end() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     let mut watch = log.watch(PARTITION);
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
@@ -194,14 +194,14 @@ async fn an_append_that_nobody_waits_for_runs_to_its_end() {
 
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     std::fs::write(file.path(), "this is no database, and it is longer than one header of a page".repeat(100)).unwrap();
     assert!(matches!(SqliteLog::open(&file.path()).await, Err(OpenError::Store(_))));
 }
 
 #[tokio::test]
 async fn a_damaged_file_gives_errors() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     append_order(&log, 1, 500).await;
     log.close().await;
@@ -219,7 +219,7 @@ async fn a_damaged_file_gives_errors() {
 
 #[tokio::test]
 async fn a_missing_event_is_noticed_by_every_read_and_by_the_next_owner() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     let stream = append_order(&log, 1, 5).await;
     log.close().await;

@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
-use projections::{ORDER_STATUS, Place, REVIEW_QUEUE, ReadModels};
+use projections::{ORDER_STATUS, REVIEW_QUEUE, ReadModels};
 
 use super::StoreArgs;
-use crate::service::READ_MODELS_FILE;
 
 /// Work with read models
 #[derive(Subcommand)]
@@ -26,8 +25,7 @@ impl Projections {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self::Rebuild { name, store: args } = self;
         let store = args.open().await?;
-        let place = Place::File(args.data.join(READ_MODELS_FILE));
-        let models = ReadModels::open(&place, store.log.clone()).await.context("cannot open the read models")?;
+        let models = ReadModels::open(&store.models, store.log.clone()).await.context("cannot open the read models")?;
         let names = name.as_deref().map_or_else(|| models.names(), |name| vec![name]);
         models.rebuild(&names).await.with_context(|| format!("cannot rebuild {}", names.join(" and ")))?;
         for name in names {

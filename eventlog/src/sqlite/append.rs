@@ -1,9 +1,9 @@
 //! What a transaction of the writer does. A transaction that is dropped before its commit is rolled back.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
-use rustc_hash::FxHashMap;
 
 use super::read::unsigned;
+use crate::batch::{check, conflict};
 use crate::{Acquired, Batch, LogError, Position};
 
 /// Raises a partition's epoch and tells where it stands.
@@ -85,35 +85,6 @@ fn insert(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Refuses a batch that cannot be right, before anything is written. Gives the head it leads to.
-fn check(batch: &Batch) -> Result<Position, LogError> {
-    let count = u64::try_from(batch.events.len()).expect("a length fits 64 bits");
-    let head = batch.after.checked_add(count).filter(|head| i64::try_from(*head).is_ok());
-    let head = head.ok_or_else(|| conflict("positions are used up".into()))?;
-
-    let mut sequences: FxHashMap<u64, u64> = FxHashMap::default();
-    let mut last = 0;
-    for (id, _) in &batch.streams {
-        if *id <= last {
-            return Err(conflict(format!("new stream {id} comes after {last}")));
-        }
-        last = *id;
-        sequences.insert(*id, 0);
-    }
-    for event in &batch.events {
-        let expected = sequences.get(&event.stream).map(|sequence| sequence + 1);
-        if expected.is_some_and(|expected| expected != event.sequence) {
-            return Err(conflict(format!("stream {} has a gap before sequence {}", event.stream, event.sequence)));
-        }
-        sequences.insert(event.stream, event.sequence);
-    }
-    let own = batch.after + 1..=head;
-    if let Some(row) = batch.vault_rows.iter().find(|row| !own.contains(&row.position)) {
-        return Err(conflict(format!("vault row {} belongs to no event of its batch", row.position)));
-    }
-    Ok(head)
-}
-
 fn move_head(transaction: &Transaction<'_>, batch: &Batch, head: Position) -> Result<(), LogError> {
     let moved = transaction
         .prepare_cached("UPDATE heads SET position = ? WHERE partition = ? AND epoch = ? AND position = ?")?
@@ -143,8 +114,4 @@ fn refused(error: rusqlite::Error) -> LogError {
         error.code == ErrorCode::ConstraintViolation && kinds.contains(&error.extended_code)
     });
     if is_conflict { LogError::Conflict(error.into()) } else { error.into() }
-}
-
-fn conflict(reason: String) -> LogError {
-    LogError::Conflict(reason.into())
 }

@@ -85,7 +85,7 @@ impl Writer {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let (Some(work), Some(lock)) = (work, lock) {
             let (done, ended) = oneshot::channel();
-            if work.send(Work { task: Task::Close { done }, lock: lock }).await.is_ok() {
+            if work.send(Work { task: Task::Close { done }, lock }).await.is_ok() {
                 drop(ended.await);
             }
         }
@@ -96,7 +96,7 @@ impl Writer {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (Some(work), Some(lock)) = (work, lock) else { return Err(closed()) };
         let (reply, answer) = oneshot::channel();
-        work.send(Work { task: task(reply), lock: lock }).await.map_err(|_| closed())?;
+        work.send(Work { task: task(reply), lock }).await.map_err(|_| closed())?;
         answer.await.unwrap_or_else(|_| Err(LogError::Store("event log's writing thread has ended".into())))
     }
 }
@@ -127,15 +127,12 @@ impl Thread {
                 }
                 Task::Append { batch, reply } => {
                     let appended = self.transact(|connection| append::append(connection, &batch));
-                    let head = appended.as_ref().ok().copied();
-                    self.tail.fall_behind();
-                    drop(lock);
-                    drop(reply.send(appended.map(drop)));
-                    // Whoever waits for the answer comes before whoever follows the log.
-                    if let Some(head) = head {
+                    let appended = appended.map(|head| {
                         self.tail.remember(batch);
                         self.announce(head);
-                    }
+                    });
+                    drop(lock);
+                    drop(reply.send(appended));
                     if let Some(connection) = &self.connection {
                         self.checkpointer.after_commit(connection);
                     }

@@ -1,6 +1,4 @@
-//! `CqrsFramework` on the log, on a real SQLite file.
-
-#![expect(clippy::unwrap_used, reason = "what a test sets up must hold")]
+//! `CqrsFramework` on the log.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,9 +9,10 @@ use cqrs_es::{Aggregate, AggregateContext, AggregateError, CqrsFramework, Domain
 use domain::ids::MerchantId;
 use domain::time::Timestamp;
 use eventlog::cqrs::MerchantStore;
-use eventlog::sqlite::SqliteLog;
 use eventlog::{EventLog, StreamKey};
 use serde::{Deserialize, Serialize};
+
+use super::Fixture;
 
 /// Counts up to a limit.
 #[derive(Default, Serialize, Deserialize)]
@@ -72,36 +71,35 @@ impl Aggregate for Counter {
     }
 }
 
-struct House {
-    _directory: tempfile::TempDir,
-    log: Arc<SqliteLog>,
+struct House<F: Fixture> {
+    _fixture: F,
+    log: Arc<F::Log>,
 }
 
-impl House {
+impl<F: Fixture> House<F> {
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let log = Arc::new(SqliteLog::open(&directory.path().join("log.sqlite")).await.unwrap());
-        Self { _directory: directory, log }
+        let fixture = F::fresh().await;
+        let log = Arc::new(fixture.open().await);
+        Self { _fixture: fixture, log }
     }
 
-    fn store(&self, merchant: &str) -> MerchantStore<SqliteLog> {
+    fn store(&self, merchant: &str) -> MerchantStore<F::Log> {
         let clock = AtomicI64::new(1_000);
         let clock = Box::new(move || Timestamp::from_millis(clock.fetch_add(1, Ordering::Relaxed)));
         MerchantStore::new(Arc::clone(&self.log), merchant.parse().unwrap(), clock)
     }
 
-    fn framework(&self, merchant: &str) -> CqrsFramework<Counter, MerchantStore<SqliteLog>> {
+    fn framework(&self, merchant: &str) -> CqrsFramework<Counter, MerchantStore<F::Log>> {
         CqrsFramework::new(self.store(merchant), Vec::new(), ())
     }
 }
 
-async fn count(store: &MerchantStore<SqliteLog>, id: &str) -> u32 {
+async fn count(store: &MerchantStore<impl EventLog>, id: &str) -> u32 {
     EventStore::<Counter>::load_aggregate(store, id).await.unwrap().aggregate().count
 }
 
-#[tokio::test]
-async fn commands_become_events_in_the_log_and_the_state_comes_back() {
-    let house = House::new().await;
+pub(crate) async fn commands_become_events_in_the_log_and_the_state_comes_back<F: Fixture>() {
+    let house = House::<F>::new().await;
     let framework = house.framework("acme");
     framework.execute("c1", 4).await.unwrap();
     let metadata = HashMap::from([("actor".to_owned(), "tester".to_owned())]);
@@ -122,9 +120,8 @@ async fn commands_become_events_in_the_log_and_the_state_comes_back() {
     assert_eq!(*stored[0].key, key);
 }
 
-#[tokio::test]
-async fn a_rejected_command_and_one_without_effect_write_nothing() {
-    let house = House::new().await;
+pub(crate) async fn a_rejected_command_and_one_without_effect_write_nothing<F: Fixture>() {
+    let house = House::<F>::new().await;
     let framework = house.framework("acme");
     framework.execute("c1", 0).await.unwrap();
     assert_eq!(house.log.head(0).await.unwrap(), 0);
@@ -134,9 +131,8 @@ async fn a_rejected_command_and_one_without_effect_write_nothing() {
     assert_eq!(house.log.head(0).await.unwrap(), 2);
 }
 
-#[tokio::test]
-async fn two_commits_from_the_same_state_conflict() {
-    let house = House::new().await;
+pub(crate) async fn two_commits_from_the_same_state_conflict<F: Fixture>() {
+    let house = House::<F>::new().await;
     let store = house.store("acme");
     for start in ["a new aggregate", "a known aggregate"] {
         let first = EventStore::<Counter>::load_aggregate(&store, "c1").await.unwrap();
@@ -149,9 +145,8 @@ async fn two_commits_from_the_same_state_conflict() {
     assert_eq!(house.log.head(0).await.unwrap(), 2);
 }
 
-#[tokio::test]
-async fn merchants_do_not_see_each_others_aggregates() {
-    let house = House::new().await;
+pub(crate) async fn merchants_do_not_see_each_others_aggregates<F: Fixture>() {
+    let house = House::<F>::new().await;
     house.framework("acme").execute("c1", 4).await.unwrap();
     assert_eq!(count(&house.store("other"), "c1").await, 0);
     house.framework("other").execute("c1", 1).await.unwrap();
@@ -159,9 +154,8 @@ async fn merchants_do_not_see_each_others_aggregates() {
     assert_eq!(count(&house.store("other"), "c1").await, 1);
 }
 
-#[tokio::test]
-async fn commands_of_one_store_at_the_same_time_all_arrive() {
-    let house = House::new().await;
+pub(crate) async fn commands_of_one_store_at_the_same_time_all_arrive<F: Fixture>() {
+    let house = House::<F>::new().await;
     let framework = house.framework("acme");
     let (one, two, three) =
         tokio::join!(framework.execute("c1", 1), framework.execute("c2", 2), framework.execute("c3", 3));

@@ -12,26 +12,30 @@ const LATENCY_MAX_US: u64 = 120_000_000;
 const KINDS_MAX: usize = 10;
 
 /// Counts and latencies.
-pub(crate) struct Figures {
+pub struct Figures {
     latency_us: Histogram<u64>,
     errors: u64,
     kinds: BTreeMap<String, u64>,
-    pub(crate) elapsed: Duration,
+    elapsed: Duration,
 }
 
 impl Figures {
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    /// Of a run in which nothing happened yet.
+    ///
+    /// # Errors
+    /// When there is no such histogram.
+    pub fn new() -> anyhow::Result<Self> {
         let latency_us = Histogram::new_with_bounds(1, LATENCY_MAX_US, 3)?;
         Ok(Self { latency_us, errors: 0, kinds: BTreeMap::new(), elapsed: Duration::ZERO })
     }
 
     /// An order was taken.
-    pub(crate) fn answered(&mut self, latency: Duration) {
+    pub fn answered(&mut self, latency: Duration) {
         self.latency_us.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// An order was refused or not answered.
-    pub(crate) fn failed(&mut self, trouble: String) {
+    pub fn failed(&mut self, trouble: String) {
         self.count(trouble, 1);
     }
 
@@ -43,7 +47,7 @@ impl Figures {
     }
 
     /// Adds what another connection measured.
-    pub(crate) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.latency_us += &other.latency_us;
         self.errors += other.errors;
         for (kind, times) in &other.kinds {
@@ -51,8 +55,18 @@ impl Figures {
         }
     }
 
+    /// Sets how long it all took.
+    pub fn set_elapsed(&mut self, elapsed: Duration) {
+        self.elapsed = elapsed;
+    }
+
+    /// The latency that so large a share of the orders stayed below, in microseconds.
+    pub fn latency_us_at(&self, quantile: f64) -> u64 {
+        self.latency_us.value_at_quantile(quantile)
+    }
+
     /// Whether this is no figure.
-    pub(crate) fn has_errors(&self) -> bool {
+    pub fn has_errors(&self) -> bool {
         self.errors > 0 || self.latency_us.is_empty()
     }
 }
@@ -63,7 +77,7 @@ impl fmt::Display for Figures {
         let orders = self.latency_us.len();
         let seconds = self.elapsed.as_secs_f64();
         let per_second = orders as f64 / seconds.max(1e-9);
-        let at = |quantile| self.latency_us.value_at_quantile(quantile);
+        let at = |quantile| self.latency_us_at(quantile);
         write!(f, "orders={orders} errors={} seconds={seconds:.3} orders_per_second={per_second:.0}", self.errors)?;
         write!(f, " p50_us={} p99_us={} p999_us={}", at(0.5), at(0.99), at(0.999))?;
         write!(f, " max_us={}", self.latency_us.max())?;
@@ -84,7 +98,7 @@ mod tests {
         one.answered(Duration::from_micros(100));
         other.answered(Duration::from_micros(300));
         one.add(&other);
-        one.elapsed = Duration::from_secs(2);
+        one.set_elapsed(Duration::from_secs(2));
         let told = one.to_string();
         assert_eq!(
             told,

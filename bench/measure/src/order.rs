@@ -4,10 +4,14 @@
 //! second in event time. Every tenth order goes to another address, and every fiftieth is placed ten seconds after its
 //! customer registered, which Orderlight's default rulebook holds back; the rest passes.
 
+use anyhow::Context;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
+
+/// The most orders of one run: their bodies are held in memory.
+pub const ORDERS_MAX: u64 = 2_000_000;
 
 /// Event time between two orders.
 const STEP: TimeDelta = TimeDelta::seconds(1);
@@ -15,7 +19,7 @@ const AMOUNT_FEN: i64 = 19_900;
 
 /// In which form an order is written down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Form {
+pub enum Form {
     /// The body of Orderlight's `POST /v1/orders`
     Orderlight,
     /// The body of the peer's `POST /orders`
@@ -25,23 +29,50 @@ pub(crate) enum Form {
     Notice,
 }
 
+/// Which orders, for the command line.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Row {
+    /// Number of the first order
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// When order number 0 was placed, in Unix seconds; without it, so that the last order of the row is placed now
+    #[arg(long)]
+    zero_at: Option<i64>,
+}
+
 /// A row of orders.
-pub(crate) struct Orders {
+pub struct Orders {
+    first: u64,
     count: u64,
     first_at: DateTime<Utc>,
 }
 
 impl Orders {
-    /// So many orders, of which the last is placed now.
-    pub(crate) fn ending_now(count: u64) -> anyhow::Result<Self> {
-        Ok(Self { count, first_at: Utc::now() - STEP * i32::try_from(count)? })
+    /// So many orders.
+    ///
+    /// # Errors
+    /// When their numbers or times are out of bounds, or the last of them would be placed in the future.
+    pub fn new(row: Row, count: u64) -> anyhow::Result<Self> {
+        let now = Utc::now();
+        let first_at = match row.zero_at {
+            None => now - STEP * i32::try_from(count)?,
+            Some(seconds) => {
+                let zero_at = DateTime::from_timestamp(seconds, 0).context("no moment that can be written")?;
+                zero_at + STEP * i32::try_from(row.first)?
+            }
+        };
+        anyhow::ensure!(first_at + STEP * i32::try_from(count)? <= now, "the last orders would be of the future");
+        Ok(Self { first: row.first, count, first_at })
     }
 
     /// Their written forms.
-    pub(crate) fn bodies(&self, form: Form) -> anyhow::Result<Vec<Bytes>> {
+    ///
+    /// # Errors
+    /// When they cannot be written or held.
+    pub fn bodies(&self, form: Form) -> anyhow::Result<Vec<Bytes>> {
         let mut at = self.first_at;
         let mut bodies = Vec::with_capacity(usize::try_from(self.count)?);
-        for number in 0..self.count {
+        for number in self.first..self.first + self.count {
             bodies.push(body(number, at, form)?);
             at += STEP;
         }
@@ -246,11 +277,17 @@ mod tests {
 
     #[test]
     fn the_last_order_is_placed_before_the_clock_of_the_run_starts() {
-        let orders = Orders::ending_now(10).unwrap();
+        let orders = Orders::new(Row::default(), 10).unwrap();
         let bodies = orders.bodies(Form::Peer).unwrap();
         let last: Value = serde_json::from_slice(&bodies[9]).unwrap();
         let at: DateTime<Utc> = last["at"].as_str().unwrap().parse().unwrap();
         assert_eq!(bodies.len(), 10);
         assert!(at < Utc::now());
+    }
+
+    #[test]
+    fn an_order_is_the_same_whichever_row_it_stands_in() {
+        let bodies = |first| Orders::new(Row { first, zero_at: Some(1_790_000_000) }, 10).unwrap().bodies(Form::Notice);
+        assert_eq!(bodies(0).unwrap()[7], bodies(5).unwrap()[2]);
     }
 }
