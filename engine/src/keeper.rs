@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{EventLog, LogError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::work::{Refusal, Work};
 use crate::writer::{Ended, OpenError, Tools, Writer};
@@ -34,12 +34,15 @@ pub(crate) struct Partition {
     number: u32,
     wanted: watch::Sender<bool>,
     standing: watch::Sender<Standing>,
+    /// Told when the store says that the partition is this process's no more, which a writer without work would not notice.
+    lost: Notify,
 }
 
 impl Partition {
     pub(crate) fn new(number: u32, is_wanted: bool) -> Self {
         let standing = if is_wanted { Standing::Opening } else { Standing::Elsewhere };
-        Self { number, wanted: watch::Sender::new(is_wanted), standing: watch::Sender::new(standing) }
+        let (wanted, standing) = (watch::Sender::new(is_wanted), watch::Sender::new(standing));
+        Self { number, wanted, standing, lost: Notify::new() }
     }
 
     pub(crate) fn standing(&self) -> Standing {
@@ -84,7 +87,7 @@ pub(crate) async fn keep(
         match opened {
             Ok(writer) => {
                 partition.standing.send_replace(Standing::Here);
-                let ended = writer.run(&mut mailbox, &mut wanted).await;
+                let ended = writer.run(&mut mailbox, &mut wanted, &partition.lost).await;
                 partition.standing.send_replace(Standing::Opening);
                 match ended {
                     Ended::Closed => return,
@@ -156,6 +159,11 @@ pub(crate) async fn balance(partitions: Vec<Arc<Partition>>, log: Arc<dyn EventL
 }
 
 async fn balance_once(partitions: &[Arc<Partition>], log: &dyn EventLog) -> Result<(), LogError> {
+    for partition in partitions.iter().filter(|partition| partition.standing() == Standing::Here) {
+        if !log.holds(partition.number) {
+            partition.lost.notify_one();
+        }
+    }
     let members = log.members().await?;
     let share = share(log.partitions(), members.len());
     let wanted = partitions.iter().filter(|partition| partition.is_wanted());

@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError};
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::batch::{Draft, Numbers};
 use crate::memory::{FoldError, Memory};
@@ -96,9 +96,14 @@ impl Writer {
 
     /// Works until the mailbox is closed and empty, the partition is not wanted here any more, or something failed; whatever was
     /// under way then is answered as unknown, and nothing in memory may be used again.
-    pub(crate) async fn run(mut self, mailbox: &mut mpsc::Receiver<Work>, wanted: &mut watch::Receiver<bool>) -> Ended {
+    pub(crate) async fn run(
+        mut self,
+        mailbox: &mut mpsc::Receiver<Work>,
+        wanted: &mut watch::Receiver<bool>,
+        lost: &Notify,
+    ) -> Ended {
         let partition = self.numbers.partition;
-        let ended = match AssertUnwindSafe(self.work(mailbox, wanted)).catch_unwind().await {
+        let ended = match AssertUnwindSafe(self.work(mailbox, wanted, lost)).catch_unwind().await {
             Ok(Ok(ended)) => return ended,
             Ok(Err(LogError::Fenced { .. })) => {
                 tracing::error!(partition, "another writer owns the partition, this one ends");
@@ -125,6 +130,7 @@ impl Writer {
         &mut self,
         mailbox: &mut mpsc::Receiver<Work>,
         wanted: &mut watch::Receiver<bool>,
+        lost: &Notify,
     ) -> Result<Ended, LogError> {
         let mut waiting = Vec::with_capacity(BATCH_MAX);
         let mut ending = None;
@@ -136,6 +142,7 @@ impl Writer {
                     ended?;
                     self.committing = None;
                 }
+                () = lost.notified() => return Err(LogError::Fenced { partition: self.numbers.partition }),
                 () = unwanted(wanted), if ending.is_none() => ending = Some(Ended::Unwanted),
                 received = mailbox.recv_many(&mut waiting, room), if room > 0 && ending.is_none() => {
                     ending = (received == 0).then_some(Ended::Closed);

@@ -268,6 +268,11 @@ pub trait EventLog: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether this process owns a partition that it acquired, as far as it knows: what it does not know yet its next append tells.
+    fn holds(&self, _partition: u32) -> bool {
+        true
+    }
+
     /// The process that owns a partition; `None` while nobody does, or where one process alone can have the log open.
     async fn owner(&self, _partition: u32) -> Result<Option<Member>, LogError> {
         Ok(None)

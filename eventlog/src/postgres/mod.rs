@@ -198,6 +198,10 @@ impl EventLog for PostgresLog {
         to_the_end(async move { shared.release(partition).await }).await
     }
 
+    fn holds(&self, partition: u32) -> bool {
+        self.shared.membership.holds(partition)
+    }
+
     async fn owner(&self, partition: u32) -> Result<Option<Member>, LogError> {
         self.shared.check_partition(partition)?;
         membership::owner(partition, &self.shared.readers).await
