@@ -25,20 +25,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let place = arguments.next().unwrap_or_else(|| ".".into());
     if place == "postgres" {
         let database = Database::fresh().await;
-        return measure(&PostgresLog::open(database.url(), None).await?, orders, size).await;
+        fill(&PostgresLog::open(database.url(), None).await?, orders, size).await?;
+        return read(&PostgresLog::open(database.url(), None).await?).await;
     }
     let directory = PathBuf::from(place).join("append_rate.data");
     if directory.exists() {
         std::fs::remove_dir_all(&directory)?;
     }
     std::fs::create_dir_all(&directory)?;
-    measure(&SqliteLog::open(&directory.join("log.sqlite")).await?, orders, size).await?;
+    let file = directory.join("log.sqlite");
+    fill(&SqliteLog::open(&file).await?, orders, size).await?;
+    read(&SqliteLog::open(&file).await?).await?;
     std::fs::remove_dir_all(&directory)?;
     Ok(())
 }
 
-/// Fills an empty log, reads it from the beginning and closes it.
-async fn measure(log: &impl EventLog, orders: u64, size: u64) -> Result<(), Box<dyn Error>> {
+/// Fills an empty log and closes it.
+async fn fill(log: &impl EventLog, orders: u64, size: u64) -> Result<(), Box<dyn Error>> {
     let acquired = log.acquire(0).await?;
     let batches: Vec<Batch> = (0..orders / size).map(|number| batch(&acquired, number * size, size)).collect();
 
@@ -53,7 +56,12 @@ async fn measure(log: &impl EventLog, orders: u64, size: u64) -> Result<(), Box<
     let taken = orders / size * size;
     let rate = u128::from(taken) * 1_000 / elapsed.as_millis().max(1);
     println!("{taken} orders in batches of {size}: {rate} orders/s, slowest batch {slowest} ms");
+    log.close().await;
+    Ok(())
+}
 
+/// Reads a log that has nothing in memory, from its beginning, and closes it.
+async fn read(log: &impl EventLog) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let mut after = 0;
     loop {

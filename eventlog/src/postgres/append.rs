@@ -1,6 +1,7 @@
 //! What a writer says to Postgres: one statement for each batch, which commits by itself.
 //!
-//! Orders a second on two cores, server and client together, the other ways with the same rows and references:
+//! Orders a second on two cores, server and client together, the other ways with the same rows and references, over a Unix socket (see
+//! `docs/adr/0010-one-statement-a-batch-on-postgres.md`):
 //!
 //! | orders a batch | this statement | five INSERTs from arrays in BEGIN and COMMIT | five binary COPYs in BEGIN and COMMIT |
 //! |---|---|---|---|

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::{Notify, watch};
 
 use super::read;
+use super::readers::Readers;
 use crate::{LogError, Position};
 
 const CHANNEL: &str = "orderlight_heads";
@@ -64,23 +64,25 @@ impl Heads {
     }
 
     /// Tells others of commits, as long as it is let.
-    pub(super) async fn tell(&self, readers: &PgPool) {
+    pub(super) async fn tell(&self, readers: &Readers) {
         loop {
             self.wake.notified().await;
             let news = std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
             let words: Vec<String> = news.into_iter().map(|(partition, head)| format!("{partition}:{head}")).collect();
-            let query = sqlx::query("SELECT pg_notify($1, word) FROM unnest($2::text[]) AS word");
-            if let Err(error) = query.bind(CHANNEL).bind(words).execute(readers).await {
-                tracing::debug!(%error, "others are not told of commits; they will look");
+            if let Err(error) = send(readers, &words).await {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "others are not told of commits; they will look"
+                );
             }
             tokio::time::sleep(TELL_EVERY).await;
         }
     }
 
     /// Hears of the commits of others, as long as it is let.
-    pub(super) async fn hear(&self, readers: &PgPool) {
+    pub(super) async fn hear(&self, options: &PgConnectOptions) {
         loop {
-            if let Err(error) = self.listen(readers).await {
+            if let Err(error) = self.listen(options).await {
                 tracing::debug!(%error, "commits of others are not heard of; there is a look at them instead");
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -88,7 +90,7 @@ impl Heads {
     }
 
     /// Looks at all heads now and then, as long as it is let.
-    pub(super) async fn look(&self, readers: &PgPool) {
+    pub(super) async fn look(&self, readers: &Readers) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             if let Err(error) = self.look_once(readers).await {
@@ -97,8 +99,9 @@ impl Heads {
         }
     }
 
-    async fn listen(&self, readers: &PgPool) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(readers).await?;
+    async fn listen(&self, options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+        let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(CHANNEL).await?;
         loop {
             let word = listener.recv().await?;
@@ -109,8 +112,10 @@ impl Heads {
         }
     }
 
-    async fn look_once(&self, readers: &PgPool) -> Result<(), LogError> {
-        for (partition, head) in (0..).zip(read::heads(readers).await?) {
+    async fn look_once(&self, readers: &Readers) -> Result<(), LogError> {
+        let mut reader = readers.take().await?;
+        let heads = read::heads(&mut reader).await;
+        for (partition, head) in (0..).zip(reader.done(heads)?) {
             self.announce(partition, head);
         }
         Ok(())
@@ -119,4 +124,11 @@ impl Heads {
     fn of(&self, partition: u32) -> Option<&watch::Sender<Position>> {
         usize::try_from(partition).ok().and_then(|index| self.known.get(index))
     }
+}
+
+async fn send(readers: &Readers, words: &[String]) -> Result<(), LogError> {
+    let mut reader = readers.take().await?;
+    let query = sqlx::query("SELECT pg_notify($1, word) FROM unnest($2::text[]) AS word").bind(CHANNEL).bind(words);
+    let sent = query.execute(&mut *reader).await;
+    reader.done(sent.map_err(LogError::from)).map(|_| ())
 }

@@ -9,8 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 
+use super::readers::Readers;
 use super::settings;
 use super::writers::failed;
 use crate::{LogError, Member};
@@ -115,7 +116,7 @@ impl Membership {
     }
 
     /// Makes this process the owner of a partition, evicting an owner whose heart has stopped.
-    pub(super) async fn take(&self, partition: u32, readers: &PgPool) -> Result<(), LogError> {
+    pub(super) async fn take(&self, partition: u32, readers: &Readers) -> Result<(), LogError> {
         for _ in 0..ATTEMPTS_MAX {
             // A heart that stopped unnoticed is found out by the first question and replaced for the second.
             let taken = match self.lock(partition).await {
@@ -145,17 +146,19 @@ impl Membership {
         .await
     }
 
-    /// Ends the session and with it every ownership.
-    pub(super) async fn leave(&self) {
+    /// Ends the session and with it every ownership. Whoever does not see us leave sees the heart stop.
+    pub(super) async fn leave(&self, readers: &Readers) {
         let mut heart = self.heart.lock().await;
         self.held().clear();
-        if let Heart::Beating(mut connection) = std::mem::replace(&mut *heart, Heart::Closed) {
-            let leaving = async {
-                sqlx::query(LEAVE).bind(self.id).execute(&mut *connection).await?;
-                connection.close().await
-            };
-            // Whoever does not see us leave sees the heart stop.
-            let _ = tokio::time::timeout(BEAT_MAX, leaving).await;
+        let connection = std::mem::replace(&mut *heart, Heart::Closed);
+        let leaving = async {
+            let mut reader = readers.take().await?;
+            let left = sqlx::query(LEAVE).bind(self.id).execute(&mut *reader).await;
+            reader.done(left.map_err(LogError::from))
+        };
+        let _ = tokio::time::timeout(BEAT_MAX, leaving).await;
+        if let Heart::Beating(connection) = connection {
+            let _ = tokio::time::timeout(BEAT_MAX, connection.close()).await;
         }
     }
 
@@ -212,17 +215,23 @@ impl Membership {
     }
 
     /// Ends the sessions of a holder that does not live, or that this process once was. Tells whether the lock may be tried again.
-    async fn evict(&self, holder: &Holder, readers: &PgPool) -> Result<bool, LogError> {
+    async fn evict(&self, holder: &Holder, readers: &Readers) -> Result<bool, LogError> {
         let Some(member) = &holder.member else { return Ok(false) };
-        let evicting = if member.id == self.id.cast_unsigned() {
-            sqlx::query(EVICT_SESSION).bind(holder.session).bind(EVICTION_MAX_MS)
-        } else if holder.beats {
+        let was_ours = member.id == self.id.cast_unsigned();
+        if holder.beats && !was_ours {
             return Ok(false);
-        } else {
+        }
+        if !was_ours {
             tracing::warn!(member = member.id, "evicting an owner whose heart has stopped");
-            sqlx::query(EVICT_MEMBER).bind(name(member.id.cast_signed())).bind(EVICTION_MAX_MS)
+        }
+        let evict = if was_ours {
+            sqlx::query(EVICT_SESSION).bind(holder.session)
+        } else {
+            sqlx::query(EVICT_MEMBER).bind(name(member.id.cast_signed()))
         };
-        evicting.execute(readers).await?;
+        let mut reader = readers.take().await?;
+        let evicted = evict.bind(EVICTION_MAX_MS).execute(&mut *reader).await;
+        reader.done(evicted.map_err(LogError::from))?;
         Ok(true)
     }
 
@@ -232,19 +241,23 @@ impl Membership {
 }
 
 /// The owner of a partition.
-pub(super) async fn owner(partition: u32, readers: &PgPool) -> Result<Option<Member>, LogError> {
+pub(super) async fn owner(partition: u32, readers: &Readers) -> Result<Option<Member>, LogError> {
     Ok(holder(partition, readers).await?.and_then(|holder| holder.member))
 }
 
 /// Those whose hearts beat.
-pub(super) async fn members(readers: &PgPool) -> Result<Vec<Member>, LogError> {
-    let rows: Vec<(i64, Option<String>)> = sqlx::query_as(MEMBERS).fetch_all(readers).await?;
-    Ok(rows.into_iter().map(|(id, address)| member(id, address)).collect())
+pub(super) async fn members(readers: &Readers) -> Result<Vec<Member>, LogError> {
+    let mut reader = readers.take().await?;
+    let members = sqlx::query_as(MEMBERS).fetch_all(&mut *reader).await;
+    let members: Vec<(i64, Option<String>)> = reader.done(members.map_err(LogError::from))?;
+    Ok(members.into_iter().map(|(id, address)| member(id, address)).collect())
 }
 
-async fn holder(partition: u32, readers: &PgPool) -> Result<Option<Holder>, LogError> {
-    let row: Option<(i32, Option<i64>, Option<String>, bool)> =
-        sqlx::query_as(HOLDER).bind(i64::from(LOCKS)).bind(i64::from(partition)).fetch_optional(readers).await?;
+async fn holder(partition: u32, readers: &Readers) -> Result<Option<Holder>, LogError> {
+    let mut reader = readers.take().await?;
+    let query = sqlx::query_as(HOLDER).bind(i64::from(LOCKS)).bind(i64::from(partition));
+    let row = query.fetch_optional(&mut *reader).await;
+    let row: Option<(i32, Option<i64>, Option<String>, bool)> = reader.done(row.map_err(LogError::from))?;
     Ok(row.map(|(session, id, address, beats)| Holder { session, member: id.map(|id| member(id, address)), beats }))
 }
 

@@ -10,6 +10,7 @@ mod append;
 mod heads;
 mod membership;
 mod read;
+mod readers;
 mod schema;
 mod settings;
 mod sixteen;
@@ -19,14 +20,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::ids::{MerchantId, Token};
-use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::heads::Heads;
 use self::membership::Membership;
+use self::readers::Readers;
 use self::writers::{Writers, not_there};
 use crate::tail::Tail;
 use crate::{
@@ -35,9 +36,6 @@ use crate::{
 };
 
 pub use schema::migrate;
-
-/// How many sessions read at the same time, one of which listens.
-const READERS_MAX: u32 = 9;
 
 /// Why a log was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +81,7 @@ pub struct PostgresLog {
 #[derive(Debug)]
 struct Shared {
     writers: Writers,
-    readers: PgPool,
+    readers: Readers,
     heads: Heads,
     membership: Membership,
     /// Of each partition, what this process appended last.
@@ -101,17 +99,14 @@ impl PostgresLog {
         schema::prepare(&settings::writer(&options)).await?;
         let membership = Membership::join(&settings::writer(&options), address.map(Into::into)).await?;
         let options = options.application_name(&membership.name());
-        let readers = PgPoolOptions::new()
-            .max_connections(READERS_MAX)
-            .acquire_timeout(settings::ANSWER_MAX)
-            .test_before_acquire(false)
-            .connect_with(settings::reader(&options))
-            .await?;
-        let heads = Heads::new(read::heads(&readers).await?);
+        let readers = Readers::new(settings::reader(&options));
+        let mut reader = readers.take().await?;
+        let heads = read::heads(&mut reader).await;
+        let heads = Heads::new(reader.done(heads)?);
         let writers = Writers::new(settings::writer(&options), heads.count());
         let tails = std::iter::repeat_with(Tail::default).take(heads.count()).collect();
         let shared = Arc::new(Shared { writers, readers, heads, membership, tails });
-        Ok(Self { tasks: std::sync::Mutex::new(shared.start()), shared })
+        Ok(Self { tasks: std::sync::Mutex::new(shared.start(settings::reader(&options))), shared })
     }
 }
 
@@ -120,14 +115,14 @@ fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
 }
 
 impl Shared {
-    fn start(self: &Arc<Self>) -> JoinSet<()> {
+    fn start(self: &Arc<Self>, options: PgConnectOptions) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let shared = Arc::clone(self);
         tasks.spawn(async move { shared.beat().await });
         let shared = Arc::clone(self);
         tasks.spawn(async move { shared.heads.tell(&shared.readers).await });
         let shared = Arc::clone(self);
-        tasks.spawn(async move { shared.heads.hear(&shared.readers).await });
+        tasks.spawn(async move { shared.heads.hear(&options).await });
         let shared = Arc::clone(self);
         tasks.spawn(async move { shared.heads.look(&shared.readers).await });
         tasks
@@ -219,7 +214,9 @@ impl EventLog for PostgresLog {
 
     async fn head(&self, partition: u32) -> Result<Position, LogError> {
         self.shared.check_partition(partition)?;
-        read::head(&self.shared.readers, partition).await
+        let mut reader = self.shared.readers.take().await?;
+        let found = read::head(&mut reader, partition).await;
+        reader.done(found)
     }
 
     async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
@@ -227,7 +224,9 @@ impl EventLog for PostgresLog {
         if let Some(events) = self.shared.tail(partition).and_then(|tail| tail.read(after, limit)) {
             return Ok(events);
         }
-        let events = read::page(&self.shared.readers, partition, after, limit).await?;
+        let mut reader = self.shared.readers.take().await?;
+        let events = read::page(&mut reader, partition, after, limit).await;
+        let events = reader.done(events)?;
         Ok(events.into_iter().map(Arc::new).collect())
     }
 
@@ -239,37 +238,51 @@ impl EventLog for PostgresLog {
         limit: u32,
     ) -> Result<Vec<RecordedEvent>, LogError> {
         self.shared.check_partition(partition)?;
-        read::page_of_type(&self.shared.readers, partition, aggregate_type, after, limit).await
+        let mut reader = self.shared.readers.take().await?;
+        let found = read::page_of_type(&mut reader, partition, aggregate_type, after, limit).await;
+        reader.done(found)
     }
 
     async fn find_streams(&self, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError> {
-        read::find_streams(&self.shared.readers, keys).await
+        let mut reader = self.shared.readers.take().await?;
+        let found = read::find_streams(&mut reader, keys).await;
+        reader.done(found)
     }
 
     async fn read_streams(&self, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
-        read::streams(&self.shared.readers, streams).await
+        let mut reader = self.shared.readers.take().await?;
+        let found = read::streams(&mut reader, streams).await;
+        reader.done(found)
     }
 
     async fn find_deliveries(&self, keys: &[DeliveryKey]) -> Result<Vec<Option<NewDelivery>>, LogError> {
-        read::find_deliveries(&self.shared.readers, keys).await
+        let mut reader = self.shared.readers.take().await?;
+        let found = read::find_deliveries(&mut reader, keys).await;
+        reader.done(found)
     }
 
     async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError> {
-        read::find_subject_keys(&self.shared.readers, subjects).await
+        let mut reader = self.shared.readers.take().await?;
+        let found = read::find_subject_keys(&mut reader, subjects).await;
+        reader.done(found)
     }
 
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {
-        read::first_subject_key(&self.shared.readers).await
+        let mut reader = self.shared.readers.take().await?;
+        let found = read::first_subject_key(&mut reader).await;
+        reader.done(found)
     }
 
     async fn read_vault(&self, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
-        read::vault(&self.shared.readers, streams).await
+        let mut reader = self.shared.readers.take().await?;
+        let found = read::vault(&mut reader, streams).await;
+        reader.done(found)
     }
 
     async fn close(&self) {
         self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).abort_all();
         self.shared.writers.close().await;
-        self.shared.membership.leave().await;
+        self.shared.membership.leave(&self.shared.readers).await;
         self.shared.readers.close().await;
         self.shared.tails.iter().for_each(Tail::close);
     }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use domain::ids::{MerchantId, Token};
 use domain::time::Timestamp;
 use rustc_hash::FxHashMap;
-use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Postgres, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, Row};
 
+use super::settings::STATEMENT_MAX;
 use super::sixteen::Sixteen;
 use crate::{DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
 
@@ -44,21 +46,19 @@ const STREAM_EVENTS: &str = concat!(
 );
 
 /// The position of the last event.
-pub(super) async fn head(readers: &PgPool, partition: u32) -> Result<Position, LogError> {
-    let head: Option<i64> = sqlx::query_scalar("SELECT position FROM heads WHERE partition = $1")
-        .bind(partition.cast_signed())
-        .fetch_optional(readers)
-        .await?;
-    unsigned(head.ok_or_else(|| LogError::Damaged(format!("partition {partition} has no head")))?)
+pub(super) async fn head(connection: &mut PgConnection, partition: u32) -> Result<Position, LogError> {
+    let query = sqlx::query("SELECT position FROM heads WHERE partition = $1").bind(partition.cast_signed());
+    let rows = fetch(query, connection).await?;
+    let head = rows.first().ok_or_else(|| LogError::Damaged(format!("partition {partition} has no head")))?;
+    unsigned(column(head, 0)?)
 }
 
 /// All heads, in the order of partitions from 0 on.
-pub(super) async fn heads(readers: &PgPool) -> Result<Vec<Position>, LogError> {
-    let rows: Vec<(i32, i64)> =
-        sqlx::query_as("SELECT partition, position FROM heads ORDER BY partition").fetch_all(readers).await?;
-    let heads = rows.into_iter().zip(0..).map(|((partition, position), expected)| {
-        if partition == expected {
-            unsigned(position)
+pub(super) async fn heads(connection: &mut PgConnection) -> Result<Vec<Position>, LogError> {
+    let rows = fetch(sqlx::query("SELECT partition, position FROM heads ORDER BY partition"), connection).await?;
+    let heads = rows.iter().zip(0..).map(|(row, expected)| {
+        if column::<i32>(row, 0)? == expected {
+            unsigned(column(row, 1)?)
         } else {
             Err(LogError::Damaged(format!("partition {expected} has no head")))
         }
@@ -68,17 +68,17 @@ pub(super) async fn heads(readers: &PgPool) -> Result<Vec<Position>, LogError> {
 
 /// A page of the log. Positions are gapless, and a page that is not is refused.
 pub(super) async fn page(
-    readers: &PgPool,
+    connection: &mut PgConnection,
     partition: u32,
     after: Position,
     limit: u32,
 ) -> Result<Vec<RecordedEvent>, LogError> {
     let query = sqlx::query(PAGE).bind(partition.cast_signed()).bind(signed(after)).bind(i64::from(limit));
-    let rows = query.fetch_all(readers).await?;
+    let rows = fetch(query, connection).await?;
     let mut names = names(&rows)?;
     let unnamed = unnamed(&rows, &names)?;
     if !unnamed.is_empty() {
-        for row in sqlx::query(NAMES).bind(unnamed).fetch_all(readers).await? {
+        for row in fetch(sqlx::query(NAMES).bind(unnamed), connection).await? {
             names.insert(unsigned(column(&row, 0)?)?, Arc::new(stream_key(&row, 1)?));
         }
     }
@@ -93,7 +93,7 @@ pub(super) async fn page(
 
 /// A page of one aggregate type.
 pub(super) async fn page_of_type(
-    readers: &PgPool,
+    connection: &mut PgConnection,
     partition: u32,
     aggregate_type: &str,
     after: Position,
@@ -104,13 +104,16 @@ pub(super) async fn page_of_type(
         .bind(partition.cast_signed())
         .bind(signed(after))
         .bind(i64::from(limit));
-    let rows = query.fetch_all(readers).await?;
+    let rows = fetch(query, connection).await?;
     events(&rows, &names(&rows)?)
 }
 
 /// All events of some streams. Sequences are gapless from 1, and a stream that is not so is refused.
-pub(super) async fn streams(readers: &PgPool, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
-    let rows = sqlx::query(STREAM_EVENTS).bind(numbers(streams)).fetch_all(readers).await?;
+pub(super) async fn streams(
+    connection: &mut PgConnection,
+    streams: &[StreamId],
+) -> Result<Vec<RecordedEvent>, LogError> {
+    let rows = fetch(sqlx::query(STREAM_EVENTS).bind(numbers(streams)), connection).await?;
     let found = events(&rows, &names(&rows)?)?;
     let mut before = (0, 0);
     for event in &found {
@@ -124,7 +127,10 @@ pub(super) async fn streams(readers: &PgPool, streams: &[StreamId]) -> Result<Ve
 }
 
 /// Stream ids by name.
-pub(super) async fn find_streams(readers: &PgPool, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError> {
+pub(super) async fn find_streams(
+    connection: &mut PgConnection,
+    keys: &[StreamKey],
+) -> Result<Vec<Option<StreamId>>, LogError> {
     let query = sqlx::query(
         "SELECT asked.number, streams.id \
          FROM unnest($1::text[], $2::text[], $3::text[]) \
@@ -134,12 +140,12 @@ pub(super) async fn find_streams(readers: &PgPool, keys: &[StreamKey]) -> Result
     .bind(keys.iter().map(|key| &*key.aggregate_type).collect::<Vec<_>>())
     .bind(keys.iter().map(|key| key.merchant.as_str()).collect::<Vec<_>>())
     .bind(keys.iter().map(|key| &*key.aggregate_id).collect::<Vec<_>>());
-    in_order(keys, &query.fetch_all(readers).await?, |_, row| unsigned(column(row, 1)?))
+    in_order(keys, &fetch(query, connection).await?, |_, row| unsigned(column(row, 1)?))
 }
 
 /// Deliveries by key.
 pub(super) async fn find_deliveries(
-    readers: &PgPool,
+    connection: &mut PgConnection,
     keys: &[DeliveryKey],
 ) -> Result<Vec<Option<NewDelivery>>, LogError> {
     let query = sqlx::query(
@@ -147,7 +153,7 @@ pub(super) async fn find_deliveries(
          FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (key, number) JOIN deliveries USING (key)",
     )
     .bind(keys.iter().map(|key| Sixteen(key.0)).collect::<Vec<_>>());
-    in_order(keys, &query.fetch_all(readers).await?, |key, row| {
+    in_order(keys, &fetch(query, connection).await?, |key, row| {
         Ok(NewDelivery {
             key: *key,
             body: column::<Sixteen>(row, 1)?.0,
@@ -159,7 +165,7 @@ pub(super) async fn find_deliveries(
 
 /// Subject keys by merchant and subject.
 pub(super) async fn find_subject_keys(
-    readers: &PgPool,
+    connection: &mut PgConnection,
     subjects: &[(MerchantId, Token)],
 ) -> Result<Vec<Option<SubjectKey>>, LogError> {
     let query = sqlx::query(
@@ -169,7 +175,7 @@ pub(super) async fn find_subject_keys(
     )
     .bind(subjects.iter().map(|(merchant, _)| merchant.as_str()).collect::<Vec<_>>())
     .bind(subjects.iter().map(|(_, subject)| Sixteen(*subject.as_bytes())).collect::<Vec<_>>());
-    in_order(subjects, &query.fetch_all(readers).await?, |(merchant, subject), row| {
+    in_order(subjects, &fetch(query, connection).await?, |(merchant, subject), row| {
         Ok(SubjectKey {
             id: unsigned(column(row, 1)?)?,
             merchant: merchant.clone(),
@@ -180,20 +186,20 @@ pub(super) async fn find_subject_keys(
 }
 
 /// The oldest data key that was not erased.
-pub(super) async fn first_subject_key(readers: &PgPool) -> Result<Option<SubjectKey>, LogError> {
+pub(super) async fn first_subject_key(connection: &mut PgConnection) -> Result<Option<SubjectKey>, LogError> {
     let query = sqlx::query("SELECT id, merchant, subject, wrapped FROM vault_keys ORDER BY id LIMIT 1");
-    query.fetch_optional(readers).await?.map(|row| subject_key(&row, 0)).transpose()
+    fetch(query, connection).await?.first().map(|row| subject_key(row, 0)).transpose()
 }
 
 /// Vault rows by stream.
-pub(super) async fn vault(readers: &PgPool, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
+pub(super) async fn vault(connection: &mut PgConnection, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
     let query = sqlx::query(
         "SELECT vault_keys.id, vault_keys.merchant, vault_keys.subject, vault_keys.wrapped, vault.position, log.stream, \
          vault.sealed FROM log JOIN vault USING (partition, position) \
          JOIN vault_keys ON vault_keys.id = vault.subject_key WHERE log.stream = ANY($1) ORDER BY vault.position",
     )
     .bind(numbers(streams));
-    let rows = query.fetch_all(readers).await?;
+    let rows = fetch(query, connection).await?;
     let row = |row| {
         Ok(VaultRow {
             subject_key: subject_key(row, 0)?,
@@ -203,6 +209,11 @@ pub(super) async fn vault(readers: &PgPool, streams: &[StreamId]) -> Result<Vec<
         })
     };
     rows.iter().map(row).collect()
+}
+
+async fn fetch(query: Query<'_, Postgres, PgArguments>, connection: &mut PgConnection) -> Result<Vec<PgRow>, LogError> {
+    let answer = tokio::time::timeout(STATEMENT_MAX, query.fetch_all(connection)).await;
+    Ok(answer.map_err(|_| LogError::Store("query was not answered in time".into()))??)
 }
 
 /// Answers by the number of what was asked, which counts from 1.

@@ -10,8 +10,11 @@ use super::OpenError;
 /// Everything of ours lies in this schema.
 pub(super) const SCHEMA: &str = "orderlight";
 
-/// How long a connection may take to come about, and a statement without rows to be answered.
+/// How long a connection may take to come about, and to end.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// After so long, the network or the server is taken to be gone, and what became of a statement is unknown.
+pub(super) const STATEMENT_MAX: Duration = Duration::from_secs(30);
 
 /// What must be read back from every session: name and value. The server's own settings first, then what a role, a database or an
 /// address could have set otherwise for a session.

@@ -3,17 +3,13 @@
 //! It is taken out of its place for each statement and put back only when that ended in a known state. After any other end it is
 //! thrown away; the next statement makes a new one.
 
-use std::time::Duration;
-
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::settings::STATEMENT_MAX;
 use super::{OpenError, append, settings};
 use crate::{Acquired, Batch, LogError, Position};
-
-/// After so long, the network or the server is taken to be gone, and what became of the statement is unknown.
-const STATEMENT_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Writers {

@@ -88,10 +88,12 @@ async fn a_missing_event_is_noticed_by_every_read_and_by_the_next_owner() {
     let fixture = PostgresDatabase::fresh().await;
     let log = fixture.open().await;
     let stream = append_order(&log, 1, 5).await;
+    log.close().await;
     let mut superuser = fixture.0.connect().await;
     superuser.execute("DROP TRIGGER log_refuses_change ON orderlight.log").await.unwrap();
     superuser.execute("DELETE FROM orderlight.log WHERE position IN (2, 5)").await.unwrap();
 
+    let log = fixture.open().await;
     let damaged = |error: LogError| matches!(error, LogError::Damaged(_));
     assert!(damaged(log.read(PARTITION, 0, 10).await.unwrap_err()));
     assert!(damaged(log.read_streams(&[stream]).await.unwrap_err()));
