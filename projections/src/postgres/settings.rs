@@ -47,7 +47,7 @@ pub(super) fn readers(options: &PgConnectOptions) -> PgPool {
 }
 
 fn pool(sessions: u32) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(sessions).acquire_timeout(ANSWER_MAX).test_before_acquire(false)
+    PgPoolOptions::new().max_connections(sessions).acquire_timeout(ANSWER_MAX)
 }
 
 /// Makes the schema where it is missing, as a role that may; `runtime_role` may then make the tables.

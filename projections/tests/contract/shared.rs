@@ -110,6 +110,40 @@ async fn a_process_goes_on_with_what_another_has_built_anew() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_killed_and_comes_back_is_gone_on_with() {
+    let cluster = test_postgres::Cluster::start();
+    let mut given = Given::nothing(Backend::Sqlite).await;
+    let log = std::sync::Arc::clone(&given.log) as std::sync::Arc<dyn eventlog::EventLog>;
+    let models = ReadModels::open(&projections::Place::Postgres(cluster.url()), log).await.unwrap();
+    models.follow(0).await;
+    for round in 0..2_u32 {
+        for index in 0..20 {
+            let id = format!("web:{}", round * 100 + index);
+            given.order(&id, [placed(&id, full_facts(index, "a")), scored(130, "freeze")]).await;
+        }
+        assert!(models.wait_for(ORDER_STATUS, 0, given.head, LONG).await);
+        cluster.kill();
+        // Something to fold while there is nowhere to write it.
+        given.order("web:meanwhile", [scored(140, "freeze")]).await;
+        cluster.start_again();
+        for name in [ORDER_STATUS, REVIEW_QUEUE] {
+            assert!(models.wait_for(name, 0, given.head, LONG).await);
+        }
+        assert_eq!(row(&models, "web:meanwhile").await.position, given.head);
+    }
+    let elsewhere = Somewhere::fresh(Backend::Sqlite).await;
+    let alone = given.read_models_in(&elsewhere).await;
+    alone.catch_up().await.unwrap();
+    assert_eq!(numbers(&models).await, numbers(&alone).await);
+    for number in numbers(&alone).await {
+        let id = format!("web:{number}");
+        assert_eq!(row(&models, &id).await, row(&alone, &id).await);
+        assert_eq!(review(&models, &id).await, review(&alone, &id).await);
+    }
+    models.stop().await;
+}
+
+#[tokio::test]
 async fn processes_that_start_at_once_make_the_tables_once() {
     let given = Given::nothing(Backend::Postgres).await;
     let (one, two, three) = tokio::join!(given.read_models(), given.read_models(), given.read_models());
