@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::{EventLog, LogError};
+use eventlog::{EventLog, LogError, Member};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::work::{Refusal, Work};
@@ -141,11 +141,13 @@ async fn refuse_until<T>(
 
 /// How many partitions a process may take at start; all where it is alone.
 pub(crate) async fn first_share(log: &dyn EventLog) -> Result<usize, LogError> {
-    Ok(share(log.partitions(), log.members().await?.len()))
+    Ok(share(log.partitions(), &log.members().await?))
 }
 
-fn share(partitions: u32, members: usize) -> usize {
-    usize::try_from(partitions).unwrap_or(usize::MAX).div_ceil(members.max(1))
+/// An equal share for each process that can be reached. One that cannot, such as a command, takes only what nobody keeps.
+fn share(partitions: u32, members: &[Member]) -> usize {
+    let reachable = members.iter().filter(|member| member.address.is_some()).count();
+    usize::try_from(partitions).unwrap_or(usize::MAX).div_ceil(reachable.max(1))
 }
 
 /// Keeps the shares fair among the processes that live, for as long as it is let.
@@ -165,7 +167,7 @@ async fn balance_once(partitions: &[Arc<Partition>], log: &dyn EventLog) -> Resu
         }
     }
     let members = log.members().await?;
-    let share = share(log.partitions(), members.len());
+    let share = share(log.partitions(), &members);
     let wanted = partitions.iter().filter(|partition| partition.is_wanted());
     let surplus: Vec<_> = wanted.skip(share).collect();
     for partition in surplus {
@@ -191,8 +193,11 @@ mod tests {
 
     #[test]
     fn shares_cover_all_partitions() {
+        let member = |id: u64| Member { id, address: Some("http://127.0.0.1:8080".into()) };
         for (members, expected) in [(0, 16), (1, 16), (2, 8), (3, 6), (16, 1), (40, 1)] {
-            assert_eq!(share(16, members), expected, "{members}");
+            let mut members: Vec<Member> = (0..members).map(member).collect();
+            members.push(Member { id: 99, address: None });
+            assert_eq!(share(16, &members), expected, "{members:?}");
         }
     }
 }

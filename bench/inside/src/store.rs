@@ -44,6 +44,7 @@ enum Directory {
 pub(crate) struct Store {
     pub(crate) log: Arc<dyn EventLog>,
     directory: Directory,
+    models: Place,
 }
 
 impl StoreArgs {
@@ -54,25 +55,25 @@ impl StoreArgs {
             None => Directory::Temporary(tempfile::tempdir().context("cannot make a directory")?),
         };
         std::fs::create_dir_all(directory.path()).context("cannot make the directory")?;
-        let log: Arc<dyn EventLog> = match self.store {
+        let (log, models): (Arc<dyn EventLog>, Place) = match self.store {
             Kind::Sqlite => {
                 let log = SqliteLog::open(&directory.path().join("log.sqlite")).await;
-                Arc::new(log.context("cannot open the log")?)
+                (Arc::new(log.context("cannot open the log")?), Place::File(directory.path().join("read.sqlite")))
             }
             Kind::Postgres => {
                 let url = self.database_url.context("a log on Postgres has a database")?;
-                Arc::new(PostgresLog::open(&url, None).await.context("cannot open the log")?)
+                let log = PostgresLog::open(&url, None).await;
+                (Arc::new(log.context("cannot open the log")?), Place::Postgres(url))
             }
         };
-        Ok(Store { log, directory })
+        Ok(Store { log, directory, models })
     }
 }
 
 impl Store {
     /// The read models beside it.
     pub(crate) async fn read_models(&self) -> anyhow::Result<ReadModels> {
-        let place = Place::File(self.directory.path().join("read.sqlite"));
-        ReadModels::open(&place, self.log.clone()).await.context("cannot open the read models")
+        ReadModels::open(&self.models, self.log.clone()).await.context("cannot open the read models")
     }
 
     /// Its vault.
