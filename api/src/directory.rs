@@ -3,6 +3,8 @@
 //! * A key is found by the SHA-256 of its text; the text itself is nowhere.
 //! * A merchant is read again from its own stream after every command, whatever its outcome and before its answer goes out, so
 //!   a revoked key is refused from the next request on. What is known never gives way to an earlier state of the stream.
+//! * Where several processes share a log, that holds for the one that writes the merchant's partition, to which every change goes. The others
+//!   learn of it some 25 ms later, and within seconds where the word of it was lost.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,13 +14,17 @@ use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
 use domain::merchant::{Key, KeyStanding, Merchant, Role};
 use domain::time::Timestamp;
-use eventlog::{EventLog, LogError, RecordedEvent, StreamKey};
+use engine::Standing;
+use eventlog::{EventLog, LogError, Position, RecordedEvent, StreamKey};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 /// Events read at once.
 const PAGE: u32 = 1_000;
 /// How long events of another process are gathered before they are looked through.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(20);
+/// The pause before a log is tried again that could not be read.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Who calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +41,8 @@ pub struct Caller {
 #[derive(Default)]
 pub struct Directory {
     state: RwLock<State>,
+    /// How far each partition was folded at the beginning.
+    folded: Vec<Position>,
 }
 
 #[derive(Default)]
@@ -59,7 +67,8 @@ struct Entry {
 impl Directory {
     /// Folds the log.
     pub async fn open(log: &dyn EventLog) -> Result<Self, LogError> {
-        let mut folded: HashMap<MerchantId, Known> = HashMap::new();
+        let mut merchants: HashMap<MerchantId, Known> = HashMap::new();
+        let mut folded = Vec::new();
         for partition in 0..log.partitions() {
             let mut after = 0;
             loop {
@@ -67,12 +76,13 @@ impl Directory {
                 let Some(last) = page.last() else { break };
                 after = last.position;
                 for event in &page {
-                    folded.entry(event.key.merchant.clone()).or_default().fold(event)?;
+                    merchants.entry(event.key.merchant.clone()).or_default().fold(event)?;
                 }
             }
+            folded.push(after);
         }
-        let directory = Self::default();
-        folded.into_iter().for_each(|(id, known)| directory.learn(&id, known));
+        let directory = Self { folded, ..Self::default() };
+        merchants.into_iter().for_each(|(id, known)| directory.learn(&id, known));
         Ok(directory)
     }
 
@@ -92,29 +102,39 @@ impl Directory {
         Ok(())
     }
 
-    /// Learns of what other processes change in a partition, for as long as it is let: what is changed here is known at once.
-    /// `is_here` tells which of the two it is.
-    pub async fn follow(&self, log: &dyn EventLog, partition: u32, is_here: impl Fn() -> bool) {
+    /// Learns of what other processes change in a partition, for as long as it is let. What is changed here is known at once;
+    /// when the partition comes here, what was changed elsewhere before is learnt once more.
+    pub async fn follow(&self, log: &dyn EventLog, partition: u32, mut standing: watch::Receiver<Standing>) {
         let mut head = log.watch(partition);
-        // What happened since the log was folded.
-        head.mark_changed();
-        let mut after = 0;
-        while head.changed().await.is_ok() {
-            tokio::time::sleep(FOLLOW_PAUSE).await;
-            if is_here() {
-                continue;
-            }
-            match self.learn_after(log, partition, after).await {
-                Ok(reached) => after = reached,
-                Err(error) => {
-                    tracing::warn!(partition, error = &error as &dyn std::error::Error, "merchants cannot be followed");
-                    head.mark_changed();
+        let mut after = self.folded.get(usize::try_from(partition).unwrap_or(usize::MAX)).copied().unwrap_or_default();
+        // Whether all that came before the partition came here is learnt.
+        let mut is_level = false;
+        loop {
+            let is_here = *standing.borrow_and_update() == Standing::Here;
+            head.borrow_and_update();
+            if !(is_here && is_level) {
+                match self.learn_after(log, partition, after).await {
+                    Ok(reached) => (after, is_level) = (reached, is_here),
+                    Err(error) => {
+                        tracing::warn!(
+                            partition,
+                            error = &error as &dyn std::error::Error,
+                            "merchants cannot be followed"
+                        );
+                        tokio::time::sleep(RETRY_PAUSE).await;
+                        continue;
+                    }
                 }
             }
+            tokio::select! {
+                moved = head.changed() => if moved.is_err() { return },
+                moved = standing.changed() => if moved.is_err() { return },
+            }
+            tokio::time::sleep(FOLLOW_PAUSE).await;
         }
     }
 
-    async fn learn_after(&self, log: &dyn EventLog, partition: u32, mut after: u64) -> Result<u64, LogError> {
+    async fn learn_after(&self, log: &dyn EventLog, partition: u32, mut after: Position) -> Result<Position, LogError> {
         loop {
             let page = log.read_type(partition, Merchant::TYPE, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(after) };

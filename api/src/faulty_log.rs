@@ -9,8 +9,8 @@ use domain::ids::{MerchantId, Token};
 use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
 use eventlog::{
-    Acquired, Batch, DeliveryKey, EventLog, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
-    SubjectKey, VaultRow,
+    Acquired, Batch, DeliveryKey, EventLog, Found, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
+    SubjectKey, VaultRow, Wanted,
 };
 use projections::Place;
 use tokio::sync::watch;
@@ -108,6 +108,10 @@ impl EventLog for FaultyLog {
 
     async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError> {
         self.log.find_subject_keys(subjects).await
+    }
+
+    async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        self.log.look_up(wanted).await
     }
 
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {

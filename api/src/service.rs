@@ -1,4 +1,4 @@
-//! Everything a running service holds, put together from a data directory and taken apart again.
+//! Everything a running service holds, put together on a store and taken apart again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Service {
             let (directory, log, standing) =
                 (self.directory.clone(), self.log.clone(), self.engine.standing(partition));
             self.followers.spawn(async move {
-                directory.follow(&*log, partition, || *standing.borrow() != Standing::Elsewhere).await;
+                directory.follow(&*log, partition, standing).await;
             });
         }
     }

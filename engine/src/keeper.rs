@@ -15,8 +15,9 @@ use crate::writer::{Ended, OpenError, Tools, Writer};
 
 /// How often it is looked whether the shares are fair.
 const BALANCE_EVERY: Duration = Duration::from_millis(500);
-/// The pause before the log is tried again after it failed.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// The pauses before the log is tried again after it failed: each is twice the one before.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_LAST: Duration = Duration::from_secs(5);
 
 /// How a partition stands in this process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,9 +67,12 @@ pub(crate) async fn keep(
     mut mailbox: mpsc::Receiver<Work>,
 ) {
     let mut wanted = partition.wanted.subscribe();
+    let mut pause = RETRY_FIRST;
     loop {
         if !*wanted.borrow_and_update() {
             partition.standing.send_replace(Standing::Elsewhere);
+            // However the writer ended, what is not wanted here is not kept from others.
+            give_away(&partition, &*tools.log).await;
             if refuse_until(&mut mailbox, &Refusal::Elsewhere, wanted.changed()).await.is_none() {
                 return;
             }
@@ -77,21 +81,20 @@ pub(crate) async fn keep(
         let opened = match writer.take() {
             Some(writer) => Ok(writer),
             None => {
-                let open = Writer::open(tools.clone(), partition.number);
-                match refuse_until(&mut mailbox, &Refusal::Unavailable, open).await {
-                    Some(opened) => opened,
-                    None => return,
-                }
+                partition.standing.send_replace(Standing::Opening);
+                // What comes meanwhile waits in the mailbox.
+                Writer::open(tools.clone(), partition.number).await
             }
         };
         match opened {
             Ok(writer) => {
+                pause = RETRY_FIRST;
                 partition.standing.send_replace(Standing::Here);
                 let ended = writer.run(&mut mailbox, &mut wanted, &partition.lost).await;
                 partition.standing.send_replace(Standing::Opening);
                 match ended {
                     Ended::Closed => return,
-                    Ended::Unwanted => give_away(&partition, &*tools.log).await,
+                    Ended::Unwanted => {}
                     Ended::Failed => metrics::counter!("orderlight_writer_restarts_total").increment(1),
                 }
             }
@@ -101,10 +104,10 @@ pub(crate) async fn keep(
             Err(error) => {
                 let number = partition.number;
                 tracing::error!(partition = number, error = &error as &dyn std::error::Error, "log cannot be folded");
-                let pause = tokio::time::sleep(RETRY_PAUSE);
-                if refuse_until(&mut mailbox, &Refusal::Unavailable, pause).await.is_none() {
+                if refuse_until(&mut mailbox, &Refusal::Unavailable, tokio::time::sleep(pause)).await.is_none() {
                     return;
                 }
+                pause = (pause * 2).min(RETRY_LAST);
             }
         }
     }
@@ -112,7 +115,7 @@ pub(crate) async fn keep(
 
 async fn give_away(partition: &Partition, log: &dyn EventLog) {
     match log.release(partition.number).await {
-        Ok(()) => tracing::info!(partition = partition.number, "partition is given away"),
+        Ok(()) => tracing::debug!(partition = partition.number, "partition is not kept here"),
         // The store frees it when it finds this process gone, and the epoch keeps it from writing until then.
         Err(error) => {
             tracing::warn!(
@@ -141,12 +144,19 @@ async fn refuse_until<T>(
 
 /// How many partitions a process may take at start; all where it is alone.
 pub(crate) async fn first_share(log: &dyn EventLog) -> Result<usize, LogError> {
-    Ok(share(log.partitions(), &log.members().await?))
+    Ok(share(log, &log.members().await?))
 }
 
-/// An equal share for each process that can be reached. One that cannot, such as a command, takes only what nobody keeps.
-fn share(partitions: u32, members: &[Member]) -> usize {
+/// An equal share for each process that can be reached. One that cannot, such as a command, keeps nothing from those that can.
+fn share(log: &dyn EventLog, members: &[Member]) -> usize {
     let reachable = members.iter().filter(|member| member.address.is_some()).count();
+    share_of(log.partitions(), reachable, log.is_reachable())
+}
+
+fn share_of(partitions: u32, reachable: usize, is_reachable: bool) -> usize {
+    if reachable > 0 && !is_reachable {
+        return 0;
+    }
     usize::try_from(partitions).unwrap_or(usize::MAX).div_ceil(reachable.max(1))
 }
 
@@ -167,7 +177,7 @@ async fn balance_once(partitions: &[Arc<Partition>], log: &dyn EventLog) -> Resu
         }
     }
     let members = log.members().await?;
-    let share = share(log.partitions(), &members);
+    let share = share(log, &members);
     let wanted = partitions.iter().filter(|partition| partition.is_wanted());
     let surplus: Vec<_> = wanted.skip(share).collect();
     for partition in surplus {
@@ -193,11 +203,14 @@ mod tests {
 
     #[test]
     fn shares_cover_all_partitions() {
-        let member = |id: u64| Member { id, address: Some("http://127.0.0.1:8080".into()) };
-        for (members, expected) in [(0, 16), (1, 16), (2, 8), (3, 6), (16, 1), (40, 1)] {
-            let mut members: Vec<Member> = (0..members).map(member).collect();
-            members.push(Member { id: 99, address: None });
-            assert_eq!(share(16, &members), expected, "{members:?}");
+        for (reachable, expected) in [(0, 16), (1, 16), (2, 8), (3, 6), (16, 1), (40, 1)] {
+            assert_eq!(share_of(16, reachable, true), expected, "{reachable}");
         }
+    }
+
+    #[test]
+    fn a_command_keeps_nothing_from_a_service() {
+        assert_eq!(share_of(16, 0, false), 16);
+        assert_eq!(share_of(16, 1, false), 0);
     }
 }

@@ -106,7 +106,7 @@ impl Writer {
         let ended = match AssertUnwindSafe(self.work(mailbox, wanted, lost)).catch_unwind().await {
             Ok(Ok(ended)) => return ended,
             Ok(Err(LogError::Fenced { .. })) => {
-                tracing::error!(partition, "another writer owns the partition, this one ends");
+                tracing::error!(partition, "partition was lost to another writer");
                 Ended::Failed
             }
             Ok(Err(error)) => {
@@ -142,7 +142,13 @@ impl Writer {
                     ended?;
                     self.committing = None;
                 }
-                () = lost.notified() => return Err(LogError::Fenced { partition: self.numbers.partition }),
+                () = lost.notified() => {
+                    // The word may have been meant for a writer before this one.
+                    let partition = self.numbers.partition;
+                    if !self.tools.log.holds(partition) {
+                        return Err(LogError::Fenced { partition });
+                    }
+                }
                 () = unwanted(wanted), if ending.is_none() => ending = Some(Ended::Unwanted),
                 received = mailbox.recv_many(&mut waiting, room), if room > 0 && ending.is_none() => {
                     ending = (received == 0).then_some(Ended::Closed);

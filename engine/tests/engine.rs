@@ -6,6 +6,7 @@ use domain::order::{RiskState, Status};
 use domain::time::Span;
 use engine::{MAILBOX_MAX, Outcome, Refusal, WhenFull, replay};
 use eventlog::EventLog;
+use futures_util::FutureExt;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{START, Shop, notice, origin, placed, second, status};
@@ -282,6 +283,63 @@ async fn a_failed_commit_is_answered_as_unknown_and_leaves_no_trace_in_memory() 
 }
 
 #[tokio::test]
+async fn while_one_batch_is_committed_the_next_is_decided_and_answered_after_it() {
+    let shop = Shop::open().await;
+    shop.log.hold();
+    let submit =
+        async |line| shop.engine.submit(&shop.merchant, origin(), notice(line), WhenFull::Refuse).await.unwrap();
+    let first = submit(placed("A1", 1)).await;
+    shop.log.append_begins().await;
+    let behind = submit(placed("A2", 2)).await;
+    let again = submit(placed("A1", 1)).await;
+    let mut other = placed("A1", 1);
+    other["order"]["amount"] = json!(1);
+    let reused = submit(other).await;
+    let mut first = std::pin::pin!(first.receipt());
+    let mut behind = std::pin::pin!(behind.receipt());
+    let mut again = std::pin::pin!(again.receipt());
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        assert!((&mut first).now_or_never().is_none(), "nothing is answered before its commit");
+        assert!((&mut behind).now_or_never().is_none());
+        assert!((&mut again).now_or_never().is_none(), "a duplicate is not answered before what it repeats");
+    }
+    assert_eq!(shop.order_events().await, vec![]);
+    shop.log.let_go();
+    let first = first.await.unwrap();
+    assert_eq!(first.outcome, Outcome::Created);
+    assert_eq!(behind.await.unwrap().outcome, Outcome::Created);
+    let again = again.await.unwrap();
+    assert_eq!((again.outcome, again.risk), (Outcome::Duplicate, first.risk));
+    assert_eq!(reused.receipt().await.unwrap_err(), Refusal::DeliveryKeyReused);
+}
+
+#[tokio::test]
+async fn a_failed_commit_takes_the_batch_behind_it_along() {
+    let shop = Shop::open().await;
+    shop.log.hold();
+    let submit =
+        async |line| shop.engine.submit(&shop.merchant, origin(), notice(line), WhenFull::Refuse).await.unwrap();
+    let first = submit(placed("A1", 1)).await;
+    shop.log.append_begins().await;
+    let behind = submit(placed("A2", 2)).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    shop.log.fail_next(1);
+    shop.log.let_go();
+    assert_eq!(first.receipt().await.unwrap_err(), Refusal::Unavailable);
+    assert_eq!(behind.receipt().await.unwrap_err(), Refusal::Unavailable);
+    assert_eq!(shop.order_events().await, vec![]);
+    for (order_no, orders) in [("A1", 1), ("A2", 2)] {
+        let receipt = shop.send(placed(order_no, 1)).await.unwrap();
+        assert_eq!(receipt.outcome, Outcome::Created);
+        let counted = receipt.risk.unwrap().screening.unwrap().features.get("device.orders[5m]").cloned();
+        assert_eq!(serde_json::to_value(counted).unwrap(), json!(orders), "nothing of it stayed in the windows");
+    }
+}
+
+#[tokio::test]
 async fn a_writer_that_panics_begins_again_from_the_log() {
     let shop = Shop::open().await;
     shop.send(placed("A1", 1)).await.unwrap();
@@ -292,13 +350,19 @@ async fn a_writer_that_panics_begins_again_from_the_log() {
 }
 
 #[tokio::test]
-async fn a_writer_that_is_fenced_ends() {
+async fn a_writer_that_is_fenced_begins_again_with_an_epoch_of_its_own() {
     let shop = Shop::open().await;
-    shop.log.acquire(0).await.unwrap();
+    let other = shop.log.acquire(0).await.unwrap();
     assert_eq!(shop.send(placed("A1", 1)).await.unwrap_err(), Refusal::Unavailable);
-    assert_eq!(shop.send(placed("A1", 1)).await.unwrap_err(), Refusal::Unavailable);
-    assert!(!shop.engine.is_healthy());
-    assert_eq!(shop.order_events().await, vec![]);
+    assert_eq!(shop.order_events().await, vec![], "nothing of it is there");
+    let again = loop {
+        match shop.send(placed("A1", 1)).await {
+            Err(Refusal::Unavailable) => tokio::task::yield_now().await,
+            answer => break answer.unwrap(),
+        }
+    };
+    assert_eq!(again.outcome, Outcome::Created);
+    assert!(shop.log.acquire(0).await.unwrap().epoch > other.epoch + 1);
 }
 
 #[tokio::test]

@@ -27,6 +27,9 @@ pub(crate) fn check(batch: &Batch) -> Result<Position, LogError> {
             return Err(conflict(format!("stream {} has a gap before sequence {}", event.stream, event.sequence)));
         }
         sequences.insert(event.stream, event.sequence);
+        if event.payload.contains('\0') || event.metadata.contains('\0') {
+            return Err(conflict(format!("an event of stream {} holds a NUL, which no JSON does", event.stream)));
+        }
     }
     if let Some(key) = batch.subject_keys.iter().find(|key| !ids.contains(&key.id)) {
         return Err(conflict(format!("subject key {} is not one of partition {}", key.id, batch.partition)));

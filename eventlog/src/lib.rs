@@ -278,6 +278,11 @@ pub trait EventLog: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Whether other processes with the same log can reach this one.
+    fn is_reachable(&self) -> bool {
+        true
+    }
+
     /// The processes that live and have the log open, this one among them; none where one alone can.
     async fn members(&self) -> Result<Vec<Member>, LogError> {
         Ok(Vec::new())

@@ -10,12 +10,12 @@ use rustc_hash::FxHashMap;
 
 use crate::{Batch, Position, RecordedEvent, StreamId, StreamKey};
 
-/// The most bytes of payloads and metadata that are kept: some seconds of a rush.
-const BYTES_MAX: usize = 16 << 20;
-
 /// See the module.
-#[derive(Debug, Default)]
-pub(crate) struct Tail(Mutex<Kept>);
+#[derive(Debug)]
+pub(crate) struct Tail {
+    bytes_max: usize,
+    kept: Mutex<Kept>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -25,6 +25,11 @@ struct Kept {
 }
 
 impl Tail {
+    /// An empty one that keeps at most so many bytes.
+    pub(crate) fn with_room_for(bytes_max: usize) -> Self {
+        Self { bytes_max, kept: Mutex::default() }
+    }
+
     /// Keeps nothing any more, and never again.
     pub(crate) fn close(&self) {
         let mut kept = self.kept();
@@ -48,7 +53,7 @@ impl Tail {
                 kept.forget();
                 continue;
             };
-            kept.push(RecordedEvent {
+            let event = RecordedEvent {
                 partition: batch.partition,
                 position,
                 stream: event.stream,
@@ -60,7 +65,8 @@ impl Tail {
                 metadata: event.metadata.into(),
                 occurred_at: event.occurred_at,
                 recorded_at: event.recorded_at,
-            });
+            };
+            kept.push(event, self.bytes_max);
         }
     }
 
@@ -74,15 +80,15 @@ impl Tail {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Kept {
-    fn push(&mut self, event: RecordedEvent) {
+    fn push(&mut self, event: RecordedEvent, bytes_max: usize) {
         self.bytes += size(&event);
         self.events.push_back(Arc::new(event));
-        while self.bytes > BYTES_MAX
+        while self.bytes > bytes_max
             && let Some(oldest) = self.events.pop_front()
         {
             self.bytes -= size(&oldest);
@@ -95,8 +101,9 @@ impl Kept {
     }
 }
 
+/// About what an event takes in memory.
 fn size(event: &RecordedEvent) -> usize {
-    event.payload.len() + event.metadata.len()
+    size_of::<RecordedEvent>() + event.payload.len() + event.metadata.len()
 }
 
 #[cfg(test)]
@@ -105,6 +112,8 @@ mod tests {
 
     use super::*;
     use crate::NewEvent;
+
+    const BYTES_MAX: usize = 1 << 20;
 
     fn event(stream: StreamId, payload: &str) -> NewEvent {
         NewEvent {
@@ -136,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_was_appended_is_read_from_any_place_in_it() {
-        let tail = Tail::default();
+        let tail = Tail::with_room_for(BYTES_MAX);
         assert_eq!(positions(&tail, 0, 9), None);
         tail.remember(batch(5, &[1, 2]));
         tail.remember(batch(7, &[3]));
@@ -148,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_batch_that_does_not_follow_begins_anew() {
-        let tail = Tail::default();
+        let tail = Tail::with_room_for(BYTES_MAX);
         tail.remember(batch(0, &[1]));
         tail.remember(batch(4, &[2]));
         assert_eq!(positions(&tail, 0, 9), None);
@@ -157,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_stream_without_a_name_cuts_the_tail_off_and_a_known_one_does_not() {
-        let tail = Tail::default();
+        let tail = Tail::with_room_for(BYTES_MAX);
         tail.remember(batch(0, &[1]));
         let known = Batch { streams: vec![], known_streams: vec![(1, key(1))], ..batch(1, &[1]) };
         tail.remember(known);
@@ -169,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_closed_tail_keeps_nothing() {
-        let tail = Tail::default();
+        let tail = Tail::with_room_for(BYTES_MAX);
         tail.remember(batch(0, &[1]));
         tail.close();
         tail.remember(batch(1, &[2]));
@@ -178,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_oldest_make_room() {
-        let tail = Tail::default();
+        let tail = Tail::with_room_for(BYTES_MAX);
         let large = "x".repeat(BYTES_MAX / 3);
         for after in 0..4 {
             tail.remember(Batch { events: vec![event(after + 1, &large)], ..batch(after, &[after + 1]) });

@@ -244,6 +244,15 @@ async fn a_schema_that_was_changed_after_the_fact_is_refused() {
 }
 
 #[tokio::test]
+async fn a_file_without_a_register_is_refused() {
+    let file = filled().await;
+    let raw = file.raw();
+    raw.execute_batch("DROP TABLE schema_versions").unwrap();
+    raw.close().unwrap();
+    assert!(matches!(SqliteLog::open(&file.path()).await, Err(OpenError::Unregistered)));
+}
+
+#[tokio::test]
 async fn a_schema_of_a_newer_program_is_refused() {
     let file = filled().await;
     let raw = file.raw();

@@ -74,6 +74,11 @@ impl StoreArgs {
         Store::open_existing(&self.at(None), self.master_key.as_deref()).await
     }
 
+    /// Whether several processes may have it open.
+    const fn is_shared(&self) -> bool {
+        self.database_url.is_some()
+    }
+
     fn at(&self, address: Option<String>) -> At {
         match &self.database_url {
             Some(url) => At::Postgres { url: url.clone(), address },

@@ -1,4 +1,4 @@
-//! `orderlight serve`: the service on the embedded store.
+//! `orderlight serve`: the service.
 //!
 //! The first signal ends it when what is under way is answered, but after [`GRACE`] at the latest; a second one ends it at
 //! once. Nothing that was answered is lost either way: it was durable before.
@@ -63,7 +63,7 @@ impl Serve {
         let listener =
             TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("a listener has an address")?;
-        let advertised = self.advertise.clone().unwrap_or_else(|| format!("http://{address}"));
+        let advertised = self.advertised(address)?;
         let store = self.store.open_or_create(Some(advertised)).await?;
         rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
         let service = Service::start(store, first_rulebook).await?;
@@ -79,6 +79,23 @@ impl Serve {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Serve {
+    /// Where other processes on the same database reach this one.
+    fn advertised(&self, listens_on: SocketAddr) -> anyhow::Result<String> {
+        let Some(told) = &self.advertise else {
+            if self.store.is_shared() && listens_on.ip().is_unspecified() {
+                anyhow::bail!("{listens_on} is no address to reach this process at: name one with --advertise");
+            }
+            return Ok(format!("http://{listens_on}"));
+        };
+        let uri: axum::http::Uri = told.parse().with_context(|| format!("--advertise {told} is no address"))?;
+        if uri.scheme_str() != Some("http") || uri.authority().is_none() || !matches!(uri.path(), "" | "/") {
+            anyhow::bail!("--advertise {told}: expected an address such as http://10.0.0.5:8080");
+        }
+        Ok(told.trim_end_matches('/').to_owned())
     }
 }
 

@@ -82,7 +82,10 @@ impl Forwarder {
         parts.extensions = axum::http::Extensions::new();
         let answer = timeout(ANSWER_MAX, self.client.request(Request::from_parts(parts, body))).await;
         match answer {
-            Ok(Ok(response)) => Ok(response.map(Body::new)),
+            Ok(Ok(mut response)) => {
+                response.headers_mut().remove(header::CONNECTION);
+                Ok(response.map(Body::new))
+            }
             Ok(Err(error)) => {
                 tracing::warn!(partition, error = &error as &dyn std::error::Error, "owner cannot be reached");
                 self.forget(partition);

@@ -45,9 +45,14 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// A filter that any text is good for.
-    pub fn text(value: Option<String>) -> Option<String> {
-        value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    /// A filter that any text is good for that can be stored.
+    pub fn text(&mut self, name: &'static str, value: Option<String>) -> Option<String> {
+        let text = said(value)?;
+        if text.chars().any(char::is_control) {
+            self.wrong.push(format!("{name}: expected a text without control characters"));
+            return None;
+        }
+        Some(text)
     }
 
     /// A filter that `read` makes sense of; `expected` says of which texts.
@@ -58,7 +63,7 @@ impl Filters {
         expected: impl Display,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        let text = Self::text(value)?;
+        let text = said(value)?;
         let read = read(&text);
         if read.is_none() {
             self.wrong.push(format!("{name}: expected {expected}"));
@@ -68,7 +73,7 @@ impl Filters {
 
     /// A filter of a type that reads itself.
     pub fn parsed<T: FromStr<Err: Display>>(&mut self, name: &'static str, value: Option<String>) -> Option<T> {
-        let read = Self::text(value)?.parse();
+        let read = said(value)?.parse();
         read.map_err(|error| self.wrong.push(format!("{name}: {error}"))).ok()
     }
 
@@ -76,6 +81,10 @@ impl Filters {
     pub fn finish(self) -> Result<(), Problem> {
         if self.wrong.is_empty() { Ok(()) } else { Err(Problem::bad_parameter(self.wrong.join("; "))) }
     }
+}
+
+fn said(value: Option<String>) -> Option<String> {
+    value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -98,7 +107,13 @@ mod tests {
         assert_eq!(filters.parsed::<u8>("second", Some("7".to_owned())), Some(7));
         filters.parsed::<u8>("third", Some("x".to_owned()));
         filters.read("fourth", Some("y".to_owned()), "yes or no", |_| None::<u8>);
+        assert_eq!(filters.text("fifth", Some(" z ".to_owned())), Some("z".to_owned()));
+        assert_eq!(filters.text("sixth", Some("a\0b".to_owned())), None);
         let problem = serde_json::to_value(filters.finish().unwrap_err()).unwrap();
-        assert_eq!(problem["detail"], "third: invalid digit found in string; fourth: expected yes or no");
+        assert_eq!(
+            problem["detail"],
+            "third: invalid digit found in string; fourth: expected yes or no; \
+             sixth: expected a text without control characters"
+        );
     }
 }

@@ -159,8 +159,8 @@ fn wanted(query: Query) -> Result<ReviewQuery, Problem> {
     let mut filters = Filters::default();
     let wanted = ReviewQuery {
         state: filters.read("state", query.state, "open, waiting, claimed or closed", ReviewState::from_name),
-        tier: Filters::text(query.tier),
-        rule: Filters::text(query.rule),
+        tier: filters.text("tier", query.tier),
+        rule: filters.text("rule", query.rule),
         sort: filters.read("sort", query.sort, "priority, age or deadline", ReviewSort::from_name).unwrap_or_default(),
     };
     filters.finish()?;

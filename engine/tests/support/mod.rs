@@ -14,8 +14,8 @@ use engine::{Engine, Origin, Receipt, Refusal, WhenFull};
 use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
 use eventlog::{
-    Acquired, Batch, DeliveryKey, EventLog, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
-    SubjectKey, VaultRow,
+    Acquired, Batch, DeliveryKey, EventLog, Found, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
+    SubjectKey, VaultRow, Wanted,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -47,7 +47,13 @@ impl Shop {
 
     async fn open_in(directory: tempfile::TempDir, clock: Arc<AtomicI64>) -> Self {
         let log = SqliteLog::open(&directory.path().join("log.sqlite")).await.expect("a log");
-        let log = Arc::new(FailingLog { log, failures: AtomicUsize::new(0), panics: AtomicUsize::new(0) });
+        let log = Arc::new(FailingLog {
+            log,
+            failures: AtomicUsize::new(0),
+            panics: AtomicUsize::new(0),
+            is_held: watch::Sender::new(false),
+            arrived: watch::Sender::new(0),
+        });
         let vault = Arc::new(Vault::open_or_create(&directory.path().join("master.key")).expect("a vault"));
         let told = clock.clone();
         let time: engine::Clock = Arc::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
@@ -129,11 +135,33 @@ pub struct FailingLog {
     log: SqliteLog,
     failures: AtomicUsize,
     panics: AtomicUsize,
+    is_held: watch::Sender<bool>,
+    arrived: watch::Sender<usize>,
 }
 
 impl FailingLog {
     pub fn fail_next(&self, appends: usize) {
         self.failures.store(appends, Ordering::SeqCst);
+    }
+
+    /// Appends wait from now on.
+    pub fn hold(&self) {
+        self.is_held.send_replace(true);
+    }
+
+    /// They wait no longer.
+    pub fn let_go(&self) {
+        self.is_held.send_replace(false);
+    }
+
+    /// Waits until one more append has begun than at the last call.
+    pub async fn append_begins(&self) {
+        let mut arrived = self.arrived.subscribe();
+        let before = *arrived.borrow_and_update();
+        if before == 0 {
+            arrived.changed().await.expect("the log is there");
+        }
+        self.arrived.send_modify(|arrived| *arrived -= 1);
     }
 
     pub fn panic_next(&self) {
@@ -157,6 +185,10 @@ impl EventLog for FailingLog {
 
     async fn append(&self, batch: Batch) -> Result<(), LogError> {
         assert_eq!(self.panics.swap(0, Ordering::SeqCst), 0, "told to panic");
+        if *self.is_held.borrow() {
+            self.arrived.send_modify(|arrived| *arrived += 1);
+            self.is_held.subscribe().wait_for(|is_held| !is_held).await.expect("the log is there");
+        }
         let failing = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if failing.is_ok() {
             return Err(LogError::Damaged("told to fail".to_owned()));
@@ -196,6 +228,10 @@ impl EventLog for FailingLog {
 
     async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError> {
         self.log.find_subject_keys(subjects).await
+    }
+
+    async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        self.log.look_up(wanted).await
     }
 
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {

@@ -80,10 +80,6 @@ pub(super) async fn acquire(connection: &mut PgConnection, partition: u32) -> Re
 /// Appends a batch. Gives the new head.
 pub(super) async fn append(connection: &mut PgConnection, batch: &Batch) -> Result<Position, LogError> {
     let head = check(batch)?;
-    if let Some(event) = batch.events.iter().find(|event| event.payload.contains('\0') || event.metadata.contains('\0'))
-    {
-        return Err(conflict(format!("an event of stream {} holds a NUL, which no JSON does", event.stream)));
-    }
     let column = |read: fn(&NewEvent) -> i64| batch.events.iter().map(read).collect::<Vec<_>>();
     let text = |read: fn(&NewEvent) -> &str| batch.events.iter().map(read).collect::<Vec<_>>();
     let moved: bool = sqlx::query_scalar(APPEND)

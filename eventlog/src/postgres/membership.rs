@@ -102,6 +102,11 @@ impl Membership {
         name(self.id)
     }
 
+    /// Whether others reach this process.
+    pub(super) const fn is_reachable(&self) -> bool {
+        self.address.is_some()
+    }
+
     /// Says that this process lives, once.
     pub(super) async fn beat(&self) -> Result<(), LogError> {
         self.ask(async |connection| {

@@ -37,6 +37,9 @@ use crate::{
 
 pub use schema::migrate;
 
+/// What is kept of each partition's newest events, in bytes; 64 MiB for all of them.
+const TAIL_BYTES_MAX: usize = 4 << 20;
+
 /// Why a log was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -104,7 +107,7 @@ impl PostgresLog {
         let heads = read::heads(&mut reader).await;
         let heads = Heads::new(reader.done(heads)?);
         let writers = Writers::new(settings::writer(&options), heads.count());
-        let tails = std::iter::repeat_with(Tail::default).take(heads.count()).collect();
+        let tails = std::iter::repeat_with(|| Tail::with_room_for(TAIL_BYTES_MAX)).take(heads.count()).collect();
         let shared = Arc::new(Shared { writers, readers, heads, membership, tails });
         Ok(Self { tasks: std::sync::Mutex::new(shared.start(settings::reader(&options))), shared })
     }
@@ -198,17 +201,21 @@ impl EventLog for PostgresLog {
         to_the_end(async move { shared.release(partition).await }).await
     }
 
+    fn is_reachable(&self) -> bool {
+        self.shared.membership.is_reachable()
+    }
+
     fn holds(&self, partition: u32) -> bool {
         self.shared.membership.holds(partition)
     }
 
     async fn owner(&self, partition: u32) -> Result<Option<Member>, LogError> {
         self.shared.check_partition(partition)?;
-        membership::owner(partition, &self.shared.readers).await
+        in_time(membership::owner(partition, &self.shared.readers)).await
     }
 
     async fn members(&self) -> Result<Vec<Member>, LogError> {
-        membership::members(&self.shared.readers).await
+        in_time(membership::members(&self.shared.readers)).await
     }
 
     async fn append(&self, batch: Batch) -> Result<(), LogError> {
@@ -290,6 +297,12 @@ impl EventLog for PostgresLog {
         self.shared.readers.close().await;
         self.shared.tails.iter().for_each(Tail::close);
     }
+}
+
+/// Gives up on a server that does not answer.
+async fn in_time<T>(look: impl Future<Output = Result<T, LogError>>) -> Result<T, LogError> {
+    let late = |_| Err(LogError::Store("server did not answer in time".into()));
+    tokio::time::timeout(settings::ANSWER_MAX, look).await.unwrap_or_else(late)
 }
 
 /// Runs work in a task of its own, so that it ends even when nobody waits for it any longer.

@@ -12,6 +12,7 @@ use sqlx::{PgConnection, Postgres, Row};
 
 use super::settings::STATEMENT_MAX;
 use super::sixteen::Sixteen;
+use crate::partition::ids_of;
 use crate::{DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
 
 macro_rules! event_columns {
@@ -35,7 +36,8 @@ const NAMES: &str = "SELECT id, merchant, aggregate_type, aggregate_id FROM stre
 const PAGE_OF_TYPE: &str = concat!(
     event_columns!(),
     "FROM (SELECT log.partition, log.position FROM streams JOIN log ON log.stream = streams.id \
-           WHERE streams.aggregate_type = $1 AND log.partition = $2 AND log.position > $3 \
+           WHERE streams.aggregate_type = $1 AND streams.id BETWEEN $5 AND $6 \
+           AND log.partition = $2 AND log.position > $3 \
            ORDER BY log.position LIMIT $4) AS page \
      JOIN log USING (partition, position) JOIN streams ON streams.id = log.stream ORDER BY page.position"
 );
@@ -99,11 +101,14 @@ pub(super) async fn page_of_type(
     after: Position,
     limit: u32,
 ) -> Result<Vec<RecordedEvent>, LogError> {
+    let ids = ids_of(partition);
     let query = sqlx::query(PAGE_OF_TYPE)
         .bind(aggregate_type)
         .bind(partition.cast_signed())
         .bind(signed(after))
-        .bind(i64::from(limit));
+        .bind(i64::from(limit))
+        .bind(ids.start().cast_signed())
+        .bind(ids.end().cast_signed());
     let rows = fetch(query, connection).await?;
     events(&rows, &names(&rows)?)
 }

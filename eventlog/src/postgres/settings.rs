@@ -30,7 +30,7 @@ const PINNED: [(&str, &str); 8] = [
 ];
 
 /// What every session sets for itself. Plans are made once and do not depend on what a batch or the statistics look like.
-const OWN: [(&str, &str); 7] = [
+const OWN: [(&str, &str); 8] = [
     ("search_path", SCHEMA),
     ("synchronous_commit", "on"),
     ("default_transaction_isolation", "read committed"),
@@ -38,6 +38,7 @@ const OWN: [(&str, &str); 7] = [
     ("idle_in_transaction_session_timeout", "10s"),
     ("plan_cache_mode", "force_generic_plan"),
     ("jit", "off"),
+    ("client_min_messages", "warning"),
 ];
 
 /// A log is read by index alone. Statistics that are old, or a plan made for any limit, would sometimes say otherwise.

@@ -30,6 +30,9 @@ use crate::{
     SubjectKey, VaultRow, Wanted,
 };
 
+/// What is kept of the newest events, in bytes: some seconds of a rush.
+const TAIL_BYTES_MAX: usize = 16 << 20;
+
 /// The only partition.
 const PARTITION: u32 = 0;
 
@@ -64,6 +67,9 @@ pub enum OpenError {
         /// The version in the file.
         found: i64,
     },
+    /// The tables were made by a build from before versions were registered.
+    #[error("log file was made by an earlier build, whose files this one does not read")]
+    Unregistered,
     /// A version of the schema is not the one that this program knows.
     #[error("version {version} of the schema is not ours, or was changed after the fact")]
     ChangedSchema {
@@ -113,7 +119,7 @@ impl SqliteLog {
         settings::verify_strict(&connection)?;
         let head = read::head(&connection, PARTITION).map_err(OpenError::Damaged)?;
         let readers = Readers::new(path.clone());
-        let tail = Arc::<Tail>::default();
+        let tail = Arc::new(Tail::with_room_for(TAIL_BYTES_MAX));
         let writer = Writer::start(lock, path, connection, head, tail.clone()).map_err(OpenError::Thread)?;
         Ok(Self { writer, readers, tail })
     }

@@ -19,7 +19,7 @@ pub(super) struct Readers(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     /// One permit for each connection that may be in use; closed with the log.
-    room: Semaphore,
+    room: Arc<Semaphore>,
     /// Connections that nobody uses, the one used last on top.
     idle: Mutex<Vec<Connection>>,
 }
@@ -27,7 +27,7 @@ struct Shared {
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
         let idle = Mutex::new(Vec::with_capacity(READERS_MAX));
-        Self(Arc::new(Shared { path, room: Semaphore::new(READERS_MAX), idle }))
+        Self(Arc::new(Shared { path, room: Arc::new(Semaphore::new(READERS_MAX)), idle }))
     }
 
     /// Reads with one of the connections. After a failure of the store the connection is not used again.
@@ -35,9 +35,11 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
-        let Ok(_permit) = self.0.room.acquire().await else { return Err(closed()) };
+        let Ok(permit) = Arc::clone(&self.0.room).acquire_owned().await else { return Err(closed()) };
         let shared = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || {
+            // It stays until the read has ended, also when nobody waits for that any longer.
+            let _permit = permit;
             let idle = shared.idle().pop();
             let connection = match idle {
                 Some(connection) => connection,

@@ -16,6 +16,10 @@ const REGISTER: &str = "CREATE TABLE IF NOT EXISTS schema_versions (
 /// Brings the schema up to date.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let is_registered = has_table(&transaction, "schema_versions")?;
+    if !is_registered && has_table(&transaction, "heads")? {
+        return Err(OpenError::Unregistered);
+    }
     transaction.execute_batch(REGISTER)?;
     let newest: Option<i64> =
         transaction.query_row("SELECT max(version) FROM schema_versions", (), |row| row.get(0)).optional()?.flatten();
@@ -39,4 +43,9 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     }
     transaction.commit()?;
     Ok(())
+}
+
+fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let found = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?)";
+    connection.query_row(found, (name,), |row| row.get(0))
 }

@@ -115,6 +115,21 @@ pub(crate) async fn a_gap_in_a_stream_is_refused<F: Fixture>() {
     assert!(everything(&log).await.is_empty());
 }
 
+pub(crate) async fn a_text_with_a_nul_is_refused<F: Fixture>() {
+    let fixture = F::fresh().await;
+    let log = fixture.open().await;
+    let mut batch = after(log.acquire(PARTITION).await.unwrap());
+    batch.streams = vec![(1, order(1))];
+    for (payload, metadata) in [("\0", "{}"), ("{}", "a\0b")] {
+        let mut event = event(1, 1);
+        (event.payload, event.metadata) = (payload.into(), metadata.into());
+        batch.events = vec![event];
+        let refused = log.append(batch.clone()).await;
+        assert!(matches!(refused, Err(LogError::Conflict(_))), "{refused:?}");
+    }
+    assert!(everything(&log).await.is_empty());
+}
+
 pub(crate) async fn a_stream_name_is_taken_once<F: Fixture>() {
     let fixture = F::fresh().await;
     let log = fixture.open().await;

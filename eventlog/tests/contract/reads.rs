@@ -1,9 +1,15 @@
 //! Reading: exact bytes, pages, types, streams, look-ups.
 
-use domain::time::Timestamp;
-use eventlog::{EventLog, LogError};
+use std::sync::Arc;
 
-use super::{Fixture, PARTITION, after, append_order, append_stream, event, everything, key, order, places, positions};
+use domain::ids::Token;
+use domain::time::Timestamp;
+use eventlog::{EventLog, LogError, Wanted};
+
+use super::{
+    Fixture, PARTITION, after, append_order, append_stream, delivery, event, everything, key, merchant, order, places,
+    positions, subject_key,
+};
 
 pub(crate) async fn exact_bytes_come_back<F: Fixture>() {
     let fixture = F::fresh().await;
@@ -104,6 +110,31 @@ pub(crate) async fn streams_are_found_in_the_order_asked_for<F: Fixture>() {
     let found = log.find_streams(&[order(2), order(9), order(1), order(2)]).await.unwrap();
     assert_eq!(found, [Some(two), None, Some(one), Some(two)]);
     assert!(log.find_streams(&[]).await.unwrap().is_empty());
+}
+
+pub(crate) async fn all_that_a_batch_needs_is_found_in_one_look<F: Fixture>() {
+    let fixture = F::fresh().await;
+    let log = fixture.open().await;
+    let (first, second) = (append_order(&log, 1, 2).await, append_order(&log, 2, 1).await);
+    let mut batch = after(log.acquire(PARTITION).await.unwrap());
+    batch.deliveries = vec![delivery(7, second)];
+    batch.subject_keys = vec![subject_key(1, 9)];
+    log.append(batch).await.unwrap();
+
+    let subject = |number: u8| (merchant("acme"), Token::new([number; 16]));
+    let wanted = Wanted {
+        streams: vec![order(2), order(3), order(1)],
+        deliveries: vec![delivery(8, second).key, delivery(7, second).key],
+        subjects: vec![subject(9), subject(8)],
+    };
+    let found = log.look_up(Arc::new(wanted)).await.unwrap();
+    assert_eq!(found.streams, [Some(second), None, Some(first)]);
+    assert_eq!(found.events, log.read_streams(&[first, second]).await.unwrap());
+    assert_eq!(found.deliveries, [None, Some(delivery(7, second))]);
+    assert_eq!(found.subject_keys, [Some(subject_key(1, 9)), None]);
+
+    let nothing = log.look_up(Arc::new(Wanted::default())).await.unwrap();
+    assert!(nothing.streams.is_empty() && nothing.events.is_empty());
 }
 
 pub(crate) async fn names_that_differ_in_one_part_are_different_streams<F: Fixture>() {

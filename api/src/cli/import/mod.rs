@@ -1,4 +1,4 @@
-//! `orderlight import FILE`: notices from a file into the embedded store.
+//! `orderlight import FILE`: notices from a file into a store that no service keeps.
 //!
 //! A second import of the same file finds its delivery keys and stores nothing again, so an import that was cut short is
 //! simply repeated.
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use domain::ids::MerchantId;
+use engine::Standing;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
@@ -50,6 +51,11 @@ impl Import {
         let store = self.store.open_or_create(None).await?;
         rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
         let service = Service::start(store, first_rulebook).await?;
+        let partition = service.engine.partition_of(&self.merchant);
+        if *service.engine.standing(partition).borrow() == Standing::Elsewhere {
+            service.stop().await;
+            anyhow::bail!("a service has this store open: send it the file by POST /v1/notices");
+        }
         let progress = progress_bar(bytes);
         let started = Instant::now();
         let mut submission = Submission::new(&service, &self.merchant, progress.clone())?;

@@ -98,9 +98,9 @@ fn wanted(app: &App, merchant: &MerchantId, query: Query) -> Result<OrderQuery, 
         phone_facts(text, None, &tokens)
     });
     let wanted = OrderQuery {
-        order_no: Filters::text(query.order_no),
+        order_no: filters.text("order_no", query.order_no),
         phone: phone.map(|phone| phone.token),
-        customer: Filters::text(query.customer_id).map(|id| customer_token(&id, &tokens)),
+        customer: filters.text("customer_id", query.customer_id).map(|id| customer_token(&id, &tokens)),
         channel: filters.parsed("channel", query.channel),
         state: filters.read("state", query.state, format_args!("one of {states}"), |text| {
             RiskState::ALL.into_iter().find(|state| state.name() == text)
@@ -111,7 +111,7 @@ fn wanted(app: &App, merchant: &MerchantId, query: Query) -> Result<OrderQuery, 
             "paid, partially_shipped, shipped, delivered, completed, cancelled, refund_requested or refunded",
             read_status,
         ),
-        tier: Filters::text(query.tier),
+        tier: filters.text("tier", query.tier),
         placed_from: filters.parsed("placed_from", query.placed_from.map(with_plus)),
         placed_to: filters.parsed("placed_to", query.placed_to.map(with_plus)),
     };
