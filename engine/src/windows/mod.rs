@@ -37,6 +37,7 @@ mod familiar;
 mod group;
 mod memory;
 mod observe;
+mod openings;
 mod order;
 mod profile;
 mod reports;
