@@ -20,6 +20,10 @@ use engine::windows::Windows;
 
 use traffic::{Different, START_MILLIS, Sequence, facts, placed, resident_bytes};
 
+/// The one that the service runs with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a large rulebook reads.
 const TWENTY: &str = "address.customers[24h] address.devices[7d] address.orders[1h] address.sku_quantity[24h] \
     customer.abandoned[7d] customer.addresses[24h] customer.amount[24h] customer.orders[5m] customer.sku_quantity[24h] \

@@ -2,7 +2,8 @@
 //!
 //! Every occurrence knows the time of the one before it that has the same value. A stretch `(after, through]` holds as many
 //! different values as it has occurrences whose predecessor lies at or before `after`. Up to the newest occurrence that
-//! is the number of values whose last occurrence lies behind `after`, a sum in O(log n).
+//! is the number of values whose last occurrence lies behind `after`: last occurrences have a series of their own, which is
+//! as long as there are values, and its sum answers in O(log n).
 //!
 //! For an earlier `through` the occurrences behind it are looked through and left out again, or those of the stretch are
 //! counted: one comparison each. Where both are many, [`Openings`] of the window's length answer.
@@ -14,11 +15,12 @@ use rustc_hash::FxHashMap;
 use super::openings::Openings;
 use super::order::{Key, Position};
 use super::series::{Entry, Series, Stretch, Sum};
+use super::tally::Count;
 
 /// The predecessor of a first occurrence.
 pub(super) const NEVER: i64 = i64::MIN;
 /// The most occurrences that are looked through; where there would be more, openings are kept.
-const LOOK_THROUGH_MAX: u32 = if cfg!(test) { 16 } else { 1_024 };
+const LOOK_THROUGH_MAX: usize = if cfg!(test) { 16 } else { 1_024 };
 /// How many occurrences are looked at from one side before one is from the other.
 const STRIDE: usize = if cfg!(test) { 2 } else { 32 };
 
@@ -28,48 +30,52 @@ struct Occurrence {
     value: Key,
     /// When the value occurred before; [`NEVER`] if it did not.
     previous: i64,
-    /// Whether it did not occur since.
-    last: bool,
-    /// Whether the value is marked; counts on its last occurrence only.
-    marked: bool,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Lasts {
-    occurrences: u32,
-    /// Last occurrences.
-    values: u32,
-    /// Those of marked values.
-    marked: u32,
-}
-
-impl Sum for Lasts {
-    fn plus(&self, other: &Self) -> Self {
-        Self {
-            occurrences: self.occurrences + other.occurrences,
-            values: self.values + other.values,
-            marked: self.marked + other.marked,
-        }
-    }
-
-    fn exchanged(&self, gone: &Self, come: &Self) -> Option<Self> {
-        Some(Self {
-            occurrences: self.occurrences + come.occurrences - gone.occurrences,
-            values: self.values + come.values - gone.values,
-            marked: self.marked + come.marked - gone.marked,
-        })
-    }
 }
 
 impl Entry for Occurrence {
-    type Sum = Lasts;
+    type Sum = Count;
 
     fn position(&self) -> Position {
         self.position
     }
 
-    fn sum(&self) -> Lasts {
-        Lasts { occurrences: 1, values: self.last.into(), marked: (self.last && self.marked).into() }
+    fn sum(&self) -> Count {
+        Count(1)
+    }
+}
+
+/// The last occurrence of a value.
+#[derive(Clone, Copy)]
+struct Last {
+    position: Position,
+    is_marked: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Values {
+    all: u32,
+    marked: u32,
+}
+
+impl Sum for Values {
+    fn plus(&self, other: &Self) -> Self {
+        Self { all: self.all + other.all, marked: self.marked + other.marked }
+    }
+
+    fn exchanged(&self, gone: &Self, come: &Self) -> Option<Self> {
+        Some(Self { all: self.all + come.all - gone.all, marked: self.marked + come.marked - gone.marked })
+    }
+}
+
+impl Entry for Last {
+    type Sum = Values;
+
+    fn position(&self) -> Position {
+        self.position
+    }
+
+    fn sum(&self) -> Values {
+        Values { all: 1, marked: self.is_marked.into() }
     }
 }
 
@@ -77,78 +83,76 @@ impl Entry for Occurrence {
 #[derive(Default)]
 pub(super) struct Distinct {
     occurrences: Series<Occurrence>,
-    lasts: FxHashMap<Key, Position>,
+    lasts: Series<Last>,
+    last_of: FxHashMap<Key, Position>,
     /// One for each length of window that could not be answered by looking through.
     openings: Vec<Openings>,
 }
 
 impl Distinct {
-    /// Adds an occurrence. If it is the last of a marked value, the caller marks it.
+    /// Adds an occurrence. If it is the last of a marked value, the caller marks that again.
     pub(super) fn insert(&mut self, position: Position, value: Key) {
-        let mut occurrence = Occurrence { position, value, previous: NEVER, last: true, marked: false };
-        match self.lasts.entry(value) {
+        let previous = match self.last_of.entry(value) {
             hash_map::Entry::Occupied(last) if position < *last.get() => {
                 let last = *last.get();
                 let next = self.next(position, value, last);
-                occurrence.last = false;
-                occurrence.previous = next.previous;
                 self.set_previous(&next, position.time);
+                next.previous
             }
             hash_map::Entry::Occupied(mut last) => {
                 let before = last.insert(position);
-                occurrence.previous = before.time;
-                self.occurrences.update(before, |before| before.last = false);
+                self.lasts.remove(before);
+                self.lasts.insert(Last { position, is_marked: false });
+                before.time
             }
             hash_map::Entry::Vacant(last) => {
                 last.insert(position);
+                self.lasts.insert(Last { position, is_marked: false });
+                NEVER
             }
-        }
-        self.occurrences.insert(occurrence);
-        self.openings.iter_mut().for_each(|openings| openings.insert(position, occurrence.previous));
+        };
+        self.occurrences.insert(Occurrence { position, value, previous });
+        self.openings.iter_mut().for_each(|openings| openings.insert(position, previous));
     }
 
     /// Takes out an occurrence as if it had never been.
     pub(super) fn remove(&mut self, position: Position, value: Key) {
         let Some(gone) = self.take(position) else { return };
-        if !gone.last {
-            let last = self.lasts.get(&value).copied().unwrap_or(position);
-            let next = self.next(position, value, last);
-            return self.set_previous(&next, gone.previous);
-        }
-        // The predecessor may have been evicted; then this was the only one left.
-        match self.predecessor(&gone).map(|previous| previous.position) {
-            Some(previous) => {
-                self.occurrences.update(previous, |previous| {
-                    previous.last = true;
-                    previous.marked = gone.marked;
-                });
-                self.lasts.insert(value, previous);
+        let Some(last) = self.last_of.get(&value).copied().filter(|last| *last != position) else {
+            let is_marked = self.lasts.remove(position).is_some_and(|last| last.is_marked);
+            // The predecessor may have been evicted; then this was the only one left.
+            match self.predecessor(&gone).map(|previous| previous.position) {
+                Some(position) => {
+                    self.lasts.insert(Last { position, is_marked });
+                    self.last_of.insert(value, position);
+                }
+                None => drop(self.last_of.remove(&value)),
             }
-            None => {
-                self.lasts.remove(&value);
-            }
-        }
+            return;
+        };
+        let next = self.next(position, value, last);
+        self.set_previous(&next, gone.previous);
     }
 
     /// Takes out the earliest occurrence. Those behind keep pointing at its time: it lies before every stretch that may
     /// still be asked for.
     pub(super) fn evict(&mut self, position: Position, value: Key) {
-        if self.take(position).is_some_and(|gone| gone.last) {
-            self.lasts.remove(&value);
+        if self.take(position).is_some() && self.lasts.remove(position).is_some() {
+            self.last_of.remove(&value);
         }
     }
 
     /// Sets or clears the mark of a value that occurs.
-    pub(super) fn mark(&mut self, value: Key, marked: bool) {
-        if let Some(last) = self.lasts.get(&value) {
-            self.occurrences.update(*last, |last| last.marked = marked);
+    pub(super) fn mark(&mut self, value: Key, is_marked: bool) {
+        if let Some(last) = self.last_of.get(&value) {
+            self.lasts.update(*last, |last| last.is_marked = is_marked);
         }
     }
 
     /// Different values of a stretch.
     pub(super) fn count(&mut self, stretch: Stretch) -> usize {
         match self.look_through(stretch, |_| true) {
-            Look::Sums { lasts, behind } => lasts.values as usize - behind,
+            Look::Sums { lasts, behind } => lasts.all as usize - behind,
             Look::Found(count) => count,
             Look::TooMany(_) => self.opened(stretch),
         }
@@ -165,11 +169,11 @@ impl Distinct {
     ) -> usize {
         let occurrences = match self.look_through(stretch, |value| !is_known(value)) {
             Look::Sums { lasts, behind } => {
-                let later = later.filter(|value| self.lasts.get(value).is_some_and(|last| last.time > stretch.after));
-                return (lasts.values - lasts.marked) as usize + later.count() - behind;
+                let later = later.filter(|value| self.last_of.get(value).is_some_and(|last| last.time > stretch.after));
+                return (lasts.all - lasts.marked) as usize + later.count() - behind;
             }
             Look::Found(count) => return count,
-            Look::TooMany(occurrences) => occurrences as usize,
+            Look::TooMany(occurrences) => occurrences,
         };
         // To find a known value costs about as much as to look through a stride.
         let known: Vec<Key> = known.take(occurrences / STRIDE + 1).collect();
@@ -183,19 +187,20 @@ impl Distinct {
     /// Counts the values of a stretch that are wanted, if there are few occurrences to look through.
     fn look_through(&self, stretch: Stretch, wanted: impl Fn(Key) -> bool) -> Look {
         let newest = self.occurrences.last().map_or(i64::MIN, |newest| newest.position.time);
-        if newest <= stretch.through {
-            return Look::Sums { lasts: self.occurrences.sum(stretch), behind: 0 };
-        }
         let behind = Stretch { after: stretch.through, through: newest };
-        if self.occurrences.sum(behind).occurrences <= LOOK_THROUGH_MAX {
+        if newest <= stretch.through || self.occurrences(behind) <= LOOK_THROUGH_MAX {
             let later = self.occurrences.within(behind).filter(|other| other.opens(stretch) && wanted(other.value));
-            let lasts = self.occurrences.sum(Stretch { after: stretch.after, through: newest });
+            let lasts = self.lasts.sum(Stretch { after: stretch.after, through: newest });
             return Look::Sums { lasts, behind: later.count() };
         }
-        match self.occurrences.sum(stretch).occurrences {
+        match self.occurrences(stretch) {
             0..=LOOK_THROUGH_MAX => Look::Found(self.opening(stretch, wanted)),
             occurrences => Look::TooMany(occurrences),
         }
+    }
+
+    fn occurrences(&self, stretch: Stretch) -> usize {
+        usize::try_from(self.occurrences.sum(stretch).0).unwrap_or(usize::MAX)
     }
 
     /// Wanted values of a stretch, looked through from end to end.
@@ -213,8 +218,8 @@ impl Distinct {
             self.openings.push(openings);
             self.openings.len() - 1
         });
-        let closed = self.occurrences.sum(Stretch { after: i64::MIN, through: stretch.after }).occurrences;
-        self.openings[at].opened_by(stretch.through) - closed as usize
+        let closed = self.occurrences(Stretch { after: i64::MIN, through: stretch.after });
+        self.openings[at].opened_by(stretch.through) - closed
     }
 
     /// Whether the value of the occurrence at a position occurred before, evicted occurrences included.
@@ -243,7 +248,7 @@ impl Distinct {
 
     fn occurs(&self, value: Key, stretch: Stretch) -> bool {
         let after = Position::end_of(stretch.after);
-        let last = self.lasts.get(&value).copied().filter(|last| *last > after);
+        let last = self.last_of.get(&value).copied().filter(|last| *last > after);
         last.is_some_and(|last| {
             last.time <= stretch.through || self.next(after, value, last).position.time <= stretch.through
         })
@@ -282,10 +287,10 @@ impl Occurrence {
 
 /// What a look at a stretch gave.
 enum Look {
-    /// Last occurrences behind the beginning of the stretch, and how many wanted values of these first come behind its end.
-    Sums { lasts: Lasts, behind: usize },
+    /// Values that occur behind the beginning of the stretch, and how many wanted ones of these first do behind its end.
+    Sums { lasts: Values, behind: usize },
     /// The count.
     Found(usize),
     /// So many occurrences would have to be looked through.
-    TooMany(u32),
+    TooMany(usize),
 }

@@ -273,10 +273,11 @@ impl<E: Entry> Node<E> {
                 let removed = child.node.remove(position)?;
                 if child.node.is_empty() {
                     children.remove(at);
-                } else {
-                    let sum = child.sum.exchanged(&removed.sum(), &E::Sum::default());
-                    child.sum = sum.unwrap_or_else(|| child.node.sum());
+                    return Some(removed);
                 }
+                let sum = child.sum.exchanged(&removed.sum(), &E::Sum::default());
+                child.sum = sum.unwrap_or_else(|| child.node.sum());
+                merge_with_next(children, at);
                 Some(removed)
             }
         }
@@ -345,6 +346,20 @@ impl<E: Entry> Node<E> {
                 }
             }
         }
+    }
+}
+
+/// Puts two leaves into one where they have become small, so that what is left of many does not keep the room of many.
+fn merge_with_next<E: Entry>(children: &mut Vec<Child<E>>, at: usize) {
+    let [Child { node: Node::Leaf(entries), sum, .. }, Child { node: Node::Leaf(next), sum: next_sum, .. }, ..] =
+        &mut children[at..]
+    else {
+        return;
+    };
+    if entries.len() + next.len() <= LEAF_ENTRIES_MAX / 2 {
+        entries.append(next);
+        *sum = sum.plus(next_sum);
+        children.remove(at + 1);
     }
 }
 
