@@ -168,7 +168,7 @@ impl Crowd {
 
     fn remove_skus(&mut self, order: &Order) {
         let Some(skus) = &mut self.skus else { return };
-        for units in order.skus.iter().flatten() {
+        for units in order.skus.iter() {
             if let Some(series) = skus.get_mut(&units.sku) {
                 series.remove(order.position);
                 if series.is_empty() {
@@ -180,7 +180,7 @@ impl Crowd {
 }
 
 fn insert_skus(skus: &mut FxHashMap<Key, Series<Units>>, order: &Order) {
-    for units in order.skus.iter().flatten() {
+    for units in order.skus.iter() {
         let entry = Units { position: order.position, units: units.units };
         skus.entry(units.sku).or_default().insert(entry);
     }

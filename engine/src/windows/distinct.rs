@@ -222,9 +222,9 @@ impl Distinct {
         self.openings[at].opened_by(stretch.through) - closed
     }
 
-    /// Whether the value of the occurrence at a position occurred before, evicted occurrences included.
+    /// Whether the value of the occurrence at a position occurred before and that is not evicted.
     pub(super) fn occurred_before(&self, position: Position) -> bool {
-        self.occurrences.get(position).is_some_and(|occurrence| occurrence.previous != NEVER)
+        self.occurrences.get(position).is_some_and(|occurrence| self.predecessor(occurrence).is_some())
     }
 
     /// The value that occurred right before a position.

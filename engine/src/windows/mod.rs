@@ -53,7 +53,7 @@ use rustc_hash::FxHashMap;
 use entities::Entities;
 use facts::Own;
 use memory::Memory;
-use observe::View;
+use observe::{View, looks_at};
 use order::{Order, Reported};
 use reports::EarlyReports;
 use series::Series;
@@ -119,7 +119,12 @@ impl Windows {
         let remembered = arrivals.get(&order).and_then(|arrival| memory.get(*arrival));
         let time = remembered.map(|order| Timestamp::from_millis(order.position.time)).or(facts.placed_at);
         let own = Own { facts, channel, time, zone };
-        let mut view = remembered.map(|order| View { order, memory, entities, merchant, forgotten: *forgotten });
+        let mut view = remembered.map(|order| {
+            let wanted = |entity| features.iter().any(|feature| looks_at(feature.feature) == Some(entity));
+            let (groups, past) = entities.own(order, wanted);
+            groups.iter().flatten().for_each(|group| memory.fetch(group.arrivals()));
+            View { order, memory, groups, past, merchant, forgotten: *forgotten }
+        });
         out.extend(features.iter().map(|feature| {
             let among_others = view.as_mut().and_then(|view| view.read(*feature));
             among_others.or_else(|| own.read(feature.feature))
@@ -140,7 +145,7 @@ impl Windows {
         let arrival = self.memory.next_arrival();
         let order = Order::placed(number, arrival, reported, facts, recorded_at);
         self.insert(&order);
-        self.memory.push(order);
+        self.memory.put(order);
         self.arrivals.insert(number, arrival);
         self.evict();
     }

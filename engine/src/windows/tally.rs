@@ -19,7 +19,7 @@ impl Tally {
         Self {
             position: order.position,
             amount: order.amount,
-            quantity: order.quantity,
+            quantity: order.quantity.into(),
             due: order.due,
             unpaid: order.reported.is_unpaid(),
             called_off: order.reported.is_called_off(),
