@@ -4,6 +4,7 @@
 //! only then answers. What it remembers (windows, hot orders, data keys) is a fold over the log and can be thrown away.
 
 mod batch;
+mod bytes;
 mod drive;
 mod engine;
 mod memory;
@@ -12,6 +13,7 @@ mod notices;
 mod orders;
 mod replay;
 mod sealing;
+mod snapshot;
 pub mod windows;
 mod work;
 mod writer;

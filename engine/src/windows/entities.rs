@@ -5,11 +5,14 @@ use rustc_hash::FxHashMap;
 
 use super::group::Group;
 use super::memory::Memory;
-use super::order::{Key, Order};
+use super::order::{Key, Order, Position};
 use super::profile::{Past, Pasts};
 
 pub(super) const ALL: [Entity; 7] =
     [Entity::Customer, Entity::Device, Entity::Ip, Entity::Ip24, Entity::Phone, Entity::Address, Entity::Region];
+
+/// From how many orders on the groups of each entity are made in a thread of their own.
+const SIDE_BY_SIDE_MIN: usize = 10_000;
 
 type Groups = FxHashMap<Key, Group>;
 
@@ -24,11 +27,14 @@ pub(super) struct Entities {
 pub(super) type OwnGroups<'a> = [Option<&'a mut Group>; ALL.len()];
 
 impl Entities {
-    /// Of orders in memory whose arrivals are given in the order of event time.
-    pub(super) fn of(memory: &Memory, arrivals: &[u64], pasts: Pasts) -> Self {
-        // Each entity's groups depend on the orders alone, so they are made side by side.
+    /// Of all orders in memory, which are given in the order of event time.
+    pub(super) fn of<T: Sync>(memory: &Memory, positions: &[(Position, T)], pasts: Pasts) -> Self {
+        if positions.len() < SIDE_BY_SIDE_MIN {
+            return Self { groups: ALL.map(|entity| groups_of(memory, positions, entity)), pasts };
+        }
+        // Each entity's groups depend on the orders alone.
         let groups = std::thread::scope(|scope| {
-            let makers = ALL.map(|entity| scope.spawn(move || groups_of(memory, arrivals, entity)));
+            let makers = ALL.map(|entity| scope.spawn(move || groups_of(memory, positions, entity)));
             makers.map(|maker| maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         Self { groups, pasts }
@@ -94,9 +100,9 @@ fn insert(groups: &mut Groups, memory: &Memory, key: Key, order: &Order, past: O
         .or_insert(Group::One(order.position.arrival));
 }
 
-fn groups_of(memory: &Memory, arrivals: &[u64], entity: Entity) -> Groups {
+fn groups_of<T>(memory: &Memory, positions: &[(Position, T)], entity: Entity) -> Groups {
     let mut groups = Groups::default();
-    for order in arrivals.iter().filter_map(|arrival| memory.get(*arrival)) {
+    for order in positions.iter().filter_map(|(position, _)| memory.get(position.arrival)) {
         if let Some(key) = order.key(entity) {
             // Pasts matter to indexes only, and those are built when they are asked for.
             insert(&mut groups, memory, key, order, None);

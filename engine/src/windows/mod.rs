@@ -42,6 +42,7 @@ mod order;
 mod profile;
 mod reports;
 mod series;
+mod stored;
 mod tally;
 
 use chrono_tz::Tz;
@@ -54,9 +55,10 @@ use entities::Entities;
 use facts::Own;
 use memory::Memory;
 use observe::{View, looks_at};
-use order::{Order, Reported};
+use order::{Order, Position, Reported};
 use reports::EarlyReports;
 use series::Series;
+pub(crate) use stored::Kept;
 use tally::Unpaid;
 
 /// How far behind the newest event time orders are remembered: the longest window, and an order as late as that.
@@ -186,16 +188,29 @@ impl Windows {
         self.entities.insert(&self.memory, order);
     }
 
-    /// Lets go of what lies behind the horizon.
+    /// Lets go of what lies behind the horizon, and of what comes too late to be in order with what was let go.
     fn evict(&mut self) {
         let horizon = self.newest.map_or(i64::MIN, |newest| newest.saturating_sub(RETENTION.millis()));
+        let horizon = horizon.max(self.forgotten.unwrap_or(i64::MIN));
         while let Some(first) = self.merchant.first().map(|first| first.position).filter(|first| first.time < horizon) {
-            self.merchant.remove(first);
-            let order = self.memory.take(first.arrival).expect("every order of the merchant's series is in memory");
-            self.arrivals.remove(&order.number);
-            self.entities.evict(&order);
-            self.forgotten = self.forgotten.max(Some(first.time));
+            self.forget(first);
         }
+    }
+
+    /// Lets go of the earliest orders, so many at most, for want of room: windows that reach them are unknown from now on.
+    pub fn forget_earliest(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(first) = self.merchant.first().map(|first| first.position) else { return };
+            self.forget(first);
+        }
+    }
+
+    fn forget(&mut self, first: Position) {
+        self.merchant.remove(first);
+        let order = self.memory.take(first.arrival).expect("every order of the merchant's series is in memory");
+        self.arrivals.remove(&order.number);
+        self.entities.evict(&order);
+        self.forgotten = self.forgotten.max(Some(first.time));
     }
 }
 

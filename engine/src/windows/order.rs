@@ -1,5 +1,7 @@
 //! What the windows keep of an order: short tokens, sums and flags; no text and nothing that a feature does not read.
 
+mod stored;
+
 use std::hash::{DefaultHasher, Hasher};
 use std::num::NonZeroU64;
 
@@ -76,6 +78,14 @@ impl Reported {
         Self(self.0 | bit(status))
     }
 
+    pub(super) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(super) const fn of_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     pub(super) const fn is_unpaid(self) -> bool {
         self.0 & PAID == 0
     }
@@ -144,6 +154,11 @@ pub(super) enum Skus {
 }
 
 impl Skus {
+    /// Each SKU once, in the order of their keys.
+    fn of(skus: Vec<SkuUnits>) -> Self {
+        if let [one] = *skus { Self::One(one) } else { Self::Several(skus.into()) }
+    }
+
     /// `None` where the lines are not known.
     pub(super) fn known(&self) -> Option<&[SkuUnits]> {
         match self {
@@ -318,5 +333,5 @@ fn units_by_sku(lines: &[Line]) -> Skus {
         }
         same
     });
-    if let [one] = *skus { Skus::One(one) } else { Skus::Several(skus.into()) }
+    Skus::of(skus)
 }

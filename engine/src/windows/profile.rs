@@ -140,6 +140,10 @@ impl Pasts {
         place
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
     pub(super) fn shared(&self) -> SharedPasts {
         self.shared.clone()
     }
