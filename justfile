@@ -17,7 +17,7 @@ lint:
 
 # All tests
 test:
-    cargo nextest run --workspace --locked
+    .ci/with-postgres cargo nextest run --workspace --locked
 
 # Run the service on the embedded store in ./data
 serve *arguments:

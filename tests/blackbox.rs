@@ -21,3 +21,5 @@ mod purchases;
 mod stopping;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod two_processes;

@@ -4,8 +4,9 @@
 //! * A merchant is read again from its own stream after every command, whatever its outcome and before its answer goes out, so
 //!   a revoked key is refused from the next request on. What is known never gives way to an earlier state of the stream.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
@@ -16,6 +17,8 @@ use sha2::{Digest, Sha256};
 
 /// Events read at once.
 const PAGE: u32 = 1_000;
+/// How long events of another process are gathered before they are looked through.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(20);
 
 /// Who calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,6 +90,40 @@ impl Directory {
         }
         self.learn(id, known);
         Ok(())
+    }
+
+    /// Learns of what other processes change in a partition, for as long as it is let: what is changed here is known at once.
+    /// `is_here` tells which of the two it is.
+    pub async fn follow(&self, log: &dyn EventLog, partition: u32, is_here: impl Fn() -> bool) {
+        let mut head = log.watch(partition);
+        // What happened since the log was folded.
+        head.mark_changed();
+        let mut after = 0;
+        while head.changed().await.is_ok() {
+            tokio::time::sleep(FOLLOW_PAUSE).await;
+            if is_here() {
+                continue;
+            }
+            match self.learn_after(log, partition, after).await {
+                Ok(reached) => after = reached,
+                Err(error) => {
+                    tracing::warn!(partition, error = &error as &dyn std::error::Error, "merchants cannot be followed");
+                    head.mark_changed();
+                }
+            }
+        }
+    }
+
+    async fn learn_after(&self, log: &dyn EventLog, partition: u32, mut after: u64) -> Result<u64, LogError> {
+        loop {
+            let page = log.read_type(partition, Merchant::TYPE, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(after) };
+            after = last.position;
+            let changed: BTreeSet<&MerchantId> = page.iter().map(|event| &event.key.merchant).collect();
+            for merchant in changed {
+                self.refresh(log, merchant).await?;
+            }
+        }
     }
 
     /// Takes a merchant's state in, with exactly the keys that it has, unless a later one is known.

@@ -12,9 +12,11 @@ use eventlog::{
     Acquired, Batch, DeliveryKey, EventLog, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
     SubjectKey, VaultRow,
 };
+use projections::Place;
 use tokio::sync::watch;
 
-use crate::service::{Service, Store};
+use crate::service::Service;
+use crate::store::Store;
 
 pub(crate) struct FaultyLog {
     log: SqliteLog,
@@ -29,8 +31,8 @@ impl FaultyLog {
         let log = Arc::new(Self { log, lose: AtomicUsize::new(0), store_unsaid: AtomicUsize::new(0) });
         let vault = Arc::new(Vault::open_or_create(&data.join("master.key")).unwrap());
         let growth = domain::rulebook::preset("growth").unwrap();
-        let store = Store { log: log.clone(), vault };
-        let service = Service::start(data, store, growth).await.unwrap();
+        let store = Store { log: log.clone(), vault, models: Place::File(data.join("read.sqlite")) };
+        let service = Service::start(store, growth).await.unwrap();
         (log, service)
     }
 
@@ -78,7 +80,7 @@ impl EventLog for FaultyLog {
         self.log.head(partition).await
     }
 
-    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
+    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         self.log.read(partition, after, limit).await
     }
 

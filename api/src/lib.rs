@@ -8,4 +8,5 @@ mod faulty_log;
 pub mod http;
 pub mod rulebooks;
 pub mod service;
+pub mod store;
 pub mod wording;

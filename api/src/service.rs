@@ -1,6 +1,5 @@
 //! Everything a running service holds, put together from a data directory and taken apart again.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,101 +9,76 @@ use domain::merchant::{KeyCreated, MerchantCommand, MerchantRegistered, Role};
 use domain::notice::{Content, Notice};
 use domain::rulebook::Rulebook;
 use domain::time::Timestamp;
-use engine::{Engine, MerchantReceipt, Origin, Refusal};
-use eventlog::sqlite::SqliteLog;
+use engine::{Engine, MerchantReceipt, Origin, Refusal, Standing};
+use eventlog::EventLog;
 use eventlog::vault::Vault;
-use eventlog::{EventLog, LogError};
 use projections::ReadModels;
+use tokio::task::JoinSet;
 
 use crate::clock;
-use crate::directory::{Directory, hash_of, stream_of};
+use crate::directory::{Directory, hash_of};
+use crate::store::Store;
 
 /// The merchant that a new store starts with.
 pub const DEFAULT_MERCHANT: &str = "default";
-
-/// The event log's file in a data directory.
-const LOG_FILE: &str = "log.sqlite";
-
-/// The read models' file in a data directory.
-pub const READ_MODELS_FILE: &str = "read.sqlite";
-
-/// A store of events with its vault, not yet worked on.
-pub struct Store {
-    /// The log.
-    pub log: Arc<dyn EventLog>,
-    /// The vault's keys.
-    pub vault: Arc<Vault>,
-}
-
-impl Store {
-    /// Opens the embedded store in a directory; when there is none, fails and makes nothing. Otherwise as [`Store::open`].
-    pub async fn open_existing(data: &Path, master_key: Option<&str>) -> anyhow::Result<Self> {
-        if !data.join(LOG_FILE).exists() {
-            anyhow::bail!("there is no store in {}", data.display());
-        }
-        Self::open(data, master_key).await
-    }
-
-    /// Opens the embedded store in a directory, making it when it is not there. `master_key` is 64 hexadecimal digits;
-    /// without it the key is a file in the directory.
-    pub async fn open(data: &Path, master_key: Option<&str>) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(data).with_context(|| format!("cannot make the data directory {}", data.display()))?;
-        let log = SqliteLog::open(&data.join(LOG_FILE)).await.context("cannot open the event log")?;
-        let vault = match master_key {
-            Some(hex) => Vault::from_hex(hex).context("ORDERLIGHT_MASTER_KEY is no master key")?,
-            None => Self::key_file(&data.join("master.key"), &log).await?,
-        };
-        if let Some(key) = log.first_subject_key().await.context("cannot read the vault")? {
-            vault
-                .unwrap_subject_key(&key.merchant, &key.subject, &key.wrapped)
-                .context("this master key is not the one that the store was made with")?;
-        }
-        Ok(Self { log: Arc::new(log), vault: Arc::new(vault) })
-    }
-
-    /// Whether the log holds a merchant.
-    pub async fn has_merchant(&self, merchant: &MerchantId) -> Result<bool, LogError> {
-        Ok(self.log.find_streams(&[stream_of(merchant)]).await?.iter().any(Option::is_some))
-    }
-
-    /// The key in a file, which is made for a new store alone: under another key nothing that is stored would be found again.
-    async fn key_file(path: &Path, log: &SqliteLog) -> anyhow::Result<Vault> {
-        let is_new = log.head(0).await.context("cannot read the event log")? == 0;
-        if !is_new && !path.exists() {
-            anyhow::bail!("the store has events, but its master key {} is missing; bring it back", path.display());
-        }
-        Vault::open_or_create(path).context("cannot open the master key")
-    }
-}
 
 /// A running service.
 pub struct Service {
     /// Decides.
     pub engine: Engine,
     /// Answers look-ups.
-    pub models: ReadModels,
+    pub models: Arc<ReadModels>,
     /// Knows who may do what.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     /// The log itself, for histories.
     pub log: Arc<dyn EventLog>,
     /// Tokens and personal data.
     pub vault: Arc<Vault>,
+    /// Follow what other processes do; end with the service.
+    followers: JoinSet<()>,
 }
 
 impl Service {
-    /// Starts writers and projections on the store of a data directory; a new store gets the merchant `default`.
-    pub async fn start(data: &Path, store: Store, first_rulebook: Rulebook) -> anyhow::Result<Self> {
-        let Store { log, vault } = store;
-        let directory = Directory::open(&*log).await.context("cannot read the merchants")?;
+    /// Starts writers and projections on a store; a new store gets the merchant `default`.
+    pub async fn start(store: Store, first_rulebook: Rulebook) -> anyhow::Result<Self> {
+        let Store { log, vault, models } = store;
+        let directory = Arc::new(Directory::open(&*log).await.context("cannot read the merchants")?);
         let engine = Engine::open(log.clone(), vault.clone(), clock::system(), first_rulebook)
             .await
             .context("cannot start the engine")?;
-        let models =
-            ReadModels::open(&data.join(READ_MODELS_FILE), log.clone()).await.context("cannot open the read models")?;
-        models.start();
-        let service = Self { engine, models, directory, log, vault };
+        let models = ReadModels::open(&models, log.clone()).await.context("cannot open the read models")?;
+        let mut service = Self { engine, models: Arc::new(models), directory, log, vault, followers: JoinSet::new() };
+        if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
+            service.models.start().await;
+        } else {
+            service.follow_partitions();
+        }
         service.register_default().await?;
         Ok(service)
+    }
+
+    /// Of a log that several processes share, folds what is written here and learns of what is written elsewhere.
+    fn follow_partitions(&mut self) {
+        for partition in 0..self.log.partitions() {
+            let (models, mut standing) = (self.models.clone(), self.engine.standing(partition));
+            self.followers.spawn(async move {
+                loop {
+                    if *standing.borrow_and_update() == Standing::Elsewhere {
+                        models.unfollow(partition).await;
+                    } else {
+                        models.follow(partition).await;
+                    }
+                    if standing.changed().await.is_err() {
+                        return;
+                    }
+                }
+            });
+            let (directory, log, standing) =
+                (self.directory.clone(), self.log.clone(), self.engine.standing(partition));
+            self.followers.spawn(async move {
+                directory.follow(&*log, partition, || *standing.borrow() != Standing::Elsewhere).await;
+            });
+        }
     }
 
     async fn register_default(&self) -> anyhow::Result<()> {
@@ -114,8 +88,11 @@ impl Service {
         }
         let registered =
             MerchantRegistered { name: "Default".into(), time_zone: "Asia/Shanghai".into(), currency: "CNY".into() };
-        self.command(&id, "orderlight", MerchantCommand::Register(registered)).await?;
-        Ok(())
+        match self.command(&id, "orderlight", MerchantCommand::Register(registered)).await {
+            // Whoever keeps its partition registers it.
+            Ok(_) | Err(Refusal::Elsewhere) => Ok(()),
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     /// Makes sure that somebody can call the API: with a token given from outside, or with a key that the first start makes
@@ -132,8 +109,12 @@ impl Service {
             return Ok(());
         }
         let (key, created) = new_key("first", vec![Role::Admin, Role::Platform], None)?;
-        self.command(&id, "orderlight", MerchantCommand::CreateKey(created)).await?;
-        println!("administrator's key of the merchant {DEFAULT_MERCHANT}, shown only now: {key}");
+        match self.command(&id, "orderlight", MerchantCommand::CreateKey(created)).await {
+            Ok(_) => println!("administrator's key of the merchant {DEFAULT_MERCHANT}, shown only now: {key}"),
+            // Whoever keeps its partition made one.
+            Err(Refusal::Elsewhere) => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
         Ok(())
     }
 
@@ -171,7 +152,8 @@ impl Service {
     }
 
     /// Finishes what waits and closes the store.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        self.followers.shutdown().await;
         self.engine.close().await;
         self.models.stop().await;
         self.log.close().await;

@@ -58,6 +58,11 @@ impl Draft {
         self.numbers.last_stream
     }
 
+    /// Tells the name of a stream that was there before.
+    pub(crate) fn known_stream(&mut self, id: StreamId, key: StreamKey) {
+        self.batch.known_streams.push((id, key));
+    }
+
     pub(crate) fn subject_key(&mut self, merchant: MerchantId, subject: Token, wrapped: Box<[u8]>) -> u64 {
         self.numbers.last_subject_key += 1;
         let id = self.numbers.last_subject_key;

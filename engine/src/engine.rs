@@ -1,7 +1,6 @@
 //! The handle that the rest of the process holds: finds the partition, prepares the work, waits for the durable answer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::ids::MerchantId;
 use domain::merchant::MerchantCommand;
@@ -9,25 +8,28 @@ use domain::notice::{Content, Notice, Tokeniser, subject, tokenise};
 use domain::order::Facts;
 use domain::rulebook::Rulebook;
 use eventlog::vault::Vault;
-use eventlog::{EventLog, delivery_key, partition_of};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use eventlog::{EventLog, LogError, delivery_key, partition_of};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::keeper::{self, Partition, Standing};
+use crate::keys::MerchantKeys;
 use crate::work::{
-    Delivery, MerchantReceipt, MerchantWork, NoticeWork, Origin, Personal, Receipt, Refusal, Work, WorkContent,
+    Delivery, MerchantReceipt, MerchantWork, Message, NoticeWork, Origin, Personal, Receipt, Refusal, Work, WorkContent,
 };
 use crate::writer::{Clock, OpenError, Tools, Writer};
 
 /// Work that can wait in front of one writer; past it, [`Refusal::MailboxFull`].
 pub const MAILBOX_MAX: usize = 4_096;
 
-/// The engine: one writer for each partition of the log.
+/// The engine: one writer for each partition of the log that is this process's.
 pub struct Engine {
-    partitions: u32,
+    partitions: Vec<Arc<Partition>>,
     mailboxes: Vec<mpsc::Sender<Work>>,
-    writers: Vec<JoinHandle<()>>,
-    at_work: Vec<Arc<AtomicBool>>,
-    vault: Arc<Vault>,
+    keepers: Vec<JoinHandle<()>>,
+    /// Keeps the shares fair; ends with the engine.
+    balance: JoinSet<()>,
+    keys: MerchantKeys,
 }
 
 /// A notice that is in a mailbox; its answer comes after the commit.
@@ -50,31 +52,57 @@ pub enum WhenFull {
 }
 
 impl Engine {
-    /// Takes all partitions over and folds their logs. `first_rulebook` is what a new merchant starts with.
+    /// Takes a fair share of the partitions over and folds their logs; all of them where no other process has the log open.
+    /// `first_rulebook` is what a new merchant starts with.
     pub async fn open(
         log: Arc<dyn EventLog>,
         vault: Arc<Vault>,
         clock: Clock,
         first_rulebook: Rulebook,
     ) -> Result<Self, OpenError> {
-        let partitions = log.partitions();
-        let tools = Tools { log, vault: vault.clone(), clock, first_rulebook: Arc::new(first_rulebook) };
-        let (mut mailboxes, mut writers, mut at_work) = (vec![], vec![], vec![]);
-        for partition in 0..partitions {
-            let writer = Writer::open(tools.clone(), partition).await?;
+        let keys = MerchantKeys::new(vault.clone());
+        let tools = Tools { log: log.clone(), vault, clock, first_rulebook: Arc::new(first_rulebook) };
+        let (mut partitions, mut mailboxes, mut keepers) = (vec![], vec![], vec![]);
+        let mut room = keeper::first_share(&*log).await?;
+        for number in 0..log.partitions() {
+            let writer = match room.checked_sub(1) {
+                None => None,
+                Some(less) => match Writer::open(tools.clone(), number).await {
+                    Ok(writer) => {
+                        room = less;
+                        Some(writer)
+                    }
+                    Err(OpenError::Log(LogError::Owned { .. })) => None,
+                    Err(error) => return Err(error),
+                },
+            };
+            let partition = Arc::new(Partition::new(number, writer.is_some()));
             let (mailbox, work) = mpsc::channel(MAILBOX_MAX);
+            keepers.push(tokio::spawn(keeper::keep(partition.clone(), tools.clone(), writer, work)));
+            partitions.push(partition);
             mailboxes.push(mailbox);
-            let is_at_work = Arc::new(AtomicBool::new(true));
-            at_work.push(is_at_work.clone());
-            writers.push(tokio::spawn(writer.run(work, is_at_work)));
         }
-        Ok(Self { partitions, mailboxes, writers, at_work, vault })
+        let mut balance = JoinSet::new();
+        if !log.members().await?.is_empty() {
+            balance.spawn(keeper::balance(partitions.clone(), log));
+        }
+        Ok(Self { partitions, mailboxes, keepers, balance, keys })
     }
 
-    /// Whether every writer is at work.
+    /// Whether every partition that is wanted here has its writer at work.
     pub fn is_healthy(&self) -> bool {
-        let at_work = self.at_work.iter().all(|at_work| at_work.load(Ordering::Relaxed));
-        at_work && self.writers.iter().all(|writer| !writer.is_finished())
+        let at_work = self.partitions.iter().all(|partition| partition.standing() != Standing::Opening);
+        at_work && self.keepers.iter().all(|keeper| !keeper.is_finished())
+    }
+
+    /// The partition of a merchant.
+    pub fn partition_of(&self, merchant: &MerchantId) -> u32 {
+        partition_of(merchant, u32::try_from(self.partitions.len()).expect("a partition's number fits 32 bits"))
+    }
+
+    /// How a partition stands here, now and from now on.
+    pub fn standing(&self, partition: u32) -> watch::Receiver<Standing> {
+        self.partitions[usize::try_from(partition).expect("a partition is an index")].watch()
     }
 
     /// Work that waits, over all partitions.
@@ -112,18 +140,22 @@ impl Engine {
     }
 
     /// Lets the writers finish what waits, and ends them.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
+        self.balance.shutdown().await;
         drop(self.mailboxes);
-        for writer in self.writers {
-            if let Err(error) = writer.await {
+        for keeper in self.keepers {
+            if let Err(error) = keeper.await {
                 tracing::error!(error = &error as &dyn std::error::Error, "writer ended badly");
             }
         }
     }
 
     async fn send(&self, merchant: &MerchantId, work: Work, when_full: WhenFull) -> Result<(), Refusal> {
-        let partition = partition_of(merchant, self.partitions);
-        let mailbox = &self.mailboxes[usize::try_from(partition).expect("a partition is an index")];
+        let index = usize::try_from(self.partition_of(merchant)).expect("a partition is an index");
+        if self.partitions[index].standing() == Standing::Elsewhere {
+            return Err(Refusal::Elsewhere);
+        }
+        let mailbox = &self.mailboxes[index];
         match when_full {
             WhenFull::Refuse => mailbox.try_send(work).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => Refusal::MailboxFull,
@@ -141,26 +173,28 @@ impl Engine {
         notice: Notice,
         reply: oneshot::Sender<Result<Receipt, Refusal>>,
     ) -> NoticeWork {
+        let keys = self.keys.of(merchant);
         let delivery = message_id(&notice).map(|id| Delivery {
             key: delivery_key(merchant, &origin.source, &id),
-            body: self.vault.body_digest(merchant, &canonical(&notice)),
+            body: keys.digester.digest(&canonical(&notice)),
         });
-        let tokens = self.vault.tokeniser(merchant);
+        let tokens = &keys.tokeniser;
         let Notice { order, occurred_at, message_id, content } = notice;
         let content = match content {
             Content::Placed(facts) => {
-                let (facts, personal) = split(&facts, &tokens, order.as_str());
+                let (facts, personal) = split(&facts, tokens, order.as_str());
                 WorkContent::Placed(facts, personal)
             }
             Content::Amended(facts) => {
-                let (facts, personal) = split(&facts, &tokens, order.as_str());
+                let (facts, personal) = split(&facts, tokens, order.as_str());
                 WorkContent::Amended(facts, personal)
             }
             Content::Status { source, status } => {
                 WorkContent::Status { source: source.unwrap_or_else(|| origin.source.clone()).into(), status }
             }
         };
-        NoticeWork { merchant: merchant.clone(), origin, order, occurred_at, message_id, delivery, content, reply }
+        let message = Message { merchant: merchant.clone(), origin, order, occurred_at, message_id, delivery };
+        NoticeWork { message, content, reply }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Commands about merchants: rare, so each is read, decided and committed alone.
+//! Commands about merchants: rare, so each is read, decided and committed alone, when all before it is.
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
@@ -9,6 +9,7 @@ use eventlog::{LogError, StreamId, StreamKey};
 use crate::batch::{Draft, Recording};
 use crate::drive::drive;
 use crate::memory::read;
+use crate::pipeline::append;
 use crate::work::{MerchantReceipt, MerchantWork, Origin, Refusal, answer};
 use crate::writer::Writer;
 
@@ -36,7 +37,8 @@ impl Writer {
             }
         };
         let position = (draft.numbers.partition, draft.numbers.head);
-        let committed = self.commit(draft).await;
+        self.advance(&draft);
+        let committed = append(&*self.tools.log, draft).await;
         answer(
             reply,
             if committed.is_ok() { Ok(MerchantReceipt { events, position }) } else { Err(Refusal::Unavailable) },
@@ -105,7 +107,13 @@ fn record<A>(
     draft: &mut Draft,
 ) -> Result<(), LogError> {
     let payload = payload.map_err(|error| LogError::Damaged(error.to_string()))?;
-    let stream = *loaded.stream.get_or_insert_with(|| draft.stream(loaded.key.clone()));
+    let stream = match loaded.stream {
+        Some(stream) => {
+            draft.known_stream(stream, loaded.key.clone());
+            stream
+        }
+        None => *loaded.stream.insert(draft.stream(loaded.key.clone())),
+    };
     loaded.sequence += 1;
     let recording = Recording { stream, origin, message_id: None, causation: None };
     draft.event(&recording, loaded.sequence, name, payload, draft.recorded_at);

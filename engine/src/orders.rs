@@ -1,4 +1,4 @@
-//! The order cache: hot orders with a bound; what is missing for a batch is read in one go.
+//! The order cache: hot orders with a bound; what is missing for a batch is looked up in one go.
 
 use std::num::NonZeroUsize;
 
@@ -10,9 +10,13 @@ use lru::LruCache;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::memory::read;
+use crate::writer::BATCH_MAX;
 
 /// The most orders kept: an order takes about one kilobyte.
 const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+
+/// What is decided and not yet committed is nowhere but here, and must not be pushed out.
+const _: () = assert!(CACHED_ORDERS_MAX.get() > 4 * BATCH_MAX);
 
 /// An order as of its last event.
 #[derive(Clone, Default)]
@@ -57,33 +61,41 @@ impl Orders {
         self.batch.get(key)
     }
 
-    /// Puts the last batch's orders into the cache and makes sure that all of these are at hand.
-    pub(crate) async fn load(&mut self, log: &dyn EventLog, keys: &[OrderKey]) -> Result<(), LogError> {
+    /// Puts what was at hand into the cache, takes these orders from it, and tells which of them must be looked up and then
+    /// [learnt](Self::learn).
+    pub(crate) fn at_hand(&mut self, keys: impl Iterator<Item = OrderKey>) -> Vec<OrderKey> {
         for (key, order) in self.batch.drain() {
             self.cache.put(key, order);
         }
-        let mut missing: Vec<&OrderKey> = Vec::new();
+        let mut missing: Vec<OrderKey> = Vec::new();
         for key in keys {
-            if self.batch.contains_key(key) {
+            if self.batch.contains_key(&key) {
                 continue;
             }
-            match self.cache.pop(key) {
-                Some(order) => drop(self.batch.insert(key.clone(), order)),
+            match self.cache.pop(&key) {
+                Some(order) => drop(self.batch.insert(key, order)),
                 None => missing.push(key),
             }
         }
         missing.sort_unstable();
         missing.dedup();
-        if missing.is_empty() {
-            return Ok(());
+        missing
+    }
+
+    /// Takes in what was found of the missing ones: the streams in their order, and all events of those that are there.
+    pub(crate) fn learn(
+        &mut self,
+        missing: Vec<OrderKey>,
+        streams: &[Option<StreamId>],
+        events: &[RecordedEvent],
+    ) -> Result<(), LogError> {
+        let mut folded: FxHashMap<StreamId, CachedOrder> = FxHashMap::default();
+        for event in events {
+            fold_one(folded.entry(event.stream).or_default(), event)?;
         }
-        let names: Vec<StreamKey> = missing.iter().map(|(merchant, order)| stream_key(merchant, order)).collect();
-        let streams = log.find_streams(&names).await?;
-        let known: Vec<StreamId> = streams.iter().copied().flatten().collect();
-        let mut folded = if known.is_empty() { FxHashMap::default() } else { fold_streams(log, &known).await? };
         for (key, stream) in missing.into_iter().zip(streams) {
             let order = stream.and_then(|stream| folded.remove(&stream)).unwrap_or_default();
-            self.batch.insert(key.clone(), order);
+            self.batch.insert(key, order);
         }
         Ok(())
     }
@@ -92,15 +104,6 @@ impl Orders {
 /// What names an order's stream.
 pub(crate) fn stream_key(merchant: &MerchantId, order: &OrderId) -> StreamKey {
     StreamKey { merchant: merchant.clone(), aggregate_type: Order::TYPE.into(), aggregate_id: order.as_str().into() }
-}
-
-async fn fold_streams(log: &dyn EventLog, streams: &[StreamId]) -> Result<FxHashMap<StreamId, CachedOrder>, LogError> {
-    let mut folded: FxHashMap<StreamId, CachedOrder> = FxHashMap::default();
-    for event in log.read_streams(streams).await? {
-        let cached = folded.entry(event.stream).or_default();
-        fold_one(cached, &event)?;
-    }
-    Ok(folded)
 }
 
 /// An order as it stood when its stream had so many events.
@@ -121,25 +124,25 @@ fn fold_one(cached: &mut CachedOrder, event: &RecordedEvent) -> Result<(), LogEr
 
 #[cfg(test)]
 mod tests {
-    use eventlog::sqlite::SqliteLog;
-
     use super::*;
 
-    #[tokio::test]
-    async fn a_batch_larger_than_the_cache_pushes_out_nothing_that_it_needs() {
-        let directory = tempfile::tempdir().unwrap();
-        let log = SqliteLog::open(&directory.path().join("log.sqlite")).await.unwrap();
+    #[test]
+    fn a_batch_larger_than_the_cache_pushes_out_nothing_that_it_needs() {
         let key =
             |order_no: &str| -> OrderKey { ("shop".parse().unwrap(), format!("web:{order_no}").parse().unwrap()) };
         let mut orders = Orders::with_room_for(NonZeroUsize::MIN);
-        orders.load(&log, &[key("A")]).await.unwrap();
+        let missing = orders.at_hand([key("A")].into_iter());
+        assert_eq!(missing, [key("A")]);
+        orders.learn(missing, &[None], &[]).unwrap();
         let mut cached = orders.take(&key("A"));
         (cached.stream, cached.sequence) = (Some(7), 3);
         orders.put(key("A"), cached);
 
-        orders.load(&log, &[key("B"), key("C"), key("A"), key("B")]).await.unwrap();
+        let missing = orders.at_hand(["B", "C", "A", "B"].map(key).into_iter());
+        assert_eq!(missing, [key("B"), key("C")], "A was in the cache");
+        orders.learn(missing, &[None, None], &[]).unwrap();
         assert_eq!(orders.take(&key("B")).stream, None);
         assert_eq!(orders.take(&key("C")).stream, None);
-        assert_eq!(orders.take(&key("A")).stream, Some(7), "it was in the cache and stays at hand");
+        assert_eq!(orders.take(&key("A")).stream, Some(7), "it stays at hand");
     }
 }

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use domain::ids::{MerchantId, Token};
 use eventlog::vault::{DataKey, Sealed, Vault, VaultError};
-use eventlog::{EventLog, LogError};
+use eventlog::{LogError, SubjectKey};
 use lru::LruCache;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::batch::Draft;
+use crate::writer::BATCH_MAX;
 
 /// The most data keys kept in memory.
 const CACHED_KEYS_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
+
+/// What is made and not yet committed is nowhere but here, and must not be pushed out.
+const _: () = assert!(CACHED_KEYS_MAX.get() > 8 * BATCH_MAX);
 
 type SubjectName = (MerchantId, Token);
 
@@ -32,12 +36,17 @@ impl Sealing {
         Self { vault, batch: FxHashMap::default(), cache }
     }
 
-    /// Puts the last batch's keys into the cache and makes sure that those of all these subjects are at hand, or known to be
-    /// missing.
-    pub(crate) async fn load(&mut self, log: &dyn EventLog, subjects: Vec<SubjectName>) -> Result<(), LogError> {
+    /// Puts what was at hand into the cache, takes the keys of these subjects from it, and tells which of them must be looked up
+    /// and then [learnt](Self::learn).
+    pub(crate) fn at_hand(&mut self, subjects: impl Iterator<Item = SubjectName>) -> Vec<SubjectName> {
         for (subject, key) in self.batch.drain() {
             self.cache.put(subject, key);
         }
+        self.also_at_hand(subjects)
+    }
+
+    /// As [`Self::at_hand`], beside those that are at hand already.
+    pub(crate) fn also_at_hand(&mut self, subjects: impl Iterator<Item = SubjectName>) -> Vec<SubjectName> {
         let mut missing = Vec::new();
         for subject in subjects {
             if self.batch.contains_key(&subject) {
@@ -50,19 +59,20 @@ impl Sealing {
         }
         missing.sort_unstable();
         missing.dedup();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let found = log.find_subject_keys(&missing).await?;
-        for ((merchant, subject), stored) in missing.into_iter().zip(found) {
+        missing
+    }
+
+    /// Takes in what was found of the missing ones, in their order.
+    pub(crate) fn learn(&mut self, missing: &[SubjectName], found: Vec<Option<SubjectKey>>) -> Result<(), LogError> {
+        for ((merchant, subject), stored) in missing.iter().zip(found) {
             let key = match stored {
                 None => None,
                 Some(stored) => {
-                    let key = self.vault.unwrap_subject_key(&merchant, &subject, &stored.wrapped);
+                    let key = self.vault.unwrap_subject_key(merchant, subject, &stored.wrapped);
                     Some((stored.id, key.map_err(|error| LogError::Damaged(error.to_string()))?))
                 }
             };
-            self.batch.insert((merchant, subject), key);
+            self.batch.insert((merchant.clone(), *subject), key);
         }
         Ok(())
     }

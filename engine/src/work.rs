@@ -51,14 +51,19 @@ pub(crate) struct MerchantWork {
 
 /// A notice without personal data in the clear, ready to be decided.
 pub(crate) struct NoticeWork {
+    pub(crate) message: Message,
+    pub(crate) content: WorkContent,
+    pub(crate) reply: oneshot::Sender<Result<Receipt, Refusal>>,
+}
+
+/// What a notice is about, and where it comes from.
+pub(crate) struct Message {
     pub(crate) merchant: MerchantId,
     pub(crate) origin: Origin,
     pub(crate) order: OrderId,
     pub(crate) occurred_at: Option<Timestamp>,
     pub(crate) message_id: Option<String>,
     pub(crate) delivery: Option<Delivery>,
-    pub(crate) content: WorkContent,
-    pub(crate) reply: oneshot::Sender<Result<Receipt, Refusal>>,
 }
 
 /// How a repeated delivery is recognised.
@@ -172,6 +177,9 @@ pub enum Refusal {
     /// The store cannot commit now; whether it was saved is unknown. Repeat with the same key.
     #[error("the event store cannot commit now; it is unknown whether this was saved, retry with the same key")]
     Unavailable,
+    /// Another process writes the merchant's partition; nothing was saved here.
+    #[error("another process writes this merchant's log, or is about to")]
+    Elsewhere,
     /// There is no such merchant.
     #[error("the merchant is not registered")]
     UnknownMerchant,

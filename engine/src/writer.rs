@@ -1,22 +1,22 @@
-//! The single writer of a partition: takes what is waiting, decides it in order, commits it once, and only then answers.
+//! The single writer of a partition: takes what is waiting, decides it in order, commits it once, and only then answers. While
+//! one batch is committed the next is decided, see [`crate::pipeline`].
 //!
 //! If a commit fails, everything in memory is thrown away and folded anew from the log; there is no other repair.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use domain::rulebook::Rulebook;
 use domain::time::Timestamp;
 use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError};
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::batch::{Draft, Numbers};
 use crate::memory::{FoldError, Memory};
 use crate::orders::Orders;
+use crate::pipeline::{Committing, OpenBatch};
 use crate::sealing::Sealing;
 use crate::work::{NoticeWork, Refusal, Work};
 
@@ -24,12 +24,6 @@ use crate::work::{NoticeWork, Refusal, Work};
 pub(crate) const BATCH_MAX: usize = 256;
 /// Events read at once when memory is folded from the log.
 pub(crate) const FOLD_PAGE: u32 = 2_000;
-/// From how many expected pieces of work on the writer waits for them.
-const GATHER_FROM: usize = 32;
-/// How long it waits at most.
-const GATHER_PAUSE: Duration = Duration::from_millis(1);
-/// The pause before the log is tried again after it failed.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Tells the time. The one place where the engine learns it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -55,12 +49,27 @@ pub enum OpenError {
     Fold(#[from] FoldError),
 }
 
+/// How a writer ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ended {
+    /// Its mailbox was closed, and all in it is committed.
+    Closed,
+    /// The partition is not wanted here any more; all that was taken is committed.
+    Unwanted,
+    /// What it remembers cannot be trusted any more.
+    Failed,
+}
+
 pub(crate) struct Writer {
     pub(crate) tools: Tools,
     pub(crate) numbers: Numbers,
     pub(crate) memory: Memory,
     pub(crate) orders: Orders,
     pub(crate) sealing: Sealing,
+    /// What was decided and is not on its way to the disk.
+    pub(crate) open: Option<OpenBatch>,
+    /// What is on its way there.
+    pub(crate) committing: Option<Committing>,
     last_recorded_at: Timestamp,
 }
 
@@ -81,52 +90,78 @@ impl Writer {
             page.iter().try_for_each(|event| memory.fold(event))?;
         }
         let sealing = Sealing::new(tools.vault.clone());
-        Ok(Self { tools, numbers, memory, orders: Orders::new(), sealing, last_recorded_at })
+        let (orders, open, committing) = (Orders::new(), None, None);
+        Ok(Self { tools, numbers, memory, orders, sealing, open, committing, last_recorded_at })
     }
 
-    /// Works until the mailbox is closed and empty, or until another writer owns the partition; `at_work` tells whether it
-    /// takes work or folds the log anew.
-    ///
-    /// After a failed commit or a panic it begins again from the log; work that was under way is answered as unknown.
-    pub(crate) async fn run(mut self, mut mailbox: mpsc::Receiver<Work>, at_work: Arc<AtomicBool>) {
-        let (tools, partition) = (self.tools.clone(), self.numbers.partition);
-        loop {
-            at_work.store(true, Ordering::Relaxed);
-            match AssertUnwindSafe(self.work(&mut mailbox)).catch_unwind().await {
-                Ok(Ok(())) => return,
-                Ok(Err(LogError::Fenced { partition })) => {
-                    tracing::error!(partition, "another writer owns the partition, this one ends");
-                    return;
-                }
-                Ok(Err(error)) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "commit failed, folding the log anew");
-                }
-                Err(_) => tracing::error!("writer panicked, folding the log anew"),
+    /// Works until the mailbox is closed and empty, the partition is not wanted here any more, or something failed; whatever was
+    /// under way then is answered as unknown, and nothing in memory may be used again.
+    pub(crate) async fn run(
+        mut self,
+        mailbox: &mut mpsc::Receiver<Work>,
+        wanted: &mut watch::Receiver<bool>,
+        lost: &Notify,
+    ) -> Ended {
+        let partition = self.numbers.partition;
+        let ended = match AssertUnwindSafe(self.work(mailbox, wanted, lost)).catch_unwind().await {
+            Ok(Ok(ended)) => return ended,
+            Ok(Err(LogError::Fenced { .. })) => {
+                tracing::error!(partition, "another writer owns the partition, this one ends");
+                Ended::Failed
             }
-            at_work.store(false, Ordering::Relaxed);
-            metrics::counter!("orderlight_writer_restarts_total").increment(1);
-            match begin_again(&tools, partition, &mut mailbox).await {
-                Some(writer) => self = writer,
-                None => return,
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(partition, error, "commit failed, folding the log anew");
+                Ended::Failed
             }
+            Err(_) => {
+                tracing::error!(partition, "writer panicked, folding the log anew");
+                Ended::Failed
+            }
+        };
+        if let Some(open) = self.open.take() {
+            open.give_up();
         }
+        ended
     }
 
-    async fn work(&mut self, mailbox: &mut mpsc::Receiver<Work>) -> Result<(), LogError> {
+    /// Takes work until the mailbox is closed or the partition is not wanted, and all is committed.
+    async fn work(
+        &mut self,
+        mailbox: &mut mpsc::Receiver<Work>,
+        wanted: &mut watch::Receiver<bool>,
+        lost: &Notify,
+    ) -> Result<Ended, LogError> {
         let mut waiting = Vec::with_capacity(BATCH_MAX);
-        let mut gathering = Gathering::default();
-        while mailbox.recv_many(&mut waiting, BATCH_MAX).await > 0 {
-            gathering.gather(mailbox, &mut waiting).await;
-            if let Err(error) = self.process(&mut waiting).await {
-                waiting.drain(..).for_each(|work| work.refuse(Refusal::Unavailable));
-                return Err(error);
+        let mut ending = None;
+        while ending.is_none() || self.committing.is_some() {
+            let room = BATCH_MAX - self.open.as_ref().map_or(0, OpenBatch::len);
+            tokio::select! {
+                biased;
+                ended = ended(&mut self.committing) => {
+                    ended?;
+                    self.committing = None;
+                }
+                () = lost.notified() => return Err(LogError::Fenced { partition: self.numbers.partition }),
+                () = unwanted(wanted), if ending.is_none() => ending = Some(Ended::Unwanted),
+                received = mailbox.recv_many(&mut waiting, room), if room > 0 && ending.is_none() => {
+                    ending = (received == 0).then_some(Ended::Closed);
+                    if let Err(error) = self.take(&mut waiting).await {
+                        waiting.drain(..).for_each(|work| work.refuse(Refusal::Unavailable));
+                        return Err(error);
+                    }
+                }
+            }
+            if self.committing.is_none() {
+                self.begin_commit();
             }
         }
-        Ok(())
+        Ok(ending.unwrap_or(Ended::Closed))
     }
 
-    /// Deals with all that waits, in order: notices in one commit, a merchant's command in one of its own.
-    async fn process(&mut self, waiting: &mut Vec<Work>) -> Result<(), LogError> {
+    /// Deals with all that waits, in order: notices go into the open batch, a merchant's command is decided alone when all
+    /// before it is committed.
+    async fn take(&mut self, waiting: &mut Vec<Work>) -> Result<(), LogError> {
         let mut notices: Vec<NoticeWork> = Vec::with_capacity(waiting.len());
         // Taken from the end, so that what is left at an error can be refused by the caller.
         waiting.reverse();
@@ -134,12 +169,38 @@ impl Writer {
             match work {
                 Work::Notice(notice) => notices.push(*notice),
                 Work::Merchant(merchant) => {
-                    self.process_notices(std::mem::take(&mut notices)).await?;
+                    self.decide_notices(std::mem::take(&mut notices)).await?;
+                    self.flush().await?;
                     self.process_merchant(*merchant).await?;
                 }
             }
         }
-        self.process_notices(notices).await
+        self.decide_notices(notices).await
+    }
+
+    /// Begins the commit of the open batch; the one before it has ended.
+    fn begin_commit(&mut self) {
+        debug_assert!(self.committing.is_none(), "commits follow each other");
+        if let Some(open) = self.open.take() {
+            self.advance(&open.draft);
+            self.committing = Some(open.commit(self.tools.log.clone()));
+            let remembered = u32::try_from(self.memory.remembered()).unwrap_or(u32::MAX);
+            metrics::gauge!("orderlight_remembered_orders").set(f64::from(remembered));
+        }
+    }
+
+    /// Commits all that was decided.
+    async fn flush(&mut self) -> Result<(), LogError> {
+        loop {
+            if let Some(committing) = &mut self.committing {
+                committing.end().await?;
+                self.committing = None;
+            }
+            if self.open.is_none() {
+                return Ok(());
+            }
+            self.begin_commit();
+        }
     }
 
     /// An empty batch after the last one.
@@ -148,62 +209,23 @@ impl Writer {
         Draft::new(self.numbers, (self.tools.clock)().max(self.last_recorded_at))
     }
 
-    /// Commits a batch. Only afterwards may anything be answered.
-    pub(crate) async fn commit(&mut self, draft: Draft) -> Result<(), LogError> {
-        let (numbers, recorded_at) = (draft.numbers, draft.recorded_at);
-        if !draft.is_empty() {
-            let started = Instant::now();
-            self.tools.log.append(draft.into_batch()).await?;
-            metrics::histogram!("orderlight_commit_seconds").record(started.elapsed().as_secs_f64());
-        }
-        (self.numbers, self.last_recorded_at) = (numbers, recorded_at);
-        let remembered = u32::try_from(self.memory.remembered()).unwrap_or(u32::MAX);
-        metrics::gauge!("orderlight_remembered_orders").set(f64::from(remembered));
-        Ok(())
+    /// What is decided from now on comes after this draft.
+    pub(crate) const fn advance(&mut self, draft: &Draft) {
+        (self.numbers, self.last_recorded_at) = (draft.numbers, draft.recorded_at);
     }
 }
 
-/// Decides whether a commit is worth a short wait. Senders that wait for their answers come in two halves when a commit
-/// begins with the first to return: each half then waits for the other's disk write. Once as many are expected as make a
-/// write worth sharing, the writer waits for them, and never long.
-#[derive(Default)]
-struct Gathering {
-    last: usize,
-    before_last: usize,
-}
-
-impl Gathering {
-    async fn gather(&mut self, mailbox: &mut mpsc::Receiver<Work>, waiting: &mut Vec<Work>) {
-        let expected = (self.last + self.before_last).min(BATCH_MAX);
-        if expected >= GATHER_FROM {
-            let gathered = async {
-                while waiting.len() < expected {
-                    if mailbox.recv_many(waiting, expected - waiting.len()).await == 0 {
-                        return;
-                    }
-                }
-            };
-            // What was received stays in `waiting` when the time is over.
-            drop(tokio::time::timeout(GATHER_PAUSE, gathered).await);
-        }
-        (self.before_last, self.last) = (self.last, waiting.len());
+/// Waits until a partition is not wanted any more.
+async fn unwanted(wanted: &mut watch::Receiver<bool>) {
+    if wanted.wait_for(|wanted| !wanted).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
-/// Begins again from the log, refusing what comes in meanwhile. `None` when the mailbox was closed.
-async fn begin_again(tools: &Tools, partition: u32, mailbox: &mut mpsc::Receiver<Work>) -> Option<Writer> {
-    loop {
-        match Writer::open(tools.clone(), partition).await {
-            Ok(writer) => return Some(writer),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "event log cannot be folded"),
-        }
-        let pause = tokio::time::sleep(RETRY_PAUSE);
-        tokio::pin!(pause);
-        loop {
-            tokio::select! {
-                () = &mut pause => break,
-                work = mailbox.recv() => work?.refuse(Refusal::Unavailable),
-            }
-        }
+/// Waits for the end of a commit; for ever when none is under way.
+async fn ended(committing: &mut Option<Committing>) -> Result<(), LogError> {
+    match committing {
+        Some(committing) => committing.end().await,
+        None => std::future::pending().await,
     }
 }

@@ -1,7 +1,8 @@
-//! How many orders a second the embedded log takes on this machine, every batch synced to disk.
+//! How many orders a second a log takes on this machine, every batch synced to disk, and how fast it is read.
 //!
 //! An order is one new stream, three events of about 500 bytes, one delivery, one vault row, and for every second order a new
-//! subject key. `cargo run --release -p eventlog --example append_rate [ORDERS] [BATCH] [DIRECTORY]`
+//! subject key. `cargo run --release -p eventlog --example append_rate [ORDERS] [BATCH] [DIRECTORY]` measures the embedded log;
+//! `.ci/with-postgres cargo run --release -p eventlog --example append_rate ORDERS BATCH postgres` the one in Postgres.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -9,8 +10,10 @@ use std::time::Instant;
 
 use domain::ids::Token;
 use domain::time::Timestamp;
+use eventlog::postgres::PostgresLog;
 use eventlog::sqlite::SqliteLog;
 use eventlog::{Acquired, Batch, EventLog, NewDelivery, NewEvent, NewVaultRow, StreamKey, SubjectKey, delivery_key};
+use test_postgres::Database;
 
 const EVENTS: [&str; 3] = ["Placed", "Scored", "Released"];
 
@@ -19,14 +22,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let orders: u64 = arguments.next().map_or(Ok(200_000), |text| text.parse())?;
     let size: u64 = arguments.next().map_or(Ok(256), |text| text.parse())?;
-    let parent = arguments.next().map_or_else(|| PathBuf::from("."), PathBuf::from);
-    let directory = parent.join("append_rate.data");
+    let place = arguments.next().unwrap_or_else(|| ".".into());
+    if place == "postgres" {
+        let database = Database::fresh().await;
+        fill(&PostgresLog::open(database.url(), None).await?, orders, size).await?;
+        return read(&PostgresLog::open(database.url(), None).await?).await;
+    }
+    let directory = PathBuf::from(place).join("append_rate.data");
     if directory.exists() {
         std::fs::remove_dir_all(&directory)?;
     }
     std::fs::create_dir_all(&directory)?;
+    let file = directory.join("log.sqlite");
+    fill(&SqliteLog::open(&file).await?, orders, size).await?;
+    read(&SqliteLog::open(&file).await?).await?;
+    std::fs::remove_dir_all(&directory)?;
+    Ok(())
+}
 
-    let log = SqliteLog::open(&directory.join("log.sqlite")).await?;
+/// Fills an empty log and closes it.
+async fn fill(log: &impl EventLog, orders: u64, size: u64) -> Result<(), Box<dyn Error>> {
     let acquired = log.acquire(0).await?;
     let batches: Vec<Batch> = (0..orders / size).map(|number| batch(&acquired, number * size, size)).collect();
 
@@ -41,7 +56,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let taken = orders / size * size;
     let rate = u128::from(taken) * 1_000 / elapsed.as_millis().max(1);
     println!("{taken} orders in batches of {size}: {rate} orders/s, slowest batch {slowest} ms");
+    log.close().await;
+    Ok(())
+}
 
+/// Reads a log that has nothing in memory, from its beginning, and closes it.
+async fn read(log: &impl EventLog) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let mut after = 0;
     loop {
@@ -52,7 +72,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let rate = u128::from(after) * 1_000 / start.elapsed().as_millis().max(1);
     println!("{after} events read in pages of 1000: {rate} events/s");
     log.close().await;
-    std::fs::remove_dir_all(&directory)?;
     Ok(())
 }
 

@@ -4,11 +4,14 @@
 //! with an epoch check in the same transaction, so a stale writer fails with [`LogError::Fenced`] instead of corrupting.
 //! What was appended is never updated or deleted; `payload` and `metadata` are stored as the bytes that were hashed.
 
+mod batch;
 pub mod cqrs;
 mod delivery;
 pub mod leaf;
 mod partition;
+pub mod postgres;
 pub mod sqlite;
+mod tail;
 pub mod vault;
 
 use std::sync::Arc;
@@ -24,7 +27,8 @@ pub use partition::partition_of;
 /// A place in a partition; the first event has position 1, an empty partition has head 0.
 pub type Position = u64;
 
-/// The number of a stream: one per aggregate, ascending in the order of first appearance, from 1.
+/// The number of a stream: one per aggregate, ascending inside its partition in the order of first appearance. The partition stands in
+/// the bits above the lowest 40 (`partition << 40 | n`, `n` from 1), so that ids are unique over all partitions.
 pub type StreamId = u64;
 
 /// What names a stream.
@@ -76,6 +80,9 @@ pub struct Batch {
     pub after: Position,
     /// Streams that appear for the first time, with ascending ids.
     pub streams: Vec<(StreamId, StreamKey)>,
+    /// Names of streams that are there already, as far as the writer has them at hand: who follows the log is then served
+    /// without reading it again.
+    pub known_streams: Vec<(StreamId, StreamKey)>,
     /// The events, in the order of their positions.
     pub events: Vec<NewEvent>,
     /// The deliveries that led to them.
@@ -127,7 +134,7 @@ pub struct NewDelivery {
 /// A subject's data key, wrapped by the master key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SubjectKey {
-    /// Its number, ascending from 1.
+    /// Its number, made of its partition and ascending numbers like a [`StreamId`].
     pub id: u64,
     /// Whose subject.
     pub merchant: MerchantId,
@@ -168,14 +175,47 @@ pub struct Acquired {
     pub epoch: u64,
     /// The partition's head.
     pub head: Position,
-    /// The highest stream id in use, 0 when there is none.
+    /// The highest stream id of the partition in use; when there is none, `partition << 40`, which the next one follows as well.
     pub last_stream: StreamId,
-    /// The highest subject key id in use, 0 when there is none.
+    /// The highest subject key id of the partition in use, or the same.
     pub last_subject_key: u64,
+}
+
+/// A process that has the log open.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Its number, never given twice.
+    pub id: u64,
+    /// Where others reach it, if it said so.
+    pub address: Option<Box<str>>,
 }
 
 /// What a back end says of a failure.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a writer asks before it decides a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Streams by name.
+    pub streams: Vec<StreamKey>,
+    /// Deliveries by key.
+    pub deliveries: Vec<DeliveryKey>,
+    /// Subject keys by merchant and subject.
+    pub subjects: Vec<(MerchantId, Token)>,
+}
+
+/// The answer to [`Wanted`]: each list in the order asked for, with `None` for what is not there.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The ids of the streams.
+    pub streams: Vec<Option<StreamId>>,
+    /// All events of the streams that are there, ordered by stream and sequence.
+    pub events: Vec<RecordedEvent>,
+    /// The deliveries.
+    pub deliveries: Vec<Option<NewDelivery>>,
+    /// The subject keys.
+    pub subject_keys: Vec<Option<SubjectKey>>,
+}
 
 /// Why the log refused. One variant per decision the caller can make.
 #[derive(Debug, thiserror::Error)]
@@ -218,8 +258,30 @@ pub trait EventLog: Send + Sync + 'static {
     /// The head of a partition, moved after each commit that this process made or heard of. A wake-up, not a promise.
     fn watch(&self, partition: u32) -> watch::Receiver<Position>;
 
-    /// Takes a partition over: raises its epoch durably, fencing every earlier owner.
+    /// Takes a partition over: raises its epoch durably, fencing every earlier owner. A partition of another process that lives is
+    /// [`LogError::Owned`].
     async fn acquire(&self, partition: u32) -> Result<Acquired, LogError>;
+
+    /// Gives a partition away that this process owns, so that another may acquire it; otherwise does nothing. Where one process alone
+    /// can have the log open, there is nobody to give it to.
+    async fn release(&self, _partition: u32) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    /// Whether this process owns a partition that it acquired, as far as it knows: what it does not know yet its next append tells.
+    fn holds(&self, _partition: u32) -> bool {
+        true
+    }
+
+    /// The process that owns a partition; `None` while nobody does, or where one process alone can have the log open.
+    async fn owner(&self, _partition: u32) -> Result<Option<Member>, LogError> {
+        Ok(None)
+    }
+
+    /// The processes that live and have the log open, this one among them; none where one alone can.
+    async fn members(&self) -> Result<Vec<Member>, LogError> {
+        Ok(Vec::new())
+    }
 
     /// Commits a batch durably and wholly, or not at all.
     async fn append(&self, batch: Batch) -> Result<(), LogError>;
@@ -228,7 +290,7 @@ pub trait EventLog: Send + Sync + 'static {
     async fn head(&self, partition: u32) -> Result<Position, LogError>;
 
     /// At most `limit` events after a position, in the order of positions.
-    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError>;
+    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError>;
 
     /// At most `limit` events of all streams of an aggregate type, over all merchants of a partition, after a position.
     async fn read_type(
@@ -250,6 +312,18 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Subject keys, `None` for those that are not there; in the order asked for.
     async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError>;
+
+    /// All that a batch needs, in one look.
+    async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        let (streams, deliveries, subject_keys) = tokio::try_join!(
+            self.find_streams(&wanted.streams),
+            self.find_deliveries(&wanted.deliveries),
+            self.find_subject_keys(&wanted.subjects),
+        )?;
+        let known: Vec<StreamId> = streams.iter().copied().flatten().collect();
+        let events = if known.is_empty() { vec![] } else { self.read_streams(&known).await? };
+        Ok(Found { streams, events, deliveries, subject_keys })
+    }
 
     /// The subject key with the lowest id, `None` while there is none: what a master key can be tried on.
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError>;

@@ -9,8 +9,7 @@ use std::process::Command;
 
 use eventlog::sqlite::{OpenError, SqliteLog};
 use eventlog::{EventLog, LogError};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use contract::{
@@ -27,15 +26,15 @@ impl SqliteFile {
     }
 
     /// A connection that knows nothing of the service.
-    async fn raw(&self) -> SqliteConnection {
-        SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap()
+    fn raw(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
     }
 }
 
 impl Fixture for SqliteFile {
     type Log = SqliteLog;
 
-    fn fresh() -> Self {
+    async fn fresh() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
 
@@ -48,7 +47,7 @@ contract::contract!(crate::SqliteFile);
 
 /// A closed log with one row in each table.
 async fn filled() -> SqliteFile {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.streams = vec![(1, order(1))];
@@ -64,8 +63,8 @@ async fn filled() -> SqliteFile {
 #[tokio::test]
 async fn what_was_appended_cannot_be_changed_or_deleted() {
     let file = filled().await;
-    let mut raw = file.raw().await;
-    sqlx::query("PRAGMA recursive_triggers = ON").execute(&mut raw).await.unwrap();
+    let raw = file.raw();
+    raw.execute_batch("PRAGMA recursive_triggers = ON").unwrap();
     for statement in [
         "UPDATE log SET payload = '{}'",
         "DELETE FROM log",
@@ -80,8 +79,7 @@ async fn what_was_appended_cannot_be_changed_or_deleted() {
         "UPDATE vault SET sealed = x'00'",
         "UPDATE vault_keys SET wrapped = x'00'",
     ] {
-        let refused = sqlx::query(statement).execute(&mut raw).await.unwrap_err();
-        let reason = refused.as_database_error().unwrap().message();
+        let reason = raw.execute_batch(statement).unwrap_err().to_string();
         assert!(
             ["append-only", "only move on", "never rewritten"].iter().any(|text| reason.contains(text)),
             "{statement}"
@@ -92,11 +90,11 @@ async fn what_was_appended_cannot_be_changed_or_deleted() {
 #[tokio::test]
 async fn personal_data_can_be_erased_and_the_log_stays() {
     let file = filled().await;
-    let mut raw = file.raw().await;
+    let raw = file.raw();
     for statement in ["DELETE FROM vault WHERE subject_key = 1", "DELETE FROM vault_keys WHERE id = 1"] {
-        sqlx::query(statement).execute(&mut raw).await.unwrap();
+        raw.execute_batch(statement).unwrap();
     }
-    raw.close().await.unwrap();
+    raw.close().unwrap();
     let log = file.open().await;
     assert!(log.read_vault(&[1]).await.unwrap().is_empty());
     assert_eq!(positions(&everything(&log).await), [1]);
@@ -105,19 +103,16 @@ async fn personal_data_can_be_erased_and_the_log_stays() {
 #[tokio::test]
 async fn readers_of_postgres_es_find_their_columns() {
     let file = filled().await;
-    let row: (String, String, i64, String, String, String, String) = sqlx::query_as(
-        "SELECT aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata FROM events",
-    )
-    .fetch_one(&mut file.raw().await)
-    .await
-    .unwrap();
+    let columns = "aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata";
+    let row: (String, String, i64, String, String, String, String) =
+        file.raw().query_row(&format!("SELECT {columns} FROM events"), (), |row| row.try_into()).unwrap();
     let payload = r#"{"stream":1,"sequence":1}"#;
     assert_eq!(row, ("order".into(), "web:1".into(), 1, "Noted".into(), "1".into(), payload.into(), "{}".into()));
 }
 
 #[tokio::test]
 async fn a_second_handle_is_refused_until_the_first_is_closed() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     let refused = SqliteLog::open(&file.path()).await;
     assert!(matches!(refused, Err(OpenError::InUse { path }) if path == file.path()));
@@ -135,7 +130,7 @@ async fn a_second_process_is_refused() {
         println!("refused as it should be");
         return;
     }
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     let second = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "a_second_process_is_refused", "--nocapture"])
@@ -150,15 +145,13 @@ async fn a_second_process_is_refused() {
 #[tokio::test]
 async fn a_store_that_fails_once_takes_the_next_batch() {
     let file = filled().await;
-    let mut raw = file.raw().await;
-    sqlx::raw_sql(
+    let raw = file.raw();
+    raw.execute_batch(
         "CREATE TRIGGER failing_disk BEFORE INSERT ON log WHEN new.payload = 'fail' \
          BEGIN SELECT RAISE(ABORT, 'disk failed'); END",
     )
-    .execute(&mut raw)
-    .await
     .unwrap();
-    raw.close().await.unwrap();
+    raw.close().unwrap();
 
     let log = file.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
@@ -174,7 +167,7 @@ async fn a_store_that_fails_once_takes_the_next_batch() {
 
 #[tokio::test]
 async fn a_log_that_was_dropped_without_being_closed_is_whole() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     append_order(&file.open().await, 1, 3).await;
     let log = file.open().await;
     assert_eq!(positions(&everything(&log).await), [1, 2, 3]);
@@ -182,7 +175,7 @@ async fn a_log_that_was_dropped_without_being_closed_is_whole() {
 
 #[tokio::test]
 async fn an_append_that_nobody_waits_for_runs_to_its_end() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     let mut watch = log.watch(PARTITION);
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
@@ -201,14 +194,14 @@ async fn an_append_that_nobody_waits_for_runs_to_its_end() {
 
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     std::fs::write(file.path(), "this is no database, and it is longer than one header of a page".repeat(100)).unwrap();
     assert!(matches!(SqliteLog::open(&file.path()).await, Err(OpenError::Store(_))));
 }
 
 #[tokio::test]
 async fn a_damaged_file_gives_errors() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     append_order(&log, 1, 500).await;
     log.close().await;
@@ -226,16 +219,13 @@ async fn a_damaged_file_gives_errors() {
 
 #[tokio::test]
 async fn a_missing_event_is_noticed_by_every_read_and_by_the_next_owner() {
-    let file = SqliteFile::fresh();
+    let file = SqliteFile::fresh().await;
     let log = file.open().await;
     let stream = append_order(&log, 1, 5).await;
     log.close().await;
-    let mut raw = file.raw().await;
-    sqlx::raw_sql("DROP TRIGGER log_refuses_delete; DELETE FROM log WHERE position IN (2, 5)")
-        .execute(&mut raw)
-        .await
-        .unwrap();
-    raw.close().await.unwrap();
+    let raw = file.raw();
+    raw.execute_batch("DROP TRIGGER log_refuses_delete; DELETE FROM log WHERE position IN (2, 5)").unwrap();
+    raw.close().unwrap();
 
     let log = file.open().await;
     let damaged = |error: LogError| matches!(error, LogError::Damaged(_));
@@ -247,32 +237,41 @@ async fn a_missing_event_is_noticed_by_every_read_and_by_the_next_owner() {
 #[tokio::test]
 async fn a_schema_that_was_changed_after_the_fact_is_refused() {
     let file = filled().await;
-    let mut raw = file.raw().await;
-    sqlx::query("UPDATE _sqlx_migrations SET checksum = x'00'").execute(&mut raw).await.unwrap();
-    raw.close().await.unwrap();
-    assert!(matches!(SqliteLog::open(&file.path()).await, Err(OpenError::Migration(_))));
+    let raw = file.raw();
+    raw.execute_batch("UPDATE schema_versions SET digest = zeroblob(32)").unwrap();
+    raw.close().unwrap();
+    assert!(matches!(SqliteLog::open(&file.path()).await, Err(OpenError::ChangedSchema { version: 1 })));
+}
+
+#[tokio::test]
+async fn a_schema_of_a_newer_program_is_refused() {
+    let file = filled().await;
+    let raw = file.raw();
+    raw.execute_batch("INSERT INTO schema_versions (version, digest) VALUES (99, zeroblob(32))").unwrap();
+    raw.close().unwrap();
+    assert!(matches!(SqliteLog::open(&file.path()).await, Err(OpenError::NewerSchema { found: 99 })));
 }
 
 #[tokio::test]
 async fn a_table_without_type_checks_is_refused() {
     let file = filled().await;
-    let mut raw = file.raw().await;
-    sqlx::query("CREATE TABLE lax (anything)").execute(&mut raw).await.unwrap();
-    raw.close().await.unwrap();
+    let raw = file.raw();
+    raw.execute_batch("CREATE TABLE lax (anything)").unwrap();
+    raw.close().unwrap();
     assert!(matches!(SqliteLog::open(&file.path()).await, Err(OpenError::NotStrict(name)) if name == "lax"));
 }
 
 #[tokio::test]
 async fn a_rare_type_is_found_by_index() {
     let file = filled().await;
-    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
-        "EXPLAIN QUERY PLAN SELECT log.position FROM streams CROSS JOIN log ON log.stream = streams.id \
-         WHERE streams.aggregate_type = 'rulebook' AND log.position > 0 ORDER BY log.position LIMIT 1",
-    )
-    .fetch_all(&mut file.raw().await)
-    .await
-    .unwrap();
-    let plan: Vec<_> = plan.into_iter().map(|(_, _, _, step)| step).collect();
+    let raw = file.raw();
+    let mut explain = raw
+        .prepare(
+            "EXPLAIN QUERY PLAN SELECT log.position FROM streams CROSS JOIN log ON log.stream = streams.id \
+             WHERE streams.aggregate_type = 'rulebook' AND log.position > 0 ORDER BY log.position LIMIT 1",
+        )
+        .unwrap();
+    let plan: Vec<String> = explain.query_map((), |row| row.get("detail")).unwrap().map(Result::unwrap).collect();
     assert!(plan[0].contains("streams_by_name (aggregate_type=?)"), "{plan:?}");
     assert!(plan[1].contains("log_by_stream (stream=?"), "{plan:?}");
 }

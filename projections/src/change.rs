@@ -1,15 +1,19 @@
 //! An order's event as far as read models need it.
 //!
 //! The names are those of [`domain::order::OrderEvent`]; what no read model keeps (lines, feature values, notes) is
-//! skipped while the JSON is read, which is most of its bytes. An event that is none of these is an error: a name that is
-//! not known here was written by a newer service, and to pass over it would make the rows wrong without a word.
+//! skipped while the JSON is read, which is most of its bytes, and texts are borrowed from it. An event that is none of these
+//! is an error: a name that is not known here was written by a newer service, and to pass over it would make the rows wrong
+//! without a word.
+
+use std::borrow::Cow;
+use std::fmt;
 
 use domain::ids::{OrderId, Token};
-use domain::order::{Challenged, Frozen, IpFacts, PASS, PhoneFacts, Released, ReviewClaimed, StatusReported};
+use domain::order::{Challenged, Frozen, PASS, Released, ReviewClaimed, StatusReported};
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, StreamId};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error, IgnoredAny, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// The aggregate type of orders in the log.
@@ -17,11 +21,14 @@ pub(crate) const ORDER: &str = "order";
 
 /// What happened to an order.
 #[derive(Debug, Deserialize)]
-pub(crate) enum OrderChange {
-    Placed(Placed),
-    Amended(Amended),
+pub(crate) enum OrderChange<'a> {
+    #[serde(borrow)]
+    Placed(Placed<'a>),
+    #[serde(borrow)]
+    Amended(Amended<'a>),
     StatusReported(StatusReported),
-    Scored(Scored),
+    #[serde(borrow)]
+    Scored(Scored<'a>),
     Challenged(Challenged),
     Verified(IgnoredAny),
     Frozen(Frozen),
@@ -34,67 +41,115 @@ pub(crate) enum OrderChange {
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Placed {
-    pub(crate) facts: KnownFacts,
+pub(crate) struct Placed<'a> {
+    #[serde(borrow)]
+    pub(crate) facts: KnownFacts<'a>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Amended {
-    pub(crate) changes: KnownFacts,
+pub(crate) struct Amended<'a> {
+    #[serde(borrow)]
+    pub(crate) changes: KnownFacts<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct KnownFacts {
+pub(crate) struct KnownFacts<'a> {
     pub(crate) placed_at: Option<Timestamp>,
-    pub(crate) display_no: Option<Box<str>>,
-    pub(crate) currency: Option<Box<str>>,
+    #[serde(borrow)]
+    pub(crate) display_no: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) currency: Option<Text<'a>>,
     pub(crate) amount: Option<i64>,
     pub(crate) customer: Option<KnownCustomer>,
     pub(crate) delivery: Option<KnownDelivery>,
-    pub(crate) device: Option<Token>,
-    pub(crate) ip: Option<IpFacts>,
+    pub(crate) device: Option<ShortToken>,
+    pub(crate) ip: Option<KnownIp>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct KnownCustomer {
-    pub(crate) token: Option<Token>,
-    pub(crate) phone: Option<PhoneFacts>,
+    pub(crate) token: Option<ShortToken>,
+    pub(crate) phone: Option<KnownPhone>,
     pub(crate) level: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct KnownDelivery {
-    pub(crate) address: Option<Token>,
-    pub(crate) phone: Option<PhoneFacts>,
+    pub(crate) address: Option<ShortToken>,
+    pub(crate) phone: Option<KnownPhone>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct KnownPhone {
+    pub(crate) token: ShortToken,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct KnownIp {
+    pub(crate) token: ShortToken,
+    pub(crate) net: ShortToken,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Scored {
+pub(crate) struct Scored<'a> {
     pub(crate) score: i64,
-    pub(crate) tier: Box<str>,
+    #[serde(borrow)]
+    pub(crate) tier: Text<'a>,
     /// As recorded, so that what is shown is what was hashed.
-    pub(crate) hits: Box<RawValue>,
+    #[serde(borrow)]
+    pub(crate) hits: &'a RawValue,
     pub(crate) rulebook_version: u32,
-    #[serde(default)]
-    pub(crate) exemption: Option<Box<str>>,
+    #[serde(borrow, default)]
+    pub(crate) exemption: Option<Text<'a>>,
 }
 
-impl Scored {
+impl Scored<'_> {
     /// Whether the score reached the lowest tier.
     pub(crate) fn reached_a_tier(&self) -> bool {
-        &*self.tier != PASS
+        &*self.tier.0 != PASS
+    }
+}
+
+/// A text, copied only where the JSON escapes something in it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+
+impl Text<'_> {
+    pub(crate) fn boxed(&self) -> Box<str> {
+        Box::from(&*self.0)
+    }
+}
+
+/// A token in its short form, see [`Token::short`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortToken(pub(crate) i64);
+
+impl<'de> Deserialize<'de> for ShortToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Digits;
+        impl Visitor<'_> for Digits {
+            type Value = ShortToken;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a token")
+            }
+
+            fn visit_str<E: Error>(self, digits: &str) -> Result<ShortToken, E> {
+                digits.parse::<Token>().map(|token| ShortToken(token.short())).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Digits)
     }
 }
 
 /// Where an event stands.
-#[derive(Debug)]
-pub(crate) struct Envelope {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope<'a> {
     pub(crate) stream: StreamId,
-    pub(crate) sequence: u64,
-    pub(crate) order_id: OrderId,
+    pub(crate) order_id: &'a OrderId,
     pub(crate) position: Position,
     pub(crate) recorded_at: Timestamp,
 }
@@ -111,26 +166,29 @@ pub struct PoisonEvent {
     pub reason: String,
 }
 
-/// Reads an event of an order; `None` for one of another aggregate.
-pub(crate) fn read_change(event: &RecordedEvent) -> Result<Option<(Envelope, OrderChange)>, PoisonEvent> {
-    if &*event.key.aggregate_type != ORDER {
-        return Ok(None);
+impl PoisonEvent {
+    fn of(event: &RecordedEvent, reason: String) -> Self {
+        Self { partition: event.partition, position: event.position, reason }
     }
-    let poison = |reason: String| PoisonEvent { partition: event.partition, position: event.position, reason };
-    let order_id =
-        event.key.aggregate_id.parse().map_err(|_| poison("its stream is not named by an order id".into()))?;
-    let change = serde_json::from_str(&event.payload).map_err(|error| {
+}
+
+/// Whether an event is of an order.
+pub(crate) fn is_of_order(event: &RecordedEvent) -> bool {
+    &*event.key.aggregate_type == ORDER
+}
+
+/// The order that an event is of.
+pub(crate) fn read_order_id(event: &RecordedEvent) -> Result<OrderId, PoisonEvent> {
+    let unnamed = |_| PoisonEvent::of(event, "its stream is not named by an order id".into());
+    event.key.aggregate_id.parse().map_err(unnamed)
+}
+
+/// Reads what happened to an order.
+pub(crate) fn read_change(event: &RecordedEvent) -> Result<OrderChange<'_>, PoisonEvent> {
+    serde_json::from_str(&event.payload).map_err(|error| {
         let at = format!("{:?} error at column {}", error.classify(), error.column());
-        poison(format!("{} {at}", event.event_type))
-    })?;
-    let envelope = Envelope {
-        stream: event.stream,
-        sequence: event.sequence,
-        order_id,
-        position: event.position,
-        recorded_at: event.recorded_at,
-    };
-    Ok(Some((envelope, change)))
+        PoisonEvent::of(event, format!("{} {at}", event.event_type))
+    })
 }
 
 #[cfg(test)]
@@ -138,14 +196,14 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    fn recorded(aggregate_type: &str, payload: &str) -> RecordedEvent {
+    fn recorded(payload: &str) -> RecordedEvent {
         RecordedEvent {
             partition: 0,
             position: 7,
             stream: 1,
             key: Arc::new(eventlog::StreamKey {
                 merchant: "default".parse().unwrap(),
-                aggregate_type: aggregate_type.into(),
+                aggregate_type: ORDER.into(),
                 aggregate_id: "web:A1".into(),
             }),
             sequence: 1,
@@ -162,7 +220,8 @@ mod tests {
     fn the_hits_keep_their_recorded_bytes() {
         let payload = r#"{"Scored":{"score":80,"tier":"sms","hits":[{"rule":"r","points":80,"evidence":{"b":1,"a":null}}],
             "features":{"b":1},"rulebook_version":3,"rulebook_hash":"00","cause":"placed"}}"#;
-        let Some((_, OrderChange::Scored(scored))) = read_change(&recorded("order", payload)).unwrap() else {
+        let event = recorded(payload);
+        let OrderChange::Scored(scored) = read_change(&event).unwrap() else {
             panic!("expected a score");
         };
         assert_eq!(scored.hits.get(), r#"[{"rule":"r","points":80,"evidence":{"b":1,"a":null}}]"#);
@@ -170,13 +229,8 @@ mod tests {
 
     #[test]
     fn an_unknown_event_is_poison_and_its_content_is_not_told() {
-        let poison = read_change(&recorded("order", r#"{"Exploded":{"phone":"13800138000"}}"#)).unwrap_err();
+        let poison = read_change(&recorded(r#"{"Exploded":{"phone":"13800138000"}}"#)).unwrap_err();
         assert_eq!(poison.position, 7);
         assert!(!poison.to_string().contains("138"), "{poison}");
-    }
-
-    #[test]
-    fn an_event_of_another_aggregate_is_passed_over_unread() {
-        assert!(read_change(&recorded("rulebook", "not json")).unwrap().is_none());
     }
 }

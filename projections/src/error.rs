@@ -1,9 +1,38 @@
 //! Why a read model cannot answer or cannot go on. One variant per decision the caller can make.
 
-use eventlog::LogError;
+use eventlog::{Cause, LogError};
 
 use crate::change::PoisonEvent;
 use crate::cursor::CursorError;
+
+/// What the read models' database says of a failure, whatever its driver.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StoreError(Cause);
+
+impl StoreError {
+    /// From what a driver says, or from a text of ours.
+    pub(crate) fn new(cause: impl Into<Cause>) -> Self {
+        Self(cause.into())
+    }
+
+    /// A column that does not hold what was written there.
+    pub(crate) fn damaged(column: &str, error: impl std::fmt::Display) -> Self {
+        Self(format!("column {column} is damaged: {error}").into())
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error.into())
+    }
+}
 
 /// Why a look-up failed.
 #[derive(Debug, thiserror::Error)]
@@ -11,9 +40,9 @@ pub enum LookUpError {
     /// The request's cursor is none.
     #[error(transparent)]
     Cursor(#[from] CursorError),
-    /// The read models' file cannot be read now.
+    /// The read models cannot be read now.
     #[error("read models cannot be read")]
-    Store(#[from] sqlx::Error),
+    Store(#[from] StoreError),
 }
 
 /// Why a read model could not be opened, folded or rebuilt.
@@ -25,12 +54,15 @@ pub enum ProjectionError {
     /// The log cannot be read now.
     #[error("event log cannot be read")]
     Log(#[from] LogError),
-    /// The read models' file cannot be written now.
+    /// The read models cannot be written now.
     #[error("read models cannot be written")]
-    Store(#[from] sqlx::Error),
+    Store(#[from] StoreError),
     /// There is no read model of this name.
     #[error("there is no read model named {0}")]
     UnknownName(String),
+    /// Another version of the service, or another rebuild, has taken the read model over.
+    #[error("read model {0} was taken over by another process")]
+    TakenOver(&'static str),
     /// The read models are being stopped.
     #[error("read models are being stopped")]
     Stopping,

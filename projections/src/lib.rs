@@ -6,35 +6,39 @@
 //! * Every look-up is keyed by merchant.
 
 mod change;
-mod chunks;
 mod cursor;
-mod database;
 mod error;
-mod generation;
+mod fold;
+mod model;
+mod open;
 mod order_status;
-mod pages;
-mod projection;
+mod page;
+mod postgres;
 mod review_queue;
 mod runner;
+mod sqlite;
+mod store;
 mod words;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::{MerchantId, OrderId, Token};
 use eventlog::{EventLog, Position, StreamId};
 
-use crate::database::Database;
-use crate::order_status::OrderStatus;
-use crate::pages::Pages;
-use crate::projection::Projection as _;
+use crate::cursor::Cursor;
+use crate::model::{Model, Projection as _};
+use crate::order_status::{LIST, OrderStatus, Wanted};
+use crate::postgres::PostgresStore;
 use crate::review_queue::ReviewQueue;
-use crate::runner::{ReadModel, Runner};
+use crate::runner::Runner;
+use crate::sqlite::SqliteStore;
+use crate::store::Store;
 
 pub use change::PoisonEvent;
 pub use cursor::{CursorError, LIMIT_MAX, Listing};
-pub use error::{LookUpError, ProjectionError};
+pub use error::{LookUpError, ProjectionError, StoreError};
 pub use order_status::{
     Handles, LINK_COUNT_MAX, LinkCounts, LinkedBy, LinkedByError, OrderChallenge, OrderFacts, OrderQuery, OrderRisk,
     OrderStatusRow, SourceReport, UnifiedStatus,
@@ -47,34 +51,66 @@ pub const ORDER_STATUS: &str = OrderStatus::NAME;
 /// The name of the read model behind [`ReadModels::reviews`].
 pub const REVIEW_QUEUE: &str = ReviewQueue::NAME;
 
-/// All read models of one service, in one file.
+/// Where the read models live.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In a SQLite file of their own, opened once at a time: a part of what is found by is in memory, see `sqlite/handles.rs`. The
+    /// lock of the embedded log sees to that.
+    File(PathBuf),
+    /// In the schema `orderlight_read` of a Postgres database, `postgres://user@host/name`. Several processes may share it.
+    Postgres(String),
+}
+
+/// Makes the schema of [`Place::Postgres`] as a role that may, and lets `runtime_role`, a role that is there already and that the
+/// service is then run as, make the tables in it. Who opens the read models as a role that may create schemas needs no migration.
+///
+/// # Errors
+/// When the database cannot be reached, there is no such role, or it is not permitted.
+pub async fn migrate(url: &str, runtime_role: Option<&str>) -> Result<(), StoreError> {
+    postgres::migrate(url, runtime_role).await
+}
+
+/// All read models of one service.
 pub struct ReadModels {
-    database: Arc<Database>,
-    all: Vec<Arc<dyn ReadModel>>,
+    store: Arc<dyn Store>,
+    runner: Arc<Runner>,
 }
 
 impl ReadModels {
-    /// Opens the read models' file, making it where there is none. Nothing is folded before [`ReadModels::start`].
+    /// Opens the read models, making their tables where there are none. Nothing is folded before [`ReadModels::start`] or
+    /// [`ReadModels::follow`].
     ///
     /// A read model that was built by another version, or from another log, begins anew and is behind for a while.
     ///
     /// # Errors
-    /// When the file or the log cannot be read.
-    pub async fn open(path: &Path, log: Arc<dyn EventLog>) -> Result<Self, ProjectionError> {
-        let database = Arc::new(Database::open(path).await?);
-        let pages = Arc::new(Pages::new(log));
-        let all: Vec<Arc<dyn ReadModel>> = vec![
-            Runner::<OrderStatus>::open(Arc::clone(&database), Arc::clone(&pages)).await?,
-            Runner::<ReviewQueue>::open(Arc::clone(&database), Arc::clone(&pages)).await?,
-        ];
-        Ok(Self { database, all })
+    /// When the tables or the log cannot be read.
+    pub async fn open(place: &Place, log: Arc<dyn EventLog>) -> Result<Self, ProjectionError> {
+        let store: Arc<dyn Store> = match place {
+            Place::File(path) => Arc::new(SqliteStore::open(path, log.partitions()).await?),
+            Place::Postgres(url) => Arc::new(PostgresStore::open(url, log.partitions()).await?),
+        };
+        open::open_all(&*store, &*log).await?;
+        let runner = Arc::new(Runner::new(Arc::clone(&store), log).await?);
+        Ok(Self { store, runner })
     }
 
-    /// Begins to follow the log, in tasks of the current runtime.
-    pub fn start(&self) {
-        for model in &self.all {
-            Arc::clone(model).start();
+    /// Begins to follow the whole log: what a process does that shares it with no other.
+    pub async fn start(&self) {
+        for partition in self.runner.partitions() {
+            self.follow(partition).await;
         }
+    }
+
+    /// Begins to fold a partition, in a task of the current runtime. Its events are to be folded by one process at a time, that which
+    /// owns it; should two do so for a moment, each page is still written once.
+    pub async fn follow(&self, partition: u32) {
+        self.runner.follow(partition).await;
+    }
+
+    /// Ends to fold a partition, after the page at hand. Look-ups and [`ReadModels::wait_for`] go on with what another
+    /// process folds.
+    pub async fn unfollow(&self, partition: u32) {
+        self.runner.unfollow(partition).await;
     }
 
     /// Folds what the log holds now, without following it.
@@ -82,45 +118,43 @@ impl ReadModels {
     /// # Errors
     /// When an event cannot be folded or a store fails.
     pub async fn catch_up(&self) -> Result<(), ProjectionError> {
-        for model in &self.all {
-            model.catch_up().await?;
-        }
-        Ok(())
+        self.runner.catch_up().await
     }
 
-    /// Ends after the pages at hand and closes the file.
+    /// Ends after the pages at hand and closes the store.
     pub async fn stop(&self) {
-        for model in &self.all {
-            model.stop().await;
-        }
-        self.database.close().await;
+        self.runner.stop().await;
+        self.store.close().await;
     }
 
     /// The names of all read models.
     pub fn names(&self) -> Vec<&'static str> {
-        self.all.iter().map(|model| model.name()).collect()
+        Model::ALL.iter().map(|model| model.name()).collect()
     }
 
-    /// Builds a read model again from the first event, beside the live one, which answers meanwhile and is replaced in
-    /// one transaction when the new one is level with it.
+    /// Builds read models again from the first event in one pass over the log, beside the live ones, which answer meanwhile and are
+    /// each replaced in one transaction when the new one is level.
     ///
     /// # Errors
-    /// When there is none of this name, an event cannot be folded, or a store fails; the live one stays as it was.
-    pub async fn rebuild(&self, name: &str) -> Result<(), ProjectionError> {
-        self.model(name).ok_or_else(|| ProjectionError::UnknownName(name.to_owned()))?.rebuild().await
+    /// When there is none of a name, an event cannot be folded, or a store fails; what was not replaced stays as it was.
+    pub async fn rebuild(&self, names: &[&str]) -> Result<(), ProjectionError> {
+        let model =
+            |name: &&str| Model::from_name(name).ok_or_else(|| ProjectionError::UnknownName((*name).to_owned()));
+        let models = names.iter().map(model).collect::<Result<Vec<_>, _>>()?;
+        self.runner.rebuild(&models).await
     }
 
-    /// Waits until a read model has folded a position; false when that took longer than `limit`.
+    /// Waits until a read model has folded a position, in this process or another; false when that took longer than `limit`.
     pub async fn wait_for(&self, name: &str, partition: u32, position: Position, limit: Duration) -> bool {
-        match self.model(name) {
-            Some(model) => model.wait_for(partition, position, limit).await,
+        match Model::from_name(name) {
+            Some(model) => self.runner.wait_for(model, partition, position, limit).await,
             None => false,
         }
     }
 
-    /// How each read model is, per partition. Also sets the gauge `orderlight_projection_lag_events`.
+    /// How each read model is, per partition that this process folds. Also sets the gauge `orderlight_projection_lag_events`.
     pub fn health(&self) -> Vec<Health> {
-        let health: Vec<Health> = self.all.iter().flat_map(|model| model.health()).collect();
+        let health = self.runner.health();
         for one in &health {
             // A gauge is a float; a lag beyond 2^32 events is shown as that.
             let lag = f64::from(u32::try_from(one.lag()).unwrap_or(u32::MAX));
@@ -130,7 +164,7 @@ impl ReadModels {
         health
     }
 
-    /// The largest number of events that any read model is behind the log.
+    /// The largest number of events that any read model is behind the log, of the partitions that this process folds.
     pub fn lag(&self) -> u64 {
         self.health().iter().map(Health::lag).max().unwrap_or_default()
     }
@@ -138,27 +172,27 @@ impl ReadModels {
     /// One order; `None` when the merchant has none of this id.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the store cannot be read.
     pub async fn order(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<OrderStatusRow>, LookUpError> {
-        order_status::order(&self.database.readers, merchant, id).await
+        Ok(self.store.order(merchant, id).await?)
     }
 
     /// Some orders by their streams, in no particular order; what is not the merchant's is left out.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the store cannot be read.
     pub async fn orders(
         &self,
         merchant: &MerchantId,
         streams: &[StreamId],
     ) -> Result<Vec<OrderStatusRow>, LookUpError> {
-        order_status::orders(&self.database.readers, merchant, streams).await
+        Ok(self.store.orders(merchant, streams).await?)
     }
 
     /// Orders that meet a query, newest placed first; at most `limit` of them, and never more than [`LIMIT_MAX`].
     ///
     /// # Errors
-    /// When the cursor is none of this list, or the file cannot be read.
+    /// When the cursor is none of this list, or the store cannot be read.
     pub async fn search(
         &self,
         merchant: &MerchantId,
@@ -166,7 +200,7 @@ impl ReadModels {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Listing<OrderStatusRow>, LookUpError> {
-        order_status::search(&self.database.readers, merchant, query, cursor, limit).await
+        self.list(merchant, Wanted::by(query), cursor, limit).await
     }
 
     /// A customer's orders over all channels, newest placed first.
@@ -187,9 +221,9 @@ impl ReadModels {
     /// How many other orders share something with an order, each counted up to [`LINK_COUNT_MAX`].
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the store cannot be read.
     pub async fn links_counts(&self, merchant: &MerchantId, row: &OrderStatusRow) -> Result<LinkCounts, LookUpError> {
-        order_status::link_counts(&self.database.readers, merchant, row).await
+        Ok(self.store.link_counts(merchant, row).await?)
     }
 
     /// The other orders that share something with an order, newest placed first; `None` when there is no such order.
@@ -204,21 +238,27 @@ impl ReadModels {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Option<Listing<OrderStatusRow>>, LookUpError> {
-        order_status::linked(&self.database.readers, merchant, id, by, cursor, limit).await
+        let Some(row) = self.store.order(merchant, id).await? else { return Ok(None) };
+        let handles = by.handles(&row.facts.handles);
+        if handles.is_empty() {
+            Cursor::read(cursor, LIST)?;
+            return Ok(Some(Listing { items: Vec::new(), next_cursor: None }));
+        }
+        self.list(merchant, Wanted::sharing(handles, row.stream), cursor, limit).await.map(Some)
     }
 
     /// An order's review; `None` when it needs none.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the store cannot be read.
     pub async fn review(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<ReviewRow>, LookUpError> {
-        review_queue::review(&self.database.readers, merchant, id).await
+        Ok(self.store.review(merchant, id).await?)
     }
 
     /// Reviews that meet a query, sorted as it says.
     ///
     /// # Errors
-    /// When the cursor is none of this list and sort, or the file cannot be read.
+    /// When the cursor is none of this list and sort, or the store cannot be read.
     pub async fn reviews(
         &self,
         merchant: &MerchantId,
@@ -226,10 +266,36 @@ impl ReadModels {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Listing<ReviewRow>, LookUpError> {
-        review_queue::reviews(&self.database.readers, merchant, query, cursor, limit).await
+        let (_, _, list) = query.sort.plan();
+        let cursor = Cursor::read(cursor, list)?;
+        let limit = limit.clamp(1, LIMIT_MAX);
+        let rows = self.store.reviews(merchant, query, cursor, one_more(limit)).await?;
+        Ok(Listing::from_rows(rows, limit, |row| Cursor {
+            list,
+            key: query.sort.key(row),
+            stream: row.stream.cast_signed(),
+        }))
     }
 
-    fn model(&self, name: &str) -> Option<&Arc<dyn ReadModel>> {
-        self.all.iter().find(|model| model.name() == name)
+    async fn list(
+        &self,
+        merchant: &MerchantId,
+        wanted: Wanted,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Listing<OrderStatusRow>, LookUpError> {
+        let cursor = Cursor::read(cursor, LIST)?;
+        let limit = limit.clamp(1, LIMIT_MAX);
+        let rows = self.store.search(merchant, wanted, cursor, one_more(limit)).await?;
+        Ok(Listing::from_rows(rows, limit, |row| Cursor {
+            list: LIST,
+            key: row.facts.listed_at.millis(),
+            stream: row.stream.cast_signed(),
+        }))
     }
+}
+
+/// One row more than a page shows tells whether there is another.
+fn one_more(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1)
 }

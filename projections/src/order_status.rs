@@ -5,8 +5,7 @@
 //! what is dated too far ahead of our clock counts from its arrival, but is shown as it was reported.
 
 mod links;
-mod search;
-mod table;
+mod query;
 
 use domain::ids::{ChallengeId, OrderId};
 use domain::order::{ChallengeMethod, RiskState, Status};
@@ -14,15 +13,30 @@ use domain::time::Timestamp;
 use eventlog::{Position, StreamId};
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Envelope, KnownFacts, OrderChange};
+use crate::change::{Envelope, KnownFacts, OrderChange, ShortToken, Text};
+use crate::model::Projection;
 use crate::words::released_word;
 
 pub use links::{LINK_COUNT_MAX, LinkCounts, LinkedBy, LinkedByError};
-pub(crate) use links::{link_counts, linked};
-pub use search::OrderQuery;
-pub(crate) use search::{order, orders, push_merchant, search};
-pub(crate) use table::OrderStatus;
-pub(crate) use table::damaged;
+pub use query::OrderQuery;
+pub(crate) use query::{Handle, LIST, Wanted};
+
+/// One row per order.
+pub(crate) struct OrderStatus;
+
+impl Projection for OrderStatus {
+    const NAME: &'static str = "order_status";
+    const VERSION: u32 = 2;
+    type Row = OrderStatusRow;
+
+    fn apply(row: Option<OrderStatusRow>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> OrderStatusRow {
+        apply(row, change, envelope)
+    }
+
+    fn moves(change: &OrderChange<'_>) -> bool {
+        matches!(change, OrderChange::Placed(_) | OrderChange::Amended(_))
+    }
+}
 
 /// One order as it stands.
 #[derive(Clone, PartialEq, Debug)]
@@ -148,7 +162,7 @@ impl SourceReport {
     }
 }
 
-fn first_heard_of(envelope: &Envelope) -> OrderStatusRow {
+fn first_heard_of(envelope: &Envelope<'_>) -> OrderStatusRow {
     OrderStatusRow {
         stream: envelope.stream,
         order_id: envelope.order_id.clone(),
@@ -160,7 +174,7 @@ fn first_heard_of(envelope: &Envelope) -> OrderStatusRow {
     }
 }
 
-pub(crate) fn apply(row: Option<OrderStatusRow>, change: &OrderChange, envelope: &Envelope) -> OrderStatusRow {
+fn apply(row: Option<OrderStatusRow>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> OrderStatusRow {
     let mut row = row.unwrap_or_else(|| first_heard_of(envelope));
     row.position = envelope.position;
     let risk = &mut row.risk;
@@ -186,9 +200,9 @@ pub(crate) fn apply(row: Option<OrderStatusRow>, change: &OrderChange, envelope:
                 risk.state = Some(RiskState::Scored);
             }
             risk.score = Some(scored.score);
-            risk.tier = Some(scored.tier.clone());
+            risk.tier = Some(scored.tier.boxed());
             risk.rulebook_version = Some(scored.rulebook_version);
-            risk.exemption.clone_from(&scored.exemption);
+            risk.exemption = scored.exemption.as_ref().map(Text::boxed);
             risk.hits = scored.hits.get().into();
         }
         OrderChange::Challenged(challenged) => {
@@ -223,39 +237,40 @@ pub(crate) fn apply(row: Option<OrderStatusRow>, change: &OrderChange, envelope:
 }
 
 /// Held from the first of an unbroken series of challenges and freezes.
-fn hold(risk: &mut OrderRisk, state: RiskState, envelope: &Envelope) {
+fn hold(risk: &mut OrderRisk, state: RiskState, envelope: &Envelope<'_>) {
     risk.state = Some(state);
     risk.held_since = risk.held_since.or(Some(envelope.recorded_at));
     risk.released_by = None;
 }
 
 /// Takes over what is told, leaf by leaf.
-fn absorb(known: &mut OrderFacts, told: &KnownFacts) {
+fn absorb(known: &mut OrderFacts, told: &KnownFacts<'_>) {
     if let Some(placed_at) = told.placed_at {
         known.placed_at = Some(placed_at);
         known.listed_at = placed_at;
     }
-    if told.display_no.is_some() {
-        known.display_no.clone_from(&told.display_no);
+    if let Some(display_no) = &told.display_no {
+        known.display_no = Some(display_no.boxed());
     }
-    if told.currency.is_some() {
-        known.currency.clone_from(&told.currency);
+    if let Some(currency) = &told.currency {
+        known.currency = Some(currency.boxed());
     }
     known.amount = told.amount.or(known.amount);
     let handles = &mut known.handles;
+    let short = |token: Option<ShortToken>, known: Option<i64>| token.map(|token| token.0).or(known);
     if let Some(customer) = &told.customer {
         known.level = customer.level.or(known.level);
-        handles.customer = customer.token.map(|token| token.short()).or(handles.customer);
-        handles.buyer_phone = customer.phone.map(|phone| phone.token.short()).or(handles.buyer_phone);
+        handles.customer = short(customer.token, handles.customer);
+        handles.buyer_phone = short(customer.phone.map(|phone| phone.token), handles.buyer_phone);
     }
     if let Some(delivery) = &told.delivery {
-        handles.address = delivery.address.map(|token| token.short()).or(handles.address);
-        handles.recipient_phone = delivery.phone.map(|phone| phone.token.short()).or(handles.recipient_phone);
+        handles.address = short(delivery.address, handles.address);
+        handles.recipient_phone = short(delivery.phone.map(|phone| phone.token), handles.recipient_phone);
     }
-    handles.device = told.device.map(|token| token.short()).or(handles.device);
+    handles.device = short(told.device, handles.device);
     if let Some(ip) = told.ip {
-        handles.ip = Some(ip.token.short());
-        handles.ip24 = Some(ip.net.short());
+        handles.ip = Some(ip.token.0);
+        handles.ip24 = Some(ip.net.0);
     }
 }
 

@@ -4,8 +4,7 @@
 //! while one does, closed when it is released, spared or decided. Orders that pass, nearly all of them, take no row: when
 //! one reaches a tier later, its earlier events are read from its stream.
 
-mod queue;
-mod table;
+mod query;
 
 use domain::ids::OrderId;
 use domain::order::{FrozenCause, PASS, Status};
@@ -14,10 +13,40 @@ use eventlog::{Position, StreamId};
 use serde::Deserialize;
 
 use crate::change::{Envelope, OrderChange, Scored};
+use crate::model::Projection;
 
-pub use queue::{ReviewQuery, ReviewSort};
-pub(crate) use queue::{review, reviews};
-pub(crate) use table::ReviewQueue;
+pub use query::{ReviewQuery, ReviewSort};
+
+/// One row per review.
+pub(crate) struct ReviewQueue;
+
+impl Projection for ReviewQueue {
+    const NAME: &'static str = "review_queue";
+    const VERSION: u32 = 1;
+    type Row = ReviewRow;
+
+    fn apply(row: Option<ReviewRow>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> ReviewRow {
+        apply(row, change, envelope)
+    }
+
+    fn is_reason(change: &OrderChange<'_>) -> bool {
+        match change {
+            OrderChange::Scored(scored) => scored.reached_a_tier(),
+            OrderChange::Challenged(_)
+            | OrderChange::Frozen(_)
+            | OrderChange::ReviewOpened(_)
+            | OrderChange::ReviewClaimed(_)
+            | OrderChange::ReviewReturned(_) => true,
+            OrderChange::Placed(_)
+            | OrderChange::Amended(_)
+            | OrderChange::StatusReported(_)
+            | OrderChange::Verified(_)
+            | OrderChange::Released(_)
+            | OrderChange::Noted(_)
+            | OrderChange::PersonalDataRevealed(_) => false,
+        }
+    }
+}
 
 /// One review.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,7 +55,7 @@ pub struct ReviewRow {
     pub stream: StreamId,
     /// The order.
     pub order_id: OrderId,
-    /// `None` for an order that needs no look; such rows are not stored.
+    /// `None` for an order that needs no look so far; such rows are not stored.
     pub state: Option<ReviewState>,
     /// When the review began, by our clock: its age is counted from here.
     pub opened_at: Timestamp,
@@ -99,7 +128,7 @@ impl ReviewRow {
     }
 }
 
-fn first_heard_of(envelope: &Envelope) -> ReviewRow {
+fn first_heard_of(envelope: &Envelope<'_>) -> ReviewRow {
     ReviewRow {
         stream: envelope.stream,
         order_id: envelope.order_id.clone(),
@@ -116,7 +145,7 @@ fn first_heard_of(envelope: &Envelope) -> ReviewRow {
     }
 }
 
-pub(crate) fn apply(row: Option<ReviewRow>, change: &OrderChange, envelope: &Envelope) -> ReviewRow {
+fn apply(row: Option<ReviewRow>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> ReviewRow {
     let mut row = row.unwrap_or_else(|| first_heard_of(envelope));
     row.position = envelope.position;
     match change {
@@ -129,7 +158,7 @@ pub(crate) fn apply(row: Option<ReviewRow>, change: &OrderChange, envelope: &Env
         }
         OrderChange::Scored(scored) => {
             row.score = scored.score;
-            row.tier.clone_from(&scored.tier);
+            row.tier = scored.tier.boxed();
             row.rules = rules_of(scored);
             // What reaches a tier needs a person until the next event says otherwise; what is closed stays closed.
             if scored.reached_a_tier() && row.state.is_none() {
@@ -165,7 +194,7 @@ pub(crate) fn apply(row: Option<ReviewRow>, change: &OrderChange, envelope: &Env
 }
 
 /// Moves the review on; one that is not under way begins now.
-fn enter(row: &mut ReviewRow, state: ReviewState, envelope: &Envelope) {
+fn enter(row: &mut ReviewRow, state: ReviewState, envelope: &Envelope<'_>) {
     if matches!(row.state, None | Some(ReviewState::Closed)) {
         row.opened_at = envelope.recorded_at;
     }
@@ -174,12 +203,12 @@ fn enter(row: &mut ReviewRow, state: ReviewState, envelope: &Envelope) {
     row.claim = None;
 }
 
-fn close(row: &mut ReviewRow, envelope: &Envelope) {
+fn close(row: &mut ReviewRow, envelope: &Envelope<'_>) {
     enter(row, ReviewState::Closed, envelope);
 }
 
 /// The ids of the rules that fired. Hits that are not what a screening records name no rule, and the row stays usable.
-fn rules_of(scored: &Scored) -> Vec<Box<str>> {
+fn rules_of(scored: &Scored<'_>) -> Vec<Box<str>> {
     #[derive(Deserialize)]
     struct RuleOfHit {
         rule: Box<str>,

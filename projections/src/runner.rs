@@ -1,33 +1,31 @@
-//! Keeps one read model level with the log.
+//! Keeps the read models level with the log, one task for each partition that this process folds.
 //!
-//! A runner reads a page, folds it in memory, writes its rows set by set, and moves its checkpoint in the same
-//! transaction: what a crash takes back, it takes back wholly. An event that cannot be read stops its read model right
-//! before it, loudly, and nothing else. A store that fails is tried again, with growing pauses.
+//! A page is read and decoded once for all read models that stand at its beginning, which is nearly always all of them, folded
+//! in memory, and written with their checkpoints in one transaction: what a crash takes back, it takes back wholly. One that is
+//! behind goes alone until it is level. An event that cannot be read stops its read model right before it, loudly, and nothing
+//! else. A store that fails is tried again, with growing pauses. Where somebody else moved a checkpoint the page is dropped
+//! and the checkpoint is read anew.
 
-use std::sync::Arc;
+mod follow;
+mod rebuild;
+
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use eventlog::Position;
+use eventlog::{EventLog, Position};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::database::Database;
-use crate::error::ProjectionError;
-use crate::generation::{self, Generation};
-use crate::pages::Pages;
-use crate::projection::Projection;
+use crate::change::PoisonEvent;
+use crate::error::{ProjectionError, StoreError};
+use crate::fold::{Fold, Loaded};
+use crate::model::Model;
+use crate::page::{Mark, Page};
+use crate::store::{Generation, Saved, Store, Turn};
 
-/// How often the log is looked at without a wake-up, for events that another process appended.
-const POLL: Duration = Duration::from_secs(1);
-/// How long events are gathered before they are folded, unless somebody waits for them: rows and index pages that many
-/// events touch are then written once, and the log's disk writes are less in the way.
-const GATHER: Duration = Duration::from_millis(50);
-/// The pause after a first failure; doubled after each further one.
-const RETRY_FIRST: Duration = Duration::from_millis(200);
-/// The longest pause.
-const RETRY_LAST: Duration = Duration::from_secs(10);
+/// How often the checkpoints are looked at for somebody who waits for what another process folds.
+const FOREIGN_POLL: Duration = Duration::from_millis(25);
 
 /// How a read model is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,42 +58,222 @@ pub enum Trouble {
     Retrying(String),
 }
 
-/// A read model as the list of all of them sees it.
-#[async_trait]
-pub(crate) trait ReadModel: Send + Sync {
-    fn name(&self) -> &'static str;
-    /// Begins to follow the log.
-    fn start(self: Arc<Self>);
-    /// Folds what the log holds now, without following it.
-    async fn catch_up(&self) -> Result<(), ProjectionError>;
-    /// Builds it beside the live one and puts it in its place.
-    async fn rebuild(&self) -> Result<(), ProjectionError>;
-    fn health(&self) -> Vec<Health>;
-    /// Waits until a position is folded; false when that took too long or the partition is unknown.
-    async fn wait_for(&self, partition: u32, position: Position, limit: Duration) -> bool;
-    /// Ends after the page at hand.
-    async fn stop(&self);
+/// Runs all read models.
+pub(crate) struct Runner {
+    store: Arc<dyn Store>,
+    log: Arc<dyn EventLog>,
+    partitions: Vec<Partition>,
+    stopping: watch::Sender<bool>,
 }
 
-/// Runs one read model.
-pub(crate) struct Runner<P> {
-    database: Arc<Database>,
-    pages: Arc<Pages>,
-    /// Held for each page, and by a rebuild while it takes the live one's place.
-    live: Mutex<Generation<P>>,
-    rebuilding: Mutex<()>,
-    /// Raised when another generation became the live one.
-    replaced: watch::Sender<u64>,
-    reached: Vec<watch::Sender<Position>>,
+/// One partition of the log.
+struct Partition {
+    number: u32,
+    /// Held for each page.
+    folding: Mutex<Folding>,
+    /// Whether this process folds it. A partition's events are folded by one process at a time; should there be two for a moment,
+    /// each page is written by one of them.
+    is_ours: watch::Sender<bool>,
+    task: Mutex<Option<JoinHandle<()>>>,
+    /// For each read model, how far it is.
+    reached: [watch::Sender<Position>; Model::ALL.len()],
     /// The highest position that somebody waits or waited for.
-    awaited: Vec<watch::Sender<Position>>,
-    troubles: Vec<std::sync::Mutex<Option<Trouble>>>,
-    stopping: watch::Sender<bool>,
-    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    awaited: watch::Sender<Position>,
+    troubles: [std::sync::Mutex<Option<Trouble>>; Model::ALL.len()],
+    /// Held by the one who looks at another process's checkpoints for all who wait.
+    looking: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Folding {
+    /// `None` while the checkpoints are to be read.
+    standings: Option<Vec<Standing>>,
+    /// A page that was read while another was written.
+    ahead: Option<Page>,
+}
+
+/// Where a read model stands in a partition.
+struct Standing {
+    generation: Generation,
+    position: Position,
+    poison: Option<PoisonEvent>,
+}
+
+/// What became of a page.
+struct Turned {
+    saved: Saved,
+    /// Where the read models stand now; `None` where nothing could be folded.
+    end: Option<Mark>,
+    /// The event that stops some of them, or all.
+    poisoned: Vec<(Model, PoisonEvent)>,
+    ahead: Option<Page>,
+    /// Whether the log holds more.
+    is_full: bool,
+}
+
+impl Runner {
+    /// Stands where the checkpoints are; nothing is folded so far.
+    pub(crate) async fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>) -> Result<Self, StoreError> {
+        let partitions = (0..log.partitions()).map(|number| Partition {
+            number,
+            folding: Mutex::default(),
+            is_ours: watch::Sender::new(false),
+            task: Mutex::new(None),
+            reached: Model::ALL.map(|_| watch::Sender::new(0)),
+            awaited: watch::Sender::new(0),
+            troubles: Model::ALL.map(|_| std::sync::Mutex::new(None)),
+            looking: Mutex::new(()),
+        });
+        let runner = Self { partitions: partitions.collect(), store, log, stopping: watch::Sender::new(false) };
+        runner.look_at_checkpoints().await?;
+        Ok(runner)
+    }
+
+    /// The numbers of all partitions.
+    pub(crate) fn partitions(&self) -> std::ops::Range<u32> {
+        0..self.log.partitions()
+    }
+
+    fn partition(&self, number: u32) -> Option<&Partition> {
+        self.partitions.get(usize::try_from(number).ok()?)
+    }
+
+    /// Tells how far everybody is, as the store has it.
+    async fn look_at_checkpoints(&self) -> Result<(), StoreError> {
+        for live in self.store.live().await? {
+            for (partition, mark) in self.partitions.iter().zip(&live.marks) {
+                partition.tell_reached(live.generation.model, mark.position);
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds what the log holds now, without following it.
+    pub(crate) async fn catch_up(&self) -> Result<(), ProjectionError> {
+        for partition in &self.partitions {
+            partition.is_ours.send_replace(true);
+            while self.step(partition).await? == Step::Moved {}
+            let folding = partition.folding.lock().await;
+            let standings = folding.standings.iter().flatten();
+            if let Some(poison) = standings.filter_map(|standing| standing.poison.clone()).next() {
+                return Err(poison.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds a page into some generations that stand at its beginning, and reads the next one meanwhile where `read_ahead`
+    /// gives the most events it may have.
+    async fn turn(
+        &self,
+        partition: u32,
+        generations: &[Generation],
+        page: Page,
+        read_ahead: u32,
+    ) -> Result<Turned, ProjectionError> {
+        let models: Vec<Model> = generations.iter().map(|generation| generation.model).collect();
+        let known = page.known_streams();
+        let loaded =
+            if known.is_empty() { Loaded::nothing_of(&models) } else { self.store.load(generations, known).await? };
+        // A large page is some milliseconds of work, which the tasks of others need not wait for.
+        let folding = tokio::task::spawn_blocking(move || {
+            let fold = Fold::of(&page, loaded);
+            (page, fold)
+        });
+        let (page, fold) = folding.await.map_err(StoreError::new)?;
+        let missing = fold.missing(&page);
+        let histories = if missing.is_empty() { Vec::new() } else { self.log.read_streams(&missing).await? };
+        let mut poisoned: Vec<(Model, PoisonEvent)> = Vec::new();
+        if let Some(poison) = &fold.poison {
+            poisoned.extend(models.iter().map(|model| (*model, poison.clone())));
+        }
+        let Some(end) = fold.end(&page) else {
+            return Ok(Turned { saved: Saved::Moved, end: None, poisoned, ahead: None, is_full: false });
+        };
+        let (mut rows, unreadable) = fold.finish(&page, &histories);
+        let going_on: Vec<Generation> = generations
+            .iter()
+            .copied()
+            .filter(|generation| unreadable.iter().all(|(model, _)| *model != generation.model))
+            .collect();
+        for (model, _) in &unreadable {
+            rows.remove(*model);
+        }
+        let is_full = page.is_full;
+        let goes_on = is_full && poisoned.is_empty() && unreadable.is_empty();
+        poisoned.extend(unreadable);
+        let turn = Turn { partition, generations: going_on, page: Arc::new(page), rows, end: end.clone() };
+        // What goes wrong in reading ahead is told when the page is asked for.
+        let ahead = async {
+            if !goes_on || read_ahead == 0 {
+                return None;
+            }
+            Page::read(&*self.log, partition, end.position, read_ahead).await.ok().flatten()
+        };
+        let (saved, ahead) = tokio::join!(self.store.save(turn), ahead);
+        tracing::debug!(partition, position = end.position, ?models, "page folded");
+        Ok(Turned { saved: saved?, end: Some(end), poisoned, ahead, is_full })
+    }
+
+    pub(crate) fn health(&self) -> Vec<Health> {
+        let ours = self.partitions.iter().filter(|partition| *partition.is_ours.borrow());
+        let of = |partition: &Partition| {
+            Model::ALL.map(|model| {
+                let position = *partition.reached[model.index()].borrow();
+                let head = (*self.log.watch(partition.number).borrow()).max(position);
+                let trouble = partition.trouble(model);
+                Health { name: model.name(), partition: partition.number, position, head, trouble }
+            })
+        };
+        ours.flat_map(of).collect()
+    }
+
+    /// Waits until a position is folded, here or by another process; false when that took too long or the partition is unknown.
+    pub(crate) async fn wait_for(&self, model: Model, number: u32, position: Position, limit: Duration) -> bool {
+        let Some(partition) = self.partition(number) else { return false };
+        partition.awaited.send_if_modified(|awaited| {
+            let is_later = position > *awaited;
+            *awaited = position.max(*awaited);
+            is_later
+        });
+        let mut reached = partition.reached[model.index()].subscribe();
+        let looking = async {
+            loop {
+                let mut is_ours = partition.is_ours.subscribe();
+                if *is_ours.borrow_and_update() {
+                    if is_ours.changed().await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                } else {
+                    let _looking = partition.looking.lock().await;
+                    // A store that fails now is told to whoever reads next.
+                    if let Err(error) = self.look_at_checkpoints().await {
+                        tracing::debug!(%error, "checkpoints cannot be read");
+                    }
+                    sleep(FOREIGN_POLL).await;
+                }
+            }
+        };
+        let waiting = async {
+            tokio::select! {
+                waited = reached.wait_for(|reached| *reached >= position) => waited.is_ok(),
+                () = looking => false,
+            }
+        };
+        timeout(limit, waiting).await.is_ok_and(|reached| reached)
+    }
+
+    /// Ends after the pages at hand.
+    pub(crate) async fn stop(&self) {
+        self.stopping.send_replace(true);
+        for partition in &self.partitions {
+            partition.end_task().await;
+        }
+    }
 }
 
 /// What a step did.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// There may be more.
     Moved,
@@ -103,231 +281,31 @@ enum Step {
     AtHead,
 }
 
-impl<P: Projection> Runner<P> {
-    pub(crate) async fn open(database: Arc<Database>, pages: Arc<Pages>) -> Result<Arc<Self>, ProjectionError> {
-        let live = generation::open::<P>(&database, pages.log()).await?;
-        let reached = live.marks.iter().map(|mark| watch::Sender::new(mark.position)).collect();
-        let awaited = live.marks.iter().map(|_| watch::Sender::new(0)).collect();
-        let troubles = live.marks.iter().map(|_| std::sync::Mutex::new(None)).collect();
-        Ok(Arc::new(Self {
-            database,
-            pages,
-            live: Mutex::new(live),
-            rebuilding: Mutex::new(()),
-            replaced: watch::Sender::new(0),
-            reached,
-            awaited,
-            troubles,
-            stopping: watch::Sender::new(false),
-            tasks: std::sync::Mutex::new(Vec::new()),
-        }))
+impl Partition {
+    fn tell_reached(&self, model: Model, position: Position) {
+        self.reached[model.index()].send_if_modified(|reached| std::mem::replace(reached, position) != position);
     }
 
-    /// Folds one page of the live generation.
-    async fn step(&self, partition: u32) -> Result<Step, ProjectionError> {
-        let mut live = self.live.lock().await;
-        let Some(page) = self.pages.shared(partition, live.mark(partition)).await? else {
-            return Ok(Step::AtHead);
-        };
-        let folded = page.end.position - live.mark(partition).position;
-        if folded > 0 {
-            // The next page is read meanwhile; what goes wrong there is told when it is asked for.
-            let read_ahead = async {
-                if page.full && page.poison.is_none() {
-                    drop(self.pages.shared(partition, &page.end).await);
-                }
-            };
-            let (outcome, ()) = tokio::join!(live.fold(&self.database, self.pages.log(), partition, &page), read_ahead);
-            outcome?;
-            self.tell_reached(partition, page.end.position);
-            metrics::counter!("orderlight_projection_events_total", "projection" => P::NAME).increment(folded);
-        }
-        match &page.poison {
-            Some(poison) => Err(poison.clone().into()),
-            None if page.full => Ok(Step::Moved),
-            None => Ok(Step::AtHead),
-        }
+    fn trouble(&self, model: Model) -> Option<Trouble> {
+        self.troubles[model.index()].lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn tell_reached(&self, partition: u32, position: Position) {
-        if let Some(reached) = usize::try_from(partition).ok().and_then(|index| self.reached.get(index)) {
-            reached.send_replace(position);
+    fn set_trouble(&self, model: Model, trouble: Option<Trouble>) {
+        let mut known = self.troubles[model.index()].lock().unwrap_or_else(PoisonError::into_inner);
+        if *known == trouble {
+            return;
         }
-    }
-
-    fn set_trouble(&self, partition: u32, trouble: Option<Trouble>) {
         let is_stopped = matches!(trouble, Some(Trouble::Stopped(_)));
-        metrics::gauge!("orderlight_projection_stopped", "projection" => P::NAME, "partition" => partition.to_string())
-            .set(if is_stopped { 1.0 } else { 0.0 });
-        if let Some(place) = usize::try_from(partition).ok().and_then(|index| self.troubles.get(index)) {
-            *place.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = trouble;
-        }
+        let labels = [("projection", model.name().to_owned()), ("partition", self.number.to_string())];
+        metrics::gauge!("orderlight_projection_stopped", &labels).set(if is_stopped { 1.0 } else { 0.0 });
+        *known = trouble;
     }
 
-    async fn follow(self: Arc<Self>, partition: u32) {
-        let mut head = self.pages.log().watch(partition);
-        let Some(awaited) = usize::try_from(partition).ok().and_then(|index| self.awaited.get(index)) else { return };
-        let mut awaited = awaited.subscribe();
-        let mut stopping = self.stopping.subscribe();
-        let mut replaced = self.replaced.subscribe();
-        let mut pause = RETRY_FIRST;
-        while !*stopping.borrow_and_update() {
-            replaced.borrow_and_update();
-            let wait = match self.step(partition).await {
-                Ok(step) => {
-                    self.set_trouble(partition, None);
-                    pause = RETRY_FIRST;
-                    if step == Step::Moved {
-                        continue;
-                    }
-                    Some(POLL)
-                }
-                Err(ProjectionError::Poison(poison)) => {
-                    tracing::error!(projection = P::NAME, error = %poison, "read model stopped at an event it cannot read");
-                    self.set_trouble(partition, Some(Trouble::Stopped(poison.to_string())));
-                    None
-                }
-                Err(error) => {
-                    tracing::error!(
-                        projection = P::NAME,
-                        partition,
-                        error = &error as &dyn std::error::Error,
-                        "read model fails and is tried again"
-                    );
-                    self.set_trouble(partition, Some(Trouble::Retrying(error.to_string())));
-                    let wait = pause;
-                    pause = (pause * 2).min(RETRY_LAST);
-                    tokio::select! { () = sleep(wait) => {}, _ = stopping.changed() => {} }
-                    continue;
-                }
-            };
-            let reached = self.reached(partition);
-            tokio::select! {
-                _ = stopping.changed() => {}
-                _ = replaced.changed() => {}
-                () = moved_past(&mut head, reached), if wait.is_some() => {
-                    tokio::select! {
-                        _ = stopping.changed() => {}
-                        () = moved_past(&mut awaited, reached) => {}
-                        () = sleep(GATHER) => {}
-                    }
-                }
-                () = sleep(wait.unwrap_or(POLL)), if wait.is_some() => {}
-            }
-        }
-    }
-
-    fn reached(&self, partition: u32) -> Position {
-        let reached = usize::try_from(partition).ok().and_then(|index| self.reached.get(index));
-        reached.map_or(0, |position| *position.borrow())
-    }
-
-    /// Folds the log into a generation that nobody reads, until nothing is left.
-    async fn build(&self, next: &mut Generation<P>, partition: u32, level: Position) -> Result<(), ProjectionError> {
-        while let Some(page) = self.pages.fresh(partition, next.mark(partition)).await? {
-            if *self.stopping.borrow() {
-                return Err(ProjectionError::Stopping);
-            }
-            if page.end.position > next.mark(partition).position {
-                next.fold(&self.database, self.pages.log(), partition, &page).await?;
-            }
-            if let Some(poison) = &page.poison {
-                return Err(poison.clone().into());
-            }
-            if !page.full && next.mark(partition).position >= level {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    async fn build_and_replace(&self, mut next: Generation<P>) -> Result<(), ProjectionError> {
-        let partitions = self.pages.log().partitions();
-        for partition in 0..partitions {
-            self.build(&mut next, partition, 0).await?;
-        }
-        // The live one stands still from here on, for the few events that came meanwhile.
-        let mut live = self.live.lock().await;
-        for partition in 0..partitions {
-            self.build(&mut next, partition, live.mark(partition).position).await?;
-        }
-        generation::make_live::<P>(&self.database, next.number).await?;
-        for partition in 0..partitions {
-            self.tell_reached(partition, next.mark(partition).position);
-            self.set_trouble(partition, None);
-        }
-        *live = next;
-        Ok(())
-    }
-}
-
-/// Waits until a position is beyond another. One whose sender is gone never moves again.
-async fn moved_past(position: &mut watch::Receiver<Position>, reached: Position) {
-    if position.wait_for(|position| *position > reached).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-#[async_trait]
-impl<P: Projection> ReadModel for Runner<P> {
-    fn name(&self) -> &'static str {
-        P::NAME
-    }
-
-    fn start(self: Arc<Self>) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for partition in 0..self.pages.log().partitions() {
-            tasks.push(tokio::spawn(Arc::clone(&self).follow(partition)));
-        }
-    }
-
-    async fn catch_up(&self) -> Result<(), ProjectionError> {
-        for partition in 0..self.pages.log().partitions() {
-            while self.step(partition).await? == Step::Moved {}
-        }
-        Ok(())
-    }
-
-    async fn rebuild(&self) -> Result<(), ProjectionError> {
-        let _only_one = self.rebuilding.lock().await;
-        let next = generation::create::<P>(&self.database, self.pages.log().partitions()).await?;
-        let outcome = self.build_and_replace(next).await;
-        self.replaced.send_modify(|count| *count += 1);
-        generation::drop_others::<P>(&self.database).await?;
-        outcome
-    }
-
-    fn health(&self) -> Vec<Health> {
-        let of = |(partition, (reached, trouble)): (u32, (&watch::Sender<Position>, &std::sync::Mutex<_>))| {
-            let position = *reached.borrow();
-            let head = (*self.pages.log().watch(partition).borrow()).max(position);
-            let trouble: Option<Trouble> =
-                Option::clone(&trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-            Health { name: P::NAME, partition, position, head, trouble }
-        };
-        (0..).zip(self.reached.iter().zip(&self.troubles)).map(of).collect()
-    }
-
-    async fn wait_for(&self, partition: u32, position: Position, limit: Duration) -> bool {
-        let Some(index) = usize::try_from(partition).ok().filter(|index| *index < self.reached.len()) else {
-            return false;
-        };
-        self.awaited[index].send_if_modified(|awaited| {
-            let is_later = position > *awaited;
-            *awaited = position.max(*awaited);
-            is_later
-        });
-        let mut reached = self.reached[index].subscribe();
-        timeout(limit, reached.wait_for(|reached| *reached >= position)).await.is_ok_and(|waited| waited.is_ok())
-    }
-
-    async fn stop(&self) {
-        self.stopping.send_replace(true);
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        for task in tasks {
-            if task.await.is_err() {
-                tracing::error!(projection = P::NAME, "read model's task ended by a panic");
-            }
+    async fn end_task(&self) {
+        if let Some(task) = self.task.lock().await.take()
+            && task.await.is_err()
+        {
+            tracing::error!(partition = self.number, "read models' task ended by a panic");
         }
     }
 }

@@ -208,6 +208,11 @@ impl Service {
         self.process
     }
 
+    /// Sends the process a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
     /// Asks it to stop and waits until it has.
     pub(crate) fn stop(self) -> Finished {
         let Self { process, client, runtime, .. } = self;

@@ -1,6 +1,7 @@
 //! The log of a data directory that no process has open, read back.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use eventlog::sqlite::SqliteLog;
 use eventlog::{EventLog, RecordedEvent};
@@ -20,7 +21,7 @@ pub(crate) fn events(data: &Path) -> Vec<RecordedEvent> {
             if page.is_empty() {
                 break;
             }
-            events.extend(page);
+            events.extend(page.into_iter().map(Arc::unwrap_or_clone));
         }
         for (expected, event) in (1..).zip(&events) {
             assert_eq!(event.position, expected, "a position is missing");

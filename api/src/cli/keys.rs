@@ -63,10 +63,10 @@ impl Keys {
         let (Self::Create { of, .. } | Self::List { of } | Self::Revoke { of, .. }) = &self;
         let merchant = of.merchant.clone();
         let store = match &self {
-            Self::Create { .. } => of.store.open_or_create().await?,
+            Self::Create { .. } => of.store.open_or_create(None).await?,
             Self::List { .. } | Self::Revoke { .. } => of.store.open().await?,
         };
-        let service = Service::start(&of.store.data, store, rulebook::first(None)?).await?;
+        let service = Service::start(store, rulebook::first(None)?).await?;
         let done = self.act(&merchant, &service).await;
         service.stop().await;
         done.map(|()| ExitCode::SUCCESS)

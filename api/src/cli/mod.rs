@@ -2,6 +2,7 @@
 
 mod import;
 mod keys;
+mod migrate;
 mod projections;
 mod replay;
 mod rulebook;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::service::Store;
+use crate::store::{At, Store};
 
 /// Exit code: differences found, lines refused, or failed. What was good is stored.
 const FAILED: u8 = 1;
@@ -38,6 +39,8 @@ enum Command {
     /// Work with rulebook files
     #[command(subcommand)]
     Rulebook(rulebook::Rulebook),
+    /// Bring the schema of a store up to date
+    Migrate(migrate::Migrate),
     /// Work with read models
     #[command(subcommand)]
     Projections(projections::Projections),
@@ -46,26 +49,36 @@ enum Command {
     Keys(keys::Keys),
 }
 
-/// Where the embedded store is.
+/// Where the store is.
 #[derive(Args)]
 struct StoreArgs {
     /// Directory of the embedded store
     #[arg(long, value_name = "DIR", default_value = "data", env = "ORDERLIGHT_DATA_DIR")]
     data: PathBuf,
-    /// Master key of the vault, 64 hexadecimal digits; without it the key is a file in the directory
+    /// Postgres database in place of the embedded store, such as postgres://user@host/name
+    #[arg(long, value_name = "URL", env = "ORDERLIGHT_DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// Master key of the vault, 64 hexadecimal digits; without it the key of an embedded store is a file in its directory
     #[arg(long, value_name = "HEX", env = "ORDERLIGHT_MASTER_KEY", hide_env_values = true)]
     master_key: Option<String>,
 }
 
 impl StoreArgs {
-    /// The store, which is made when it is not there.
-    async fn open_or_create(&self) -> anyhow::Result<Store> {
-        Store::open(&self.data, self.master_key.as_deref()).await
+    /// The store, which is made when it is not there. Others reach this process at `address`, if they can.
+    async fn open_or_create(&self, address: Option<String>) -> anyhow::Result<Store> {
+        Store::open(&self.at(address), self.master_key.as_deref()).await
     }
 
     /// The store, which must be there: a mistyped directory is told and not filled.
     async fn open(&self) -> anyhow::Result<Store> {
-        Store::open_existing(&self.data, self.master_key.as_deref()).await
+        Store::open_existing(&self.at(None), self.master_key.as_deref()).await
+    }
+
+    fn at(&self, address: Option<String>) -> At {
+        match &self.database_url {
+            Some(url) => At::Postgres { url: url.clone(), address },
+            None => At::Directory(self.data.clone()),
+        }
     }
 }
 
@@ -80,6 +93,7 @@ pub fn main() -> ExitCode {
                 Command::Import(import) => import.run().await,
                 Command::Replay(replay) => replay.run().await,
                 Command::Rulebook(rulebook) => rulebook.run(),
+                Command::Migrate(migrate) => migrate.run().await,
                 Command::Projections(projections) => projections.run().await,
                 Command::Keys(keys) => keys.run().await,
             }

@@ -7,7 +7,6 @@ use clap::Subcommand;
 use projections::{ORDER_STATUS, REVIEW_QUEUE, ReadModels};
 
 use super::StoreArgs;
-use crate::service::READ_MODELS_FILE;
 
 /// Work with read models
 #[derive(Subcommand)]
@@ -26,12 +25,10 @@ impl Projections {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self::Rebuild { name, store: args } = self;
         let store = args.open().await?;
-        let models = ReadModels::open(&args.data.join(READ_MODELS_FILE), store.log.clone())
-            .await
-            .context("cannot open the read models")?;
-        let names = name.map_or_else(|| models.names().into_iter().map(str::to_owned).collect(), |name| vec![name]);
+        let models = ReadModels::open(&store.models, store.log.clone()).await.context("cannot open the read models")?;
+        let names = name.as_deref().map_or_else(|| models.names(), |name| vec![name]);
+        models.rebuild(&names).await.with_context(|| format!("cannot rebuild {}", names.join(" and ")))?;
         for name in names {
-            models.rebuild(&name).await.with_context(|| format!("cannot rebuild {name}"))?;
             println!("{name} rebuilt");
         }
         models.stop().await;

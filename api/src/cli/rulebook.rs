@@ -7,7 +7,8 @@ use anyhow::Context;
 use clap::Subcommand;
 
 use super::FAILED;
-use crate::service::{Store, default_merchant};
+use crate::service::default_merchant;
+use crate::store::Store;
 
 /// Work with rulebook files
 #[derive(Subcommand)]

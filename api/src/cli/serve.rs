@@ -31,6 +31,9 @@ pub(super) struct Serve {
     /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "ORDERLIGHT_LISTEN")]
     listen: SocketAddr,
+    /// Where other processes on the same database reach this one, such as http://10.0.0.5:8080; without it the address it listens on
+    #[arg(long, value_name = "URL", env = "ORDERLIGHT_ADVERTISE")]
+    advertise: Option<String>,
     /// Rulebook file that merchants registered from now on start with, in place of the preset growth
     #[arg(long, value_name = "FILE", env = "ORDERLIGHT_RULEBOOK")]
     rulebook: Option<PathBuf>,
@@ -57,14 +60,15 @@ enum Ended {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let first_rulebook = rulebook::first(self.rulebook.as_deref())?;
-        let store = self.store.open_or_create().await?;
-        rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
-        let service = Service::start(&self.store.data, store, first_rulebook).await?;
-        let service = Arc::new(service);
-        service.bootstrap(self.bootstrap_token.as_deref()).await?;
         let listener =
             TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("a listener has an address")?;
+        let advertised = self.advertise.clone().unwrap_or_else(|| format!("http://{address}"));
+        let store = self.store.open_or_create(Some(advertised)).await?;
+        rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
+        let service = Service::start(store, first_rulebook).await?;
+        let service = Arc::new(service);
+        service.bootstrap(self.bootstrap_token.as_deref()).await?;
         let signals = StopSignals::listen()?;
         println!("orderlight listens on http://{address}");
         match serve(listener, router(App::new(service.clone())), signals).await? {

@@ -5,6 +5,7 @@ pub mod body;
 pub mod channels;
 pub mod customers;
 pub mod fields;
+pub mod forward;
 pub mod health;
 pub mod keys;
 pub mod listing;
@@ -37,6 +38,7 @@ use utoipa_axum::routes;
 
 use crate::service::Service;
 use auth::Gate;
+use forward::Forwarder;
 use openapi::Published;
 use problem::Problem;
 
@@ -81,6 +83,7 @@ pub fn router(app: App) -> Router {
     router
         .fallback(async || Problem::not_found("there is no such path"))
         .layer(Extension(Published::new(&document)))
+        .layer(from_fn_with_state(Forwarder::new(app.clone()), Forwarder::pass_on))
         .layer(from_fn_with_state(gate, Gate::check))
         .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))
         .merge(openapi::pages())

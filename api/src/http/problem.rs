@@ -160,6 +160,7 @@ impl From<Refusal> for Problem {
             )
             .retry_after(1),
             Refusal::Unavailable => Self::unavailable("commit_unknown", refusal.to_string()),
+            Refusal::Elsewhere => Self::unavailable("partition_moving", refusal.to_string()),
             Refusal::UnknownMerchant => Self::not_found(refusal.to_string()),
             Refusal::DeliveryKeyReused => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -150,7 +150,9 @@ async fn deliver(app: &App, found: &Found, query: &str, headers: &HeaderMap, bod
             count(channel, "stored");
             Ok(answer(received.reply))
         }
-        Err(Refusal::MailboxFull | Refusal::Unavailable | Refusal::Order(Rejection::NotPlaced)) => {
+        Err(
+            Refusal::MailboxFull | Refusal::Unavailable | Refusal::Elsewhere | Refusal::Order(Rejection::NotPlaced),
+        ) => {
             count(channel, "unavailable");
             Ok(answer(found.adapter.unavailable()))
         }
@@ -195,7 +197,8 @@ async fn store(app: &App, found: &Found, notices: Vec<Notice>) -> Result<(), Ref
         refusals.retain(|refusal| *refusal != Refusal::DeliveryKeyReused);
     }
     // When sending again may help in part, that is what the channel is told.
-    let retry = |refusal: &Refusal| !matches!(refusal, Refusal::MailboxFull | Refusal::Unavailable);
+    let retry =
+        |refusal: &Refusal| !matches!(refusal, Refusal::MailboxFull | Refusal::Unavailable | Refusal::Elsewhere);
     refusals.sort_by_key(retry);
     refusals.into_iter().next().map_or(Ok(()), Err)
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use orderlight::http::{App, router};
-use orderlight::service::{Service, Store};
+use orderlight::service::Service;
+use orderlight::store::{At, Store};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -31,9 +32,9 @@ pub(crate) struct Answer {
 impl Server {
     pub(crate) async fn start() -> Self {
         let data = TempDir::new().unwrap();
-        let store = Store::open(data.path(), Some(&"07".repeat(32))).await.unwrap();
+        let store = Store::open(&At::Directory(data.path().to_owned()), Some(&"07".repeat(32))).await.unwrap();
         let rulebook = domain::rulebook::preset("growth").unwrap();
-        let service = Service::start(data.path(), store, rulebook).await.unwrap();
+        let service = Service::start(store, rulebook).await.unwrap();
         service.bootstrap(Some(BOOTSTRAP)).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

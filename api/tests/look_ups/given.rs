@@ -12,7 +12,8 @@ use domain::time::Timestamp;
 use engine::{Origin, WhenFull};
 use eventlog::{Batch, NewEvent, StreamKey};
 use orderlight::http::{App, router};
-use orderlight::service::{Service, Store, new_key};
+use orderlight::service::{Service, new_key};
+use orderlight::store::{At, Store};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -69,14 +70,14 @@ impl Answer {
 impl Given {
     pub(crate) async fn nothing() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path(), None).await.unwrap();
+        let store = Store::open(&At::Directory(directory.path().to_owned()), None).await.unwrap();
         Self::on(directory, store).await
     }
 
     /// A log that holds one order's events before the service starts; event number `n` is from minute `n`.
     pub(crate) async fn order(id: &str, events: Vec<Value>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path(), None).await.unwrap();
+        let store = Store::open(&At::Directory(directory.path().to_owned()), None).await.unwrap();
         let acquired = store.log.acquire(0).await.unwrap();
         let key = StreamKey { merchant: merchant("default"), aggregate_type: "order".into(), aggregate_id: id.into() };
         let events = events.into_iter().zip(1_u32..).map(|(payload, minute)| {
@@ -105,7 +106,7 @@ impl Given {
     }
 
     async fn on(directory: tempfile::TempDir, store: Store) -> Self {
-        let service = Arc::new(Service::start(directory.path(), store, rulebook()).await.unwrap());
+        let service = Arc::new(Service::start(store, rulebook()).await.unwrap());
         service.bootstrap(Some(ADMIN)).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -12,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::order::Form;
+use measure::{Form, Sender};
 
 /// The service that is measured.
 #[derive(Clone)]
@@ -60,23 +60,6 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Sends an order and reads the answer to its end.
-    ///
-    /// # Errors
-    /// Why it does not count as taken: the status, or what failed on the wire.
-    pub(crate) async fn place(&mut self, body: Bytes) -> Result<(), String> {
-        let request = self.request(Method::POST, self.target.orders.clone(), body);
-        let response = self.send(request).await.map_err(|error| format!("{error:#}"))?;
-        let status = response.status();
-        read_to_end(response).await.map_err(|error| format!("{error:#}"))?;
-        if status == self.target.taken { Ok(()) } else { Err(format!("status {}", status.as_u16())) }
-    }
-
-    /// The connection for the next order: itself, or another one when it was closed.
-    pub(crate) async fn again(self) -> anyhow::Result<Self> {
-        if self.sender.is_closed() { self.target.connect().await } else { Ok(self) }
-    }
-
     /// Gets a text.
     pub(crate) async fn get(&mut self, path: &'static str) -> anyhow::Result<String> {
         let request = self.request(Method::GET, Uri::from_static(path), Bytes::new());
@@ -100,6 +83,29 @@ impl Connection {
     async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
         self.sender.ready().await.context("the connection was closed")?;
         self.sender.send_request(request).await.context("no answer")
+    }
+}
+
+impl Sender for Connection {
+    type Order = Bytes;
+
+    /// Sends an order and reads the answer to its end. The trouble with one that was not taken is its status, or what failed on
+    /// the wire.
+    async fn place(&mut self, body: Bytes) -> Result<(), String> {
+        let request = self.request(Method::POST, self.target.orders.clone(), body);
+        let response = self.send(request).await.map_err(|error| format!("{error:#}"))?;
+        let status = response.status();
+        read_to_end(response).await.map_err(|error| format!("{error:#}"))?;
+        if status == self.target.taken { Ok(()) } else { Err(format!("status {}", status.as_u16())) }
+    }
+
+    /// Becomes another connection when this one was closed.
+    async fn recover(&mut self) -> bool {
+        if self.sender.is_closed() {
+            let Ok(another) = self.target.connect().await else { return false };
+            *self = another;
+        }
+        true
     }
 }
 

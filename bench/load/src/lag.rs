@@ -1,13 +1,9 @@
-//! How far the read models are behind the log, in time, as seen from outside.
-//!
-//! `GET /metrics` tells for each read model how many events it has folded so far and how many it has still to fold; their
-//! sum is where the log's head was. The lag of a moment is the time until a later look finds that head folded. So it is
-//! never told too short, and too long by at most the pause between two looks.
+//! How far the read models are behind the log, as `GET /metrics` tells it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
+use measure::{Lag, Look};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -19,14 +15,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long the read models may take to catch up after the load.
 const CATCH_UP_MAX: Duration = Duration::from_secs(120);
 
-/// One look at one read model.
-#[derive(Clone, Copy, PartialEq, Debug)]
-struct Look {
-    at: Instant,
-    folded: f64,
-    behind: f64,
-}
-
 /// All looks, by read model.
 type Looks = BTreeMap<String, Vec<Look>>;
 
@@ -34,13 +22,6 @@ type Looks = BTreeMap<String, Vec<Look>>;
 pub(crate) struct Watch {
     stop: oneshot::Sender<()>,
     looks: JoinHandle<anyhow::Result<Looks>>,
-}
-
-/// What a watch found.
-#[derive(PartialEq, Debug)]
-pub(crate) struct Lag {
-    longest: Duration,
-    events_max: f64,
 }
 
 impl Watch {
@@ -56,7 +37,7 @@ impl Watch {
         let _ = self.stop.send(());
         let looks = self.looks.await??;
         anyhow::ensure!(!looks.is_empty(), "/metrics tells nothing of read models");
-        Ok(Lag::of(&looks))
+        Ok(Lag::of(looks.values()))
     }
 }
 
@@ -102,50 +83,9 @@ fn by_projection(text: &str, start: &str) -> BTreeMap<String, f64> {
     values
 }
 
-impl Lag {
-    fn of(looks: &Looks) -> Self {
-        let mut lag = Self { longest: Duration::ZERO, events_max: 0.0 };
-        for looks in looks.values() {
-            let last = looks.last().map_or(0.0, |look| look.folded);
-            for (index, look) in looks.iter().enumerate() {
-                lag.events_max = lag.events_max.max(look.behind);
-                // The two numbers of a look are not of the very same instant; their sum may exceed the log's last head.
-                let head = (look.folded + look.behind).min(last);
-                let reached = looks[index..].iter().find(|later| later.folded >= head);
-                lag.longest = lag.longest.max(reached.map_or(Duration::ZERO, |later| later.at - look.at));
-            }
-        }
-        lag
-    }
-}
-
-impl fmt::Display for Lag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "lag_max_ms={} lag_max_events={:.0}", self.longest.as_millis(), self.events_max)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn looks(rows: &[(u64, f64, f64)]) -> Looks {
-        let start = Instant::now();
-        let look = |&(ms, folded, behind)| Look { at: start + Duration::from_millis(ms), folded, behind };
-        BTreeMap::from([("order_status".to_owned(), rows.iter().map(look).collect())])
-    }
-
-    #[test]
-    fn a_read_model_that_is_always_level_has_no_lag() {
-        let lag = Lag::of(&looks(&[(0, 10.0, 0.0), (100, 20.0, 0.0)]));
-        assert_eq!(lag, Lag { longest: Duration::ZERO, events_max: 0.0 });
-    }
-
-    #[test]
-    fn the_lag_is_the_time_until_the_head_of_a_moment_is_folded() {
-        let lag = Lag::of(&looks(&[(0, 0.0, 500.0), (100, 300.0, 900.0), (200, 600.0, 700.0), (300, 1_300.0, 0.0)]));
-        assert_eq!(lag, Lag { longest: Duration::from_millis(200), events_max: 900.0 });
-    }
 
     #[test]
     fn metrics_are_summed_over_partitions() {

@@ -5,10 +5,7 @@
 //! the clock starts, answers read to their end but not looked into beyond their status.
 
 mod connection;
-mod figures;
 mod lag;
-mod order;
-mod run;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -21,11 +18,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use connection::Target;
-use order::{Form, Orders};
-use run::{Pace, Run};
-
-/// The most orders of one run: their bodies are held in memory.
-const ORDERS_MAX: u64 = 2_000_000;
+use measure::{Form, ORDERS_MAX, Orders, Pace, Row};
 
 /// Sends orders to Orderlight or to a peer, or writes them to a file.
 #[derive(Parser)]
@@ -66,6 +59,8 @@ enum Mode {
         /// How many
         #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=ORDERS_MAX))]
         orders: u64,
+        #[command(flatten)]
+        row: Row,
     },
 }
 
@@ -78,6 +73,8 @@ struct To {
     /// Whose interface it has
     #[arg(long, value_enum, default_value_t = Form::Orderlight)]
     form: Form,
+    #[command(flatten)]
+    row: Row,
     /// Its bearer token, if it asks for one
     #[arg(long, env = "LOAD_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -100,33 +97,31 @@ async fn main() -> anyhow::Result<ExitCode> {
             anyhow::ensure!(orders <= ORDERS_MAX, "more than {ORDERS_MAX} orders");
             send(to, Pace::Fixed { per_second }, orders).await
         }
-        Mode::Generate { file, orders } => generate(&file, orders).map(|()| ExitCode::SUCCESS),
+        Mode::Generate { file, orders, row } => generate(&file, row, orders).map(|()| ExitCode::SUCCESS),
     }
 }
 
 /// Sends orders and prints what came of it; a failure when any of them was not answered as it should be.
 async fn send(to: To, pace: Pace, orders: u64) -> anyhow::Result<ExitCode> {
     let target = Target::new(to.address, to.form, to.token.as_deref())?;
-    let bodies = Orders::ending_now(orders)?.bodies(to.form)?;
-    let run = Run { target: target.clone(), bodies, connections: to.connections, pace };
-    let figures = if to.watch_lag {
-        let watch = lag::Watch::start(target);
-        let figures = run.go().await?;
-        println!("{figures}");
+    let bodies = Orders::new(to.row, orders)?.bodies(to.form)?;
+    let mut connections = Vec::with_capacity(usize::from(to.connections));
+    for _ in 0..to.connections {
+        connections.push(target.connect().await?);
+    }
+    let watch = to.watch_lag.then(|| lag::Watch::start(target));
+    let figures = measure::run(connections, bodies, pace).await?;
+    println!("{figures}");
+    if let Some(watch) = watch {
         println!("{}", watch.finish().await?);
-        figures
-    } else {
-        let figures = run.go().await?;
-        println!("{figures}");
-        figures
-    };
+    }
     Ok(if figures.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn generate(path: &std::path::Path, orders: u64) -> anyhow::Result<()> {
+fn generate(path: &std::path::Path, row: Row, orders: u64) -> anyhow::Result<()> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut file = BufWriter::new(file);
-    for body in Orders::ending_now(orders)?.bodies(Form::Notice)? {
+    for body in Orders::new(row, orders)?.bodies(Form::Notice)? {
         file.write_all(&body)?;
         file.write_all(b"\n")?;
     }

@@ -24,6 +24,13 @@ pub(crate) struct Place {
     pub(crate) at: DateTime<Utc>,
 }
 
+impl Place {
+    /// What its stream is called.
+    pub(crate) fn id(&self) -> String {
+        format!("{}:{}", self.channel, self.order_no)
+    }
+}
+
 /// What happens to an order; each placement writes three of these.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
 pub(crate) enum OrderEvent {

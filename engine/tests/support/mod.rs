@@ -78,7 +78,7 @@ impl Shop {
         pending.receipt().await
     }
 
-    pub async fn events(&self) -> Vec<RecordedEvent> {
+    pub async fn events(&self) -> Vec<Arc<RecordedEvent>> {
         self.log.read(0, 0, 100_000).await.expect("readable")
     }
 
@@ -168,7 +168,7 @@ impl EventLog for FailingLog {
         self.log.head(partition).await
     }
 
-    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
+    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         self.log.read(partition, after, limit).await
     }
 

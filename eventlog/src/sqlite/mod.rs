@@ -5,10 +5,12 @@
 //! future of [`EventLog::append`] neither stops it nor takes it back.
 
 mod append;
+mod checkpoint;
 mod lock;
 mod read;
+mod readers;
+mod schema;
 mod settings;
-mod statements;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -16,26 +18,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::ids::{MerchantId, Token};
-use sqlx::SqlitePool;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{Connection, SqlSafeStr, SqliteConnection};
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use self::lock::FileLock;
+use self::readers::Readers;
 use self::writer::Writer;
+use crate::tail::Tail;
 use crate::{
-    Acquired, Batch, DeliveryKey, EventLog, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
-    SubjectKey, VaultRow,
+    Acquired, Batch, DeliveryKey, EventLog, Found, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
+    SubjectKey, VaultRow, Wanted,
 };
 
 /// The only partition.
 const PARTITION: u32 = 0;
-
-/// How many connections read at the same time.
-const READERS_MAX: u32 = 4;
-
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "log", include_str!("../../../migrations/sqlite/log/0001_log.sql"))];
 
 /// Why a log file was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -62,22 +58,41 @@ pub enum OpenError {
     /// A table was made without type checks.
     #[error("table {0} is not strict")]
     NotStrict(String),
-    /// The schema is not ours, is newer than this program, or was changed after the fact.
-    #[error("schema cannot be brought up to date")]
-    Migration(#[from] MigrateError),
+    /// The schema was made by a newer program.
+    #[error("schema has version {found}, which is newer than this program")]
+    NewerSchema {
+        /// The version in the file.
+        found: i64,
+    },
+    /// A version of the schema is not the one that this program knows.
+    #[error("version {version} of the schema is not ours, or was changed after the fact")]
+    ChangedSchema {
+        /// Which.
+        version: i64,
+    },
     /// The file cannot be read or written, or is no database.
     #[error("log file cannot be opened")]
-    Store(#[from] sqlx::Error),
+    Store(#[from] rusqlite::Error),
+    /// The thread that writes cannot be started.
+    #[error("log's writing thread cannot be started")]
+    Thread(#[source] std::io::Error),
     /// What the file holds is not what a writer leaves.
     #[error("log file is damaged")]
     Damaged(#[source] LogError),
 }
 
+impl From<rusqlite::Error> for LogError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 /// The log in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteLog {
-    writer: Arc<Writer>,
-    readers: SqlitePool,
+    writer: Writer,
+    readers: Readers,
+    tail: Arc<Tail>,
 }
 
 impl SqliteLog {
@@ -86,28 +101,22 @@ impl SqliteLog {
     /// # Errors
     /// See [`OpenError`]; nothing was appended or changed beyond the schema.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let lock = FileLock::take(path)?;
-        let options = settings::writer(path);
-        let mut connection = SqliteConnection::connect_with(&options).await?;
-        settings::verify(&mut connection).await?;
-        migrator().run_direct(None, &mut connection, false).await?;
-        settings::verify_strict(&mut connection).await?;
-
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .test_before_acquire(false)
-            .connect_with(settings::reader(path))
-            .await?;
-        let head = read::head(&readers, PARTITION).await.map_err(OpenError::Damaged)?;
-        Ok(Self { writer: Arc::new(Writer::new(lock, options, connection, watch::Sender::new(head))), readers })
+        let path = path.to_owned();
+        let opened = tokio::task::spawn_blocking(move || Self::open_now(path)).await;
+        opened.unwrap_or_else(|error| Err(OpenError::Thread(error.into())))
     }
-}
 
-fn migrator() -> Migrator {
-    let migrations = MIGRATIONS.map(|(version, description, sql)| {
-        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    Migrator::with_migrations(migrations.into())
+    fn open_now(path: PathBuf) -> Result<Self, OpenError> {
+        let lock = FileLock::take(&path)?;
+        let mut connection = settings::open_writer(&path)?;
+        schema::migrate(&mut connection)?;
+        settings::verify_strict(&connection)?;
+        let head = read::head(&connection, PARTITION).map_err(OpenError::Damaged)?;
+        let readers = Readers::new(path.clone());
+        let tail = Arc::<Tail>::default();
+        let writer = Writer::start(lock, path, connection, head, tail.clone()).map_err(OpenError::Thread)?;
+        Ok(Self { writer, readers, tail })
+    }
 }
 
 fn check_partition(partition: u32) -> Result<(), LogError> {
@@ -132,22 +141,25 @@ impl EventLog for SqliteLog {
 
     async fn acquire(&self, partition: u32) -> Result<Acquired, LogError> {
         check_partition(partition)?;
-        Arc::clone(&self.writer).acquire(partition).await
+        self.writer.acquire(partition).await
     }
 
     async fn append(&self, batch: Batch) -> Result<(), LogError> {
         check_partition(batch.partition)?;
-        Arc::clone(&self.writer).append(batch).await
+        self.writer.append(batch).await
     }
 
     async fn head(&self, partition: u32) -> Result<Position, LogError> {
         check_partition(partition)?;
-        read::head(&self.readers, partition).await
+        self.readers.read(move |connection| read::head(connection, partition)).await
     }
 
-    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
+    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
         check_partition(partition)?;
-        read::page(&self.readers, after, limit).await
+        if let Some(events) = self.tail.read(after, limit) {
+            return Ok(events);
+        }
+        self.readers.read(move |connection| read::page(connection, after, limit)).await
     }
 
     async fn read_type(
@@ -158,35 +170,58 @@ impl EventLog for SqliteLog {
         limit: u32,
     ) -> Result<Vec<RecordedEvent>, LogError> {
         check_partition(partition)?;
-        read::page_of_type(&self.readers, aggregate_type, after, limit).await
+        let aggregate_type = aggregate_type.to_owned();
+        self.readers.read(move |connection| read::page_of_type(connection, &aggregate_type, after, limit)).await
     }
 
     async fn find_streams(&self, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError> {
-        read::find_streams(&self.readers, keys).await
+        let keys = keys.to_vec();
+        self.readers.read(move |connection| read::find_streams(connection, &keys)).await
     }
 
     async fn read_streams(&self, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
-        read::streams(&self.readers, streams).await
+        let streams = streams.to_vec();
+        self.readers.read(move |connection| read::streams(connection, &streams)).await
     }
 
     async fn find_deliveries(&self, keys: &[DeliveryKey]) -> Result<Vec<Option<NewDelivery>>, LogError> {
-        read::find_deliveries(&self.readers, keys).await
+        let keys = keys.to_vec();
+        self.readers.read(move |connection| read::find_deliveries(connection, &keys)).await
     }
 
     async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError> {
-        read::find_subject_keys(&self.readers, subjects).await
+        let subjects = subjects.to_vec();
+        self.readers.read(move |connection| read::find_subject_keys(connection, &subjects)).await
+    }
+
+    async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        let look = move |connection: &Connection| {
+            // One transaction: it is one state of the log, and the file is locked once.
+            let _one_state = connection.unchecked_transaction()?;
+            let streams = read::find_streams(connection, &wanted.streams)?;
+            let known: Vec<StreamId> = streams.iter().copied().flatten().collect();
+            Ok(Found {
+                streams,
+                events: read::streams(connection, &known)?,
+                deliveries: read::find_deliveries(connection, &wanted.deliveries)?,
+                subject_keys: read::find_subject_keys(connection, &wanted.subjects)?,
+            })
+        };
+        self.readers.read(look).await
     }
 
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {
-        read::first_subject_key(&self.readers).await
+        self.readers.read(read::first_subject_key).await
     }
 
     async fn read_vault(&self, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
-        read::vault(&self.readers, streams).await
+        let streams = streams.to_vec();
+        self.readers.read(move |connection| read::vault(connection, &streams)).await
     }
 
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        self.tail.close();
     }
 }

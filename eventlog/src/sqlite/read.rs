@@ -1,20 +1,16 @@
-//! Reads. Look-ups of many keys are one statement for each 256, answered in the order asked for.
+//! Reads. Look-ups of many keys are answered in the order asked for.
 
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use domain::ids::{MerchantId, Token};
 use domain::time::Timestamp;
+use rusqlite::types::FromSql;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 use rustc_hash::FxHashMap;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row, Sqlite, SqlitePool};
 
 use super::PARTITION;
-use super::statements::{LOOKUP_MAX, Sized};
 use crate::{DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
-
-type Select = Query<'static, Sqlite, SqliteArguments>;
 
 macro_rules! event_columns {
     () => {
@@ -37,202 +33,135 @@ const PAGE_OF_TYPE: &str = concat!(
      ORDER BY page.position"
 );
 
-static STREAM_EVENTS: LazyLock<Sized> = LazyLock::new(|| {
-    Sized::new(
-        concat!(event_columns!(), "FROM log JOIN streams ON streams.id = log.stream WHERE log.stream IN ("),
-        "?",
-        ") ORDER BY log.stream, log.sequence",
-    )
-});
-static STREAM_IDS: LazyLock<Sized> = LazyLock::new(|| {
-    Sized::new(
-        "WITH asked (number, aggregate_type, merchant, aggregate_id) AS (VALUES ",
-        "({n},?,?,?)",
-        ") SELECT asked.number, streams.id FROM asked CROSS JOIN streams \
-         ON streams.aggregate_type = asked.aggregate_type AND streams.merchant = asked.merchant \
-         AND streams.aggregate_id = asked.aggregate_id",
-    )
-});
-static DELIVERIES: LazyLock<Sized> = LazyLock::new(|| {
-    Sized::new(
-        "WITH asked (number, key) AS (VALUES ",
-        "({n},?)",
-        ") SELECT asked.number, deliveries.body, deliveries.stream, deliveries.sequence \
-         FROM asked CROSS JOIN deliveries ON deliveries.key = asked.key",
-    )
-});
-static SUBJECT_KEYS: LazyLock<Sized> = LazyLock::new(|| {
-    Sized::new(
-        "WITH asked (number, merchant, subject) AS (VALUES ",
-        "({n},?,?)",
-        ") SELECT asked.number, vault_keys.id, vault_keys.wrapped FROM asked CROSS JOIN vault_keys \
-         ON vault_keys.subject = asked.subject AND vault_keys.merchant = asked.merchant",
-    )
-});
-static VAULT: LazyLock<Sized> = LazyLock::new(|| {
-    Sized::new(
-        "SELECT vault.position, log.stream, vault_keys.id, vault_keys.merchant, vault_keys.subject, \
-         vault_keys.wrapped, vault.sealed FROM log CROSS JOIN vault ON vault.position = log.position \
-         CROSS JOIN vault_keys ON vault_keys.id = vault.subject_key WHERE log.stream IN (",
-        "?",
-        ")",
-    )
-});
+const STREAM_EVENTS: &str = concat!(
+    event_columns!(),
+    "FROM log JOIN streams ON streams.id = log.stream WHERE log.stream = ? ORDER BY log.sequence"
+);
+
+const STREAM_ID: &str = "SELECT id FROM streams WHERE aggregate_type = ? AND merchant = ? AND aggregate_id = ?";
+const DELIVERY: &str = "SELECT body, stream, sequence FROM deliveries WHERE key = ?";
+const SUBJECT_KEY: &str = "SELECT id, wrapped FROM vault_keys WHERE subject = ? AND merchant = ?";
+const VAULT: &str = "SELECT vault.position, log.stream, vault_keys.id, vault_keys.merchant, vault_keys.subject, \
+     vault_keys.wrapped, vault.sealed FROM log CROSS JOIN vault ON vault.position = log.position \
+     CROSS JOIN vault_keys ON vault_keys.id = vault.subject_key WHERE log.stream = ?";
 
 /// The position of the last event.
-pub(super) async fn head(readers: &SqlitePool, partition: u32) -> Result<Position, LogError> {
-    let head: Option<i64> = sqlx::query_scalar("SELECT position FROM heads WHERE partition = ?")
-        .bind(partition)
-        .fetch_optional(readers)
-        .await?;
+pub(super) fn head(connection: &Connection, partition: u32) -> Result<Position, LogError> {
+    let mut statement = connection.prepare_cached("SELECT position FROM heads WHERE partition = ?")?;
+    let head = statement.query_row((partition,), |row| row.get(0)).optional()?;
     unsigned(head.ok_or_else(|| LogError::Damaged(format!("partition {partition} has no head")))?)
 }
 
 /// A page of the log. Positions are gapless, and a page that is not is refused.
-pub(super) async fn page(readers: &SqlitePool, after: Position, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
-    let rows = sqlx::query(PAGE).bind(after.cast_signed()).bind(limit).fetch_all(readers).await?;
-    let events = events(&rows)?;
+pub(super) fn page(connection: &Connection, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
+    let events = events(&mut connection.prepare_cached(PAGE)?, (after.cast_signed(), limit))?;
     for (event, expected) in events.iter().zip(after + 1..) {
         if event.position != expected {
             return Err(LogError::Damaged(format!("position {expected} is missing")));
         }
     }
-    Ok(events)
+    Ok(events.into_iter().map(Arc::new).collect())
 }
 
 /// A page of one aggregate type.
-pub(super) async fn page_of_type(
-    readers: &SqlitePool,
+pub(super) fn page_of_type(
+    connection: &Connection,
     aggregate_type: &str,
     after: Position,
     limit: u32,
 ) -> Result<Vec<RecordedEvent>, LogError> {
-    let query = sqlx::query(PAGE_OF_TYPE).bind(aggregate_type).bind(after.cast_signed()).bind(limit);
-    events(&query.fetch_all(readers).await?)
+    events(&mut connection.prepare_cached(PAGE_OF_TYPE)?, (aggregate_type, after.cast_signed(), limit))
 }
 
 /// All events of some streams. Sequences are gapless from 1, and a stream that is not so is refused.
-pub(super) async fn streams(readers: &SqlitePool, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
+pub(super) fn streams(connection: &Connection, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
+    let mut statement = connection.prepare_cached(STREAM_EVENTS)?;
     let mut found = Vec::new();
-    for chunk in ascending(streams).chunks(LOOKUP_MAX) {
-        let query = sqlx::query(STREAM_EVENTS.with_room_for(chunk.len()));
-        let query = chunk.iter().fold(query, |query, stream| query.bind(stream.cast_signed()));
-        found.append(&mut events(&query.fetch_all(readers).await?)?);
-    }
-    let mut before = (0, 0);
-    for event in &found {
-        let expected = if event.stream == before.0 { before.1 + 1 } else { 1 };
-        if event.sequence != expected {
-            return Err(LogError::Damaged(format!("stream {} misses sequence {expected}", event.stream)));
+    for stream in ascending(streams) {
+        let events = events(&mut statement, (stream.cast_signed(),))?;
+        for (event, expected) in events.iter().zip(1..) {
+            if event.sequence != expected {
+                return Err(LogError::Damaged(format!("stream {stream} misses sequence {expected}")));
+            }
         }
-        before = (event.stream, event.sequence);
+        found.extend(events);
     }
     Ok(found)
 }
 
 /// Stream ids by name.
-pub(super) async fn find_streams(readers: &SqlitePool, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError> {
-    find(
-        readers,
-        &STREAM_IDS,
-        keys,
-        |query, key| query.bind(&*key.aggregate_type).bind(key.merchant.as_str()).bind(&*key.aggregate_id),
-        |_, row| unsigned(column(row, 1)?),
-    )
-    .await
+pub(super) fn find_streams(connection: &Connection, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError> {
+    let mut statement = connection.prepare_cached(STREAM_ID)?;
+    let find = |key: &StreamKey| {
+        let name = (&*key.aggregate_type, key.merchant.as_str(), &*key.aggregate_id);
+        one(&mut statement, name, |row| unsigned(column(row, 0)?))
+    };
+    keys.iter().map(find).collect()
 }
 
 /// Deliveries by key.
-pub(super) async fn find_deliveries(
-    readers: &SqlitePool,
+pub(super) fn find_deliveries(
+    connection: &Connection,
     keys: &[DeliveryKey],
 ) -> Result<Vec<Option<NewDelivery>>, LogError> {
-    find(
-        readers,
-        &DELIVERIES,
-        keys,
-        |query, key| query.bind(key.0.to_vec()),
-        |key, row| {
-            Ok(NewDelivery {
-                key: *key,
-                body: sixteen(column(row, 1)?)?,
-                stream: unsigned(column(row, 2)?)?,
-                sequence: unsigned(column(row, 3)?)?,
-            })
-        },
-    )
-    .await
+    let mut statement = connection.prepare_cached(DELIVERY)?;
+    let find = |key: &DeliveryKey| {
+        one(&mut statement, (&key.0,), |row| {
+            let (body, stream, sequence) = (column(row, 0)?, unsigned(column(row, 1)?)?, unsigned(column(row, 2)?)?);
+            Ok(NewDelivery { key: *key, body, stream, sequence })
+        })
+    };
+    keys.iter().map(find).collect()
 }
 
 /// Subject keys by merchant and subject.
-pub(super) async fn find_subject_keys(
-    readers: &SqlitePool,
+pub(super) fn find_subject_keys(
+    connection: &Connection,
     subjects: &[(MerchantId, Token)],
 ) -> Result<Vec<Option<SubjectKey>>, LogError> {
-    find(
-        readers,
-        &SUBJECT_KEYS,
-        subjects,
-        |query, (merchant, subject)| query.bind(merchant.as_str()).bind(subject.as_bytes().to_vec()),
-        |(merchant, subject), row| {
-            Ok(SubjectKey {
-                id: unsigned(column(row, 1)?)?,
-                merchant: merchant.clone(),
-                subject: *subject,
-                wrapped: column::<&[u8]>(row, 2)?.into(),
-            })
-        },
-    )
-    .await
+    let mut statement = connection.prepare_cached(SUBJECT_KEY)?;
+    let find = |(merchant, subject): &(MerchantId, Token)| {
+        one(&mut statement, (subject.as_bytes(), merchant.as_str()), |row| {
+            let (id, wrapped) = (unsigned(column(row, 0)?)?, blob(row, 1)?);
+            Ok(SubjectKey { id, merchant: merchant.clone(), subject: *subject, wrapped })
+        })
+    };
+    subjects.iter().map(find).collect()
 }
 
 /// The oldest data key that was not erased.
-pub(super) async fn first_subject_key(readers: &SqlitePool) -> Result<Option<SubjectKey>, LogError> {
-    let query = sqlx::query("SELECT id, merchant, subject, wrapped FROM vault_keys ORDER BY id LIMIT 1");
-    let Some(row) = query.fetch_optional(readers).await? else { return Ok(None) };
-    Ok(Some(SubjectKey {
-        id: unsigned(column(&row, 0)?)?,
-        merchant: merchant(column(&row, 1)?)?,
-        subject: Token::new(sixteen(column(&row, 2)?)?),
-        wrapped: column::<&[u8]>(&row, 3)?.into(),
-    }))
+pub(super) fn first_subject_key(connection: &Connection) -> Result<Option<SubjectKey>, LogError> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, merchant, subject, wrapped FROM vault_keys ORDER BY id LIMIT 1")?;
+    one(&mut statement, (), |row| subject_key(row, 0))
 }
 
 /// Vault rows by stream.
-pub(super) async fn vault(readers: &SqlitePool, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
+pub(super) fn vault(connection: &Connection, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
+    let mut statement = connection.prepare_cached(VAULT)?;
     let mut found = Vec::new();
-    for chunk in ascending(streams).chunks(LOOKUP_MAX) {
-        let query = sqlx::query(VAULT.with_room_for(chunk.len()));
-        let query = chunk.iter().fold(query, |query, stream| query.bind(stream.cast_signed()));
-        for row in query.fetch_all(readers).await? {
-            found.push(vault_row(&row)?);
+    for stream in ascending(streams) {
+        let mut rows = statement.query((stream.cast_signed(),))?;
+        while let Some(row) = rows.next()? {
+            found.push(VaultRow {
+                position: unsigned(column(row, 0)?)?,
+                stream: unsigned(column(row, 1)?)?,
+                subject_key: subject_key(row, 2)?,
+                sealed: blob(row, 6)?,
+            });
         }
     }
     found.sort_unstable_by_key(|row| row.position);
     Ok(found)
 }
 
-async fn find<K, T>(
-    readers: &SqlitePool,
-    statement: &Sized,
-    keys: &[K],
-    bind: fn(Select, &K) -> Select,
-    read: fn(&K, &SqliteRow) -> Result<T, LogError>,
-) -> Result<Vec<Option<T>>, LogError> {
-    let mut answers = Vec::with_capacity(keys.len());
-    for chunk in keys.chunks(LOOKUP_MAX) {
-        let query = chunk.iter().fold(sqlx::query(statement.with_room_for(chunk.len())), bind);
-        let first = answers.len();
-        answers.resize_with(first + chunk.len(), || None);
-        for row in query.fetch_all(readers).await? {
-            let number = usize::try_from(column::<i64>(&row, 0)?)
-                .ok()
-                .filter(|number| *number < chunk.len())
-                .ok_or_else(|| LogError::Damaged("a look-up answered what was not asked".into()))?;
-            answers[first + number] = Some(read(&chunk[number], &row)?);
-        }
-    }
-    Ok(answers)
+fn one<T>(
+    statement: &mut CachedStatement<'_>,
+    parameters: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T, LogError>,
+) -> Result<Option<T>, LogError> {
+    let mut rows = statement.query(parameters)?;
+    rows.next()?.map(read).transpose()
 }
 
 fn ascending(streams: &[StreamId]) -> Vec<StreamId> {
@@ -243,69 +172,71 @@ fn ascending(streams: &[StreamId]) -> Vec<StreamId> {
 }
 
 /// Events with one shared name for each stream.
-fn events(rows: &[SqliteRow]) -> Result<Vec<RecordedEvent>, LogError> {
+fn events(statement: &mut CachedStatement<'_>, parameters: impl Params) -> Result<Vec<RecordedEvent>, LogError> {
     let mut keys: FxHashMap<StreamId, Arc<StreamKey>> = FxHashMap::default();
-    rows.iter()
-        .map(|row| {
-            let stream = unsigned(column(row, 1)?)?;
-            let key = match keys.entry(stream) {
-                Entry::Occupied(known) => Arc::clone(known.get()),
-                Entry::Vacant(place) => Arc::clone(place.insert(Arc::new(stream_key(row)?))),
-            };
-            Ok(RecordedEvent {
-                partition: PARTITION,
-                position: unsigned(column(row, 0)?)?,
-                stream,
-                key,
-                sequence: unsigned(column(row, 2)?)?,
-                event_type: column::<&str>(row, 3)?.into(),
-                event_version: column::<&str>(row, 4)?.into(),
-                payload: column::<&str>(row, 5)?.into(),
-                metadata: column::<&str>(row, 6)?.into(),
-                occurred_at: Timestamp::from_millis(column(row, 7)?),
-                recorded_at: Timestamp::from_millis(column(row, 8)?),
-            })
-        })
-        .collect()
+    let mut events = Vec::new();
+    let mut rows = statement.query(parameters)?;
+    while let Some(row) = rows.next()? {
+        let stream = unsigned(column(row, 1)?)?;
+        let key = match keys.entry(stream) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(place) => Arc::clone(place.insert(Arc::new(stream_key(row)?))),
+        };
+        events.push(RecordedEvent {
+            partition: PARTITION,
+            position: unsigned(column(row, 0)?)?,
+            stream,
+            key,
+            sequence: unsigned(column(row, 2)?)?,
+            event_type: text(row, 3)?.into(),
+            event_version: text(row, 4)?.into(),
+            payload: text(row, 5)?.into(),
+            metadata: text(row, 6)?.into(),
+            occurred_at: Timestamp::from_millis(column(row, 7)?),
+            recorded_at: Timestamp::from_millis(column(row, 8)?),
+        });
+    }
+    Ok(events)
 }
 
-fn stream_key(row: &SqliteRow) -> Result<StreamKey, LogError> {
+fn stream_key(row: &Row<'_>) -> Result<StreamKey, LogError> {
     Ok(StreamKey {
-        merchant: merchant(column(row, 9)?)?,
-        aggregate_type: column::<&str>(row, 10)?.into(),
-        aggregate_id: column::<&str>(row, 11)?.into(),
+        merchant: merchant(text(row, 9)?)?,
+        aggregate_type: text(row, 10)?.into(),
+        aggregate_id: text(row, 11)?.into(),
     })
 }
 
-fn vault_row(row: &SqliteRow) -> Result<VaultRow, LogError> {
-    Ok(VaultRow {
-        position: unsigned(column(row, 0)?)?,
-        stream: unsigned(column(row, 1)?)?,
-        subject_key: SubjectKey {
-            id: unsigned(column(row, 2)?)?,
-            merchant: merchant(column(row, 3)?)?,
-            subject: Token::new(sixteen(column(row, 4)?)?),
-            wrapped: column::<&[u8]>(row, 5)?.into(),
-        },
-        sealed: column::<&[u8]>(row, 6)?.into(),
+/// A subject key whose columns begin at `first`.
+fn subject_key(row: &Row<'_>, first: usize) -> Result<SubjectKey, LogError> {
+    Ok(SubjectKey {
+        id: unsigned(column(row, first)?)?,
+        merchant: merchant(text(row, first + 1)?)?,
+        subject: Token::new(column(row, first + 2)?),
+        wrapped: blob(row, first + 3)?,
     })
 }
 
 /// A column that is not of its type was not written by us.
-fn column<'row, T>(row: &'row SqliteRow, index: usize) -> Result<T, LogError>
-where
-    T: sqlx::Decode<'row, Sqlite> + sqlx::Type<Sqlite>,
-{
-    row.try_get(index).map_err(|error| LogError::Damaged(error.to_string()))
+fn column<T: FromSql>(row: &Row<'_>, index: usize) -> Result<T, LogError> {
+    row.get(index).map_err(damaged)
+}
+
+fn text<'row>(row: &'row Row<'_>, index: usize) -> Result<&'row str, LogError> {
+    row.get_ref(index)?.as_str().map_err(damaged)
+}
+
+fn blob(row: &Row<'_>, index: usize) -> Result<Box<[u8]>, LogError> {
+    row.get_ref(index)?.as_blob().map(Box::from).map_err(damaged)
+}
+
+fn damaged(error: impl std::fmt::Display) -> LogError {
+    LogError::Damaged(error.to_string())
 }
 
 /// Numbers in the log are never negative.
 pub(super) fn unsigned(number: i64) -> Result<u64, LogError> {
     u64::try_from(number).map_err(|_| LogError::Damaged(format!("{number} is negative")))
-}
-
-fn sixteen(bytes: &[u8]) -> Result<[u8; 16], LogError> {
-    bytes.try_into().map_err(|_| LogError::Damaged(format!("{} bytes in place of 16", bytes.len())))
 }
 
 fn merchant(text: &str) -> Result<MerchantId, LogError> {

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::OpenError;
 
@@ -18,57 +17,53 @@ const PINNED: [(&str, &str, &str); 5] = [
     ("recursive_triggers", "ON", "1"),
 ];
 
+/// No memory map: a read error in one ends the process instead of failing the call.
+const SHARED: [(&str, &str); 2] = [("mmap_size", "0"), ("temp_store", "MEMORY")];
+
+/// The write-ahead log is folded by `checkpoint`, and what it grew beyond 64 MiB is given back. A negative cache is in KiB: a larger
+/// one for the writer costs more than it saves, because SQLite walks through all of it after each commit that split a page.
+const WRITER: [(&str, &str); 3] =
+    [("wal_autocheckpoint", "0"), ("journal_size_limit", "67108864"), ("cache_size", "-16384")];
+const READER: [(&str, &str); 2] = [("query_only", "ON"), ("cache_size", "-16384")];
+
 /// How long a connection waits for a lock; only a connection that is being replaced can hold one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pages of the write-ahead log after which a commit folds it into the file: 64 MiB. Longer means fewer random writes for
-/// pages that many commits touch, and a longer fold.
-const CHECKPOINT_PAGES: &str = "16384";
+/// Prepared statements that a connection keeps: more than there are texts.
+const STATEMENTS_MAX: usize = 32;
 
-/// Negative numbers are KiB.
-const WRITER_CACHE: &str = "-65536";
-const READER_CACHE: &str = "-16384";
-
-/// Options of the one connection that writes.
-pub(super) fn writer(path: &Path) -> SqliteConnectOptions {
-    shared(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .pragma("secure_delete", "ON")
-        .pragma("recursive_triggers", "ON")
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-        .pragma("cache_size", WRITER_CACHE)
-        .thread_name(|_| "log-writer".into())
+/// The one connection that writes.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = open(path, flags, &WRITER)?;
+    set(&connection, PINNED.iter().map(|(name, value, _)| (*name, *value)))?;
+    verify(&connection)?;
+    Ok(connection)
 }
 
-/// Options of the connections that read.
-pub(super) fn reader(path: &Path) -> SqliteConnectOptions {
-    shared(path)
-        .read_only(true)
-        .pragma("query_only", "ON")
-        .pragma("cache_size", READER_CACHE)
-        .thread_name(|id| format!("log-reader-{id}"))
+/// A connection that reads.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX, &READER)
 }
 
-/// No memory map: a read error in one ends the process instead of failing the call.
-fn shared(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(BUSY_TIMEOUT)
-        .pragma("mmap_size", "0")
-        .pragma("temp_store", "MEMORY")
-        .row_buffer_size(1024)
-        .disable_statement_logging()
+fn open(path: &Path, flags: OpenFlags, own: &[(&str, &str)]) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    set(&connection, SHARED.iter().chain(own).copied())?;
+    Ok(connection)
+}
+
+fn set<'a>(connection: &Connection, pragmas: impl Iterator<Item = (&'a str, &'a str)>) -> rusqlite::Result<()> {
+    pragmas.into_iter().try_for_each(|(name, value)| connection.execute_batch(&format!("PRAGMA {name} = {value}")))
 }
 
 /// Refuses a connection that did not take a pinned setting.
-pub(super) async fn verify(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+fn verify(connection: &Connection) -> Result<(), OpenError> {
     for (name, expected, reported) in PINNED {
         // `pragma_…` tables give every value as its own type; the cast makes them comparable.
         let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
-        let found: String = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *connection).await?;
+        let found: String = connection.query_row(&sql, (), |row| row.get(0))?;
         if found != reported {
             return Err(OpenError::Setting { name, expected, found });
         }
@@ -77,34 +72,30 @@ pub(super) async fn verify(connection: &mut SqliteConnection) -> Result<(), Open
 }
 
 /// Refuses a file with a table of ours that does not check its types.
-pub(super) async fn verify_strict(connection: &mut SqliteConnection) -> Result<(), OpenError> {
-    let lax: Option<String> = sqlx::query_scalar(
-        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 \
-         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> '_sqlx_migrations' ORDER BY name LIMIT 1",
-    )
-    .fetch_optional(connection)
-    .await?;
+pub(super) fn verify_strict(connection: &Connection) -> Result<(), OpenError> {
+    let lax: Option<String> = connection
+        .query_row(
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 \
+             AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name LIMIT 1",
+            (),
+            |row| row.get(0),
+        )
+        .optional()?;
     lax.map_or(Ok(()), |name| Err(OpenError::NotStrict(name)))
 }
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Connection;
-
     use super::*;
 
-    async fn verified(options: SqliteConnectOptions) -> Result<(), OpenError> {
-        verify(&mut SqliteConnection::connect_with(&options).await?).await
-    }
-
-    #[tokio::test]
-    async fn the_writers_own_settings_are_read_back() {
+    #[test]
+    fn the_writers_own_settings_are_read_back() {
         let directory = tempfile::tempdir().unwrap();
-        verified(writer(&directory.path().join("log.sqlite"))).await.unwrap();
+        verify(&open_writer(&directory.path().join("log.sqlite")).unwrap()).unwrap();
     }
 
-    #[tokio::test]
-    async fn a_writer_without_one_of_the_pinned_settings_is_refused() {
+    #[test]
+    fn a_writer_without_one_of_the_pinned_settings_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log.sqlite");
         for (name, lax) in [
@@ -114,7 +105,9 @@ mod tests {
             ("secure_delete", "FAST"),
             ("recursive_triggers", "OFF"),
         ] {
-            let refused = verified(writer(&path).pragma(name, lax)).await;
+            let connection = open_writer(&path).unwrap();
+            set(&connection, std::iter::once((name, lax))).unwrap();
+            let refused = verify(&connection);
             assert!(
                 matches!(refused, Err(OpenError::Setting { name: found, .. }) if found == name),
                 "{name}: {refused:?}"

@@ -1,43 +1,68 @@
-//! The one connection that writes.
+//! The one connection that writes, in a thread of its own.
 //!
-//! It is taken out of its place for each transaction and put back only when the transaction ended in a known state. After any
-//! other end it is thrown away, and SQLite rolls back what was open; the next transaction makes a new one.
+//! Work reaches the thread through a short queue and runs there to its end, whether or not somebody still waits for it. The
+//! connection is kept only while its transactions end in a known state; after any other end it is thrown away, SQLite rolls
+//! back what was open, and the next work opens a new one.
 
-use std::sync::{Arc, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{Mutex, MutexGuard, watch};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::checkpoint::{self, Checkpointer};
 use super::lock::FileLock;
-use super::{OpenError, append, settings};
+use super::readers::closed;
+use super::{append, settings};
+use crate::tail::Tail;
 use crate::{Acquired, Batch, LogError, Position};
+
+/// Work that waits for the thread; the writer of a partition sends one piece at a time.
+const WAITING_MAX: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Writer {
-    options: SqliteConnectOptions,
-    place: Mutex<Place>,
-    /// Lives as long as a transaction can be under way, and ends with [`Writer::close`].
-    lock: std::sync::Mutex<Option<FileLock>>,
+    work: Mutex<Option<mpsc::Sender<Work>>>,
+    /// Lives as long as a transaction can be under way.
+    lock: Mutex<Option<Arc<FileLock>>>,
     head: watch::Sender<Position>,
 }
 
-#[derive(Debug)]
-enum Place {
-    Ready(SqliteConnection),
-    /// In use, or thrown away.
-    Empty,
-    Closed,
+enum Task {
+    Acquire {
+        partition: u32,
+        reply: oneshot::Sender<Result<Acquired, LogError>>,
+    },
+    Append {
+        batch: Batch,
+        reply: oneshot::Sender<Result<(), LogError>>,
+    },
+    /// Folds the write-ahead log into the file and ends the thread.
+    Close {
+        done: oneshot::Sender<()>,
+    },
+}
+
+struct Work {
+    task: Task,
+    /// Keeps other processes out until the work is done, also when the handle is gone by then.
+    lock: Arc<FileLock>,
 }
 
 impl Writer {
-    pub(super) fn new(
+    pub(super) fn start(
         lock: FileLock,
-        options: SqliteConnectOptions,
-        connection: SqliteConnection,
-        head: watch::Sender<Position>,
-    ) -> Self {
-        Self { options, place: Mutex::new(Place::Ready(connection)), lock: std::sync::Mutex::new(Some(lock)), head }
+        path: PathBuf,
+        connection: Connection,
+        head: Position,
+        tail: Arc<Tail>,
+    ) -> std::io::Result<Self> {
+        let head = watch::Sender::new(head);
+        let (work, queue) = mpsc::channel(WAITING_MAX);
+        let checkpointer = Checkpointer::start(path.clone())?;
+        let thread = Thread { path, connection: Some(connection), checkpointer, tail, head: head.clone() };
+        std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || thread.run(queue))?;
+        Ok(Self { work: Mutex::new(Some(work)), lock: Mutex::new(Some(Arc::new(lock))), head })
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Position> {
@@ -45,61 +70,98 @@ impl Writer {
     }
 
     /// Raises the epoch.
-    pub(super) async fn acquire(self: Arc<Self>, partition: u32) -> Result<Acquired, LogError> {
-        to_the_end(async move {
-            let mut transaction = self.begin().await?;
-            let result = append::acquire(&mut transaction.connection, partition).await;
-            let acquired = transaction.end(result).await?;
-            self.announce(acquired.head);
-            Ok(acquired)
-        })
-        .await
+    pub(super) async fn acquire(&self, partition: u32) -> Result<Acquired, LogError> {
+        self.ask(|reply| Task::Acquire { partition, reply }).await
     }
 
     /// Writes a batch and announces the new head.
-    pub(super) async fn append(self: Arc<Self>, batch: Batch) -> Result<(), LogError> {
-        to_the_end(async move {
-            let mut transaction = self.begin().await?;
-            let result = append::append(&mut transaction.connection, batch).await;
-            let head = transaction.end(result).await?;
-            self.announce(head);
-            Ok(())
-        })
-        .await
+    pub(super) async fn append(&self, batch: Batch) -> Result<(), LogError> {
+        self.ask(|reply| Task::Append { batch, reply }).await
     }
 
-    /// Ends the connection, folding the write-ahead log into the file.
+    /// Ends the connection. What was sent before is done first.
     pub(super) async fn close(&self) {
-        let mut place = self.place.lock().await;
-        if let Place::Ready(connection) = std::mem::replace(&mut *place, Place::Closed)
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(%error, "log file was not closed cleanly; nothing is lost");
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(work), Some(lock)) = (work, lock) {
+            let (done, ended) = oneshot::channel();
+            if work.send(Work { task: Task::Close { done }, lock }).await.is_ok() {
+                drop(ended.await);
+            }
         }
-        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    async fn begin(&self) -> Result<Transaction<'_>, LogError> {
-        let mut place = self.place.lock().await;
-        let mut connection = match std::mem::replace(&mut *place, Place::Empty) {
-            Place::Ready(connection) => connection,
-            Place::Empty => self.connect().await?,
-            Place::Closed => {
-                *place = Place::Closed;
-                return Err(sqlx::Error::PoolClosed.into());
+    async fn ask<T>(&self, task: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Task) -> Result<T, LogError> {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (Some(work), Some(lock)) = (work, lock) else { return Err(closed()) };
+        let (reply, answer) = oneshot::channel();
+        work.send(Work { task: task(reply), lock }).await.map_err(|_| closed())?;
+        answer.await.unwrap_or_else(|_| Err(LogError::Store("event log's writing thread has ended".into())))
+    }
+}
+
+struct Thread {
+    path: PathBuf,
+    /// `None` after a transaction that ended in an unknown state.
+    connection: Option<Connection>,
+    checkpointer: Checkpointer,
+    tail: Arc<Tail>,
+    head: watch::Sender<Position>,
+}
+
+impl Thread {
+    fn run(mut self, mut queue: mpsc::Receiver<Work>) {
+        self.connection.iter().for_each(checkpoint::watch);
+        while let Some(Work { task, lock }) = queue.blocking_recv() {
+            // The lock goes before the answer, so that whoever drops the log after it leaves it free; and a caller that is gone
+            // has stopped caring.
+            match task {
+                Task::Acquire { partition, reply } => {
+                    let acquired = self.transact(|connection| append::acquire(connection, partition));
+                    if let Ok(acquired) = &acquired {
+                        self.announce(acquired.head);
+                    }
+                    drop(lock);
+                    drop(reply.send(acquired));
+                }
+                Task::Append { batch, reply } => {
+                    let appended = self.transact(|connection| append::append(connection, &batch));
+                    let appended = appended.map(|head| {
+                        self.tail.remember(batch);
+                        self.announce(head);
+                    });
+                    drop(lock);
+                    drop(reply.send(appended));
+                    if let Some(connection) = &self.connection {
+                        self.checkpointer.after_commit(connection);
+                    }
+                }
+                Task::Close { done } => {
+                    if let Some(Err((_, error))) = self.connection.take().map(Connection::close) {
+                        tracing::warn!(%error, "log file was not closed cleanly; nothing is lost");
+                    }
+                    drop(lock);
+                    let _ = done.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn transact<T>(&mut self, transaction: impl FnOnce(&mut Connection) -> Result<T, LogError>) -> Result<T, LogError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let connection = settings::open_writer(&self.path).map_err(|error| LogError::Store(error.into()))?;
+                checkpoint::watch(&connection);
+                connection
             }
         };
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-        Ok(Transaction { connection, place })
-    }
-
-    async fn connect(&self) -> Result<SqliteConnection, LogError> {
-        let mut connection = SqliteConnection::connect_with(&self.options).await?;
-        match settings::verify(&mut connection).await {
-            Ok(()) => Ok(connection),
-            Err(OpenError::Store(error)) => Err(error.into()),
-            Err(error) => Err(LogError::Store(error.into())),
-        }
+        let ended = transaction(&mut connection);
+        let in_known_state = !matches!(ended, Err(LogError::Store(_))) && connection.is_autocommit();
+        self.connection = in_known_state.then_some(connection);
+        ended
     }
 
     fn announce(&self, head: Position) {
@@ -108,42 +170,5 @@ impl Writer {
             *known = head.max(*known);
             moved
         });
-    }
-}
-
-struct Transaction<'writer> {
-    connection: SqliteConnection,
-    place: MutexGuard<'writer, Place>,
-}
-
-impl Transaction<'_> {
-    /// Commits what went well and rolls back what did not.
-    async fn end<T>(mut self, result: Result<T, LogError>) -> Result<T, LogError> {
-        let result = match result {
-            Ok(value) => {
-                sqlx::query("COMMIT").execute(&mut self.connection).await.map(|_| value).map_err(append::refused)
-            }
-            Err(error) => Err(error),
-        };
-        let in_known_state = match &result {
-            Ok(_) => true,
-            Err(LogError::Store(_)) => false,
-            Err(_) => sqlx::query("ROLLBACK").execute(&mut self.connection).await.is_ok(),
-        };
-        if in_known_state {
-            *self.place = Place::Ready(self.connection);
-        }
-        result
-    }
-}
-
-/// Runs work in a task of its own, so that it ends even when nobody waits for it any longer.
-async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, LogError>> + Send + 'static,
-) -> Result<T, LogError> {
-    match tokio::spawn(work).await {
-        Ok(result) => result,
-        // The runtime is going down, or the work panicked; the connection it had is gone, and its transaction with it.
-        Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
     }
 }

@@ -125,10 +125,9 @@ impl Vault {
         MerchantTokeniser { keyed: keyed(&derive(&self.master, TOKEN_LABEL, merchant.as_str())) }
     }
 
-    /// Keyed digest of a message's content, so that a reused key is told from a repeated message.
-    pub fn body_digest(&self, merchant: &MerchantId, body: &[u8]) -> [u8; 16] {
-        let mac = keyed(&derive(&self.master, BODY_LABEL, merchant.as_str())).chain_update(body);
-        first_half(&mac.finalize().into_bytes().into())
+    /// Makes digests of a merchant's messages. Worth keeping, like the tokeniser.
+    pub fn digester(&self, merchant: &MerchantId) -> MerchantDigester {
+        MerchantDigester { keyed: keyed(&derive(&self.master, BODY_LABEL, merchant.as_str())) }
     }
 
     /// Seals a merchant's secret, such as a channel's credentials. It opens under the same merchant and label only.
@@ -216,6 +215,25 @@ impl Vault {
         } else {
             Err(VaultError::Commitment)
         }
+    }
+}
+
+/// Makes digests of one merchant's messages.
+#[derive(Clone)]
+pub struct MerchantDigester {
+    keyed: Hmac<Sha256>,
+}
+
+impl fmt::Debug for MerchantDigester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MerchantDigester")
+    }
+}
+
+impl MerchantDigester {
+    /// Keyed digest of a message's content, so that a reused key is told from a repeated message.
+    pub fn digest(&self, body: &[u8]) -> [u8; 16] {
+        first_half(&self.keyed.clone().chain_update(body).finalize().into_bytes().into())
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 
 pub(crate) async fn positions_are_gapless_and_follow_the_order_of_commits<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.streams = vec![(1, order(1)), (2, order(2))];
@@ -27,7 +27,7 @@ pub(crate) async fn positions_are_gapless_and_follow_the_order_of_commits<F: Fix
 }
 
 pub(crate) async fn an_empty_log_has_head_zero_and_nothing_to_read<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     assert_eq!(log.head(PARTITION).await.unwrap(), 0);
     assert_eq!(*log.watch(PARTITION).borrow(), 0);
@@ -37,7 +37,7 @@ pub(crate) async fn an_empty_log_has_head_zero_and_nothing_to_read<F: Fixture>()
 }
 
 pub(crate) async fn each_owner_gets_a_higher_epoch_and_learns_where_the_log_stands<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let first = log.acquire(PARTITION).await.unwrap();
     let mut batch = after(first);
@@ -56,7 +56,7 @@ pub(crate) async fn each_owner_gets_a_higher_epoch_and_learns_where_the_log_stan
 }
 
 pub(crate) async fn a_stale_writer_is_fenced_and_nothing_of_its_batch_is_there<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let stale = log.acquire(PARTITION).await.unwrap();
     let owner = log.acquire(PARTITION).await.unwrap();
@@ -77,7 +77,7 @@ pub(crate) async fn a_stale_writer_is_fenced_and_nothing_of_its_batch_is_there<F
 }
 
 pub(crate) async fn a_writer_that_believes_in_another_head_is_refused<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let stream = append_order(&log, 1, 2).await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
@@ -91,7 +91,7 @@ pub(crate) async fn a_writer_that_believes_in_another_head_is_refused<F: Fixture
 }
 
 pub(crate) async fn a_sequence_is_taken_once<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let stream = append_order(&log, 1, 2).await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
@@ -103,7 +103,7 @@ pub(crate) async fn a_sequence_is_taken_once<F: Fixture>() {
 }
 
 pub(crate) async fn a_gap_in_a_stream_is_refused<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.streams = vec![(1, order(1))];
@@ -116,7 +116,7 @@ pub(crate) async fn a_gap_in_a_stream_is_refused<F: Fixture>() {
 }
 
 pub(crate) async fn a_stream_name_is_taken_once<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let stream = append_order(&log, 1, 1).await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
@@ -132,7 +132,7 @@ pub(crate) async fn a_stream_name_is_taken_once<F: Fixture>() {
 }
 
 pub(crate) async fn an_event_of_an_unknown_stream_is_refused_with_its_batch<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.streams = vec![(1, order(1))];
@@ -144,7 +144,7 @@ pub(crate) async fn an_event_of_an_unknown_stream_is_refused_with_its_batch<F: F
 }
 
 pub(crate) async fn a_batch_is_stored_wholly_or_not_at_all<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let stream = append_order(&log, 1, 1).await;
     let acquired = log.acquire(PARTITION).await.unwrap();
@@ -172,7 +172,7 @@ pub(crate) async fn a_batch_is_stored_wholly_or_not_at_all<F: Fixture>() {
 }
 
 pub(crate) async fn a_large_batch_is_stored_whole<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.streams = (1..=333).map(|number| (number, order(number))).collect();
@@ -191,7 +191,7 @@ pub(crate) async fn a_large_batch_is_stored_whole<F: Fixture>() {
 }
 
 pub(crate) async fn a_refused_batch_leaves_the_writer_usable<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let acquired = log.acquire(PARTITION).await.unwrap();
     let mut batch = after(acquired);
@@ -207,7 +207,7 @@ pub(crate) async fn a_refused_batch_leaves_the_writer_usable<F: Fixture>() {
 }
 
 pub(crate) async fn writers_at_the_same_time_never_share_a_position<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = Arc::new(fixture.open().await);
     let acquired = log.acquire(PARTITION).await.unwrap();
     let writers: Vec<_> = (1..=8)
@@ -231,7 +231,7 @@ pub(crate) async fn writers_at_the_same_time_never_share_a_position<F: Fixture>(
 }
 
 pub(crate) async fn the_head_is_announced_after_each_commit<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let mut watch = log.watch(PARTITION);
     assert_eq!(*watch.borrow_and_update(), 0);
@@ -249,7 +249,7 @@ pub(crate) async fn the_head_is_announced_after_each_commit<F: Fixture>() {
 }
 
 pub(crate) async fn what_was_appended_is_there_after_reopening<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let stream = append_order(&log, 1, 3).await;
     let before = everything(&log).await;
@@ -263,7 +263,7 @@ pub(crate) async fn what_was_appended_is_there_after_reopening<F: Fixture>() {
 }
 
 pub(crate) async fn a_closed_log_answers_with_errors<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let acquired = log.acquire(PARTITION).await.unwrap();
     log.close().await;

@@ -8,7 +8,7 @@ use super::{
 };
 
 pub(crate) async fn a_delivery_is_taken_once<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let stream = append_order(&log, 1, 1).await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
@@ -25,7 +25,7 @@ pub(crate) async fn a_delivery_is_taken_once<F: Fixture>() {
 }
 
 pub(crate) async fn deliveries_are_found_in_the_order_asked_for<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let stream = append_order(&log, 1, 1).await;
     let numbered = |number: u16| {
@@ -44,7 +44,7 @@ pub(crate) async fn deliveries_are_found_in_the_order_asked_for<F: Fixture>() {
 }
 
 pub(crate) async fn a_batch_of_deliveries_alone_moves_nothing<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let stream = append_order(&log, 1, 1).await;
     let mut watch = log.watch(PARTITION);
@@ -58,7 +58,7 @@ pub(crate) async fn a_batch_of_deliveries_alone_moves_nothing<F: Fixture>() {
 }
 
 pub(crate) async fn subject_keys_are_found_in_the_order_asked_for<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.subject_keys = vec![subject_key(1, 1), subject_key(2, 2)];
@@ -72,7 +72,7 @@ pub(crate) async fn subject_keys_are_found_in_the_order_asked_for<F: Fixture>() 
 }
 
 pub(crate) async fn a_subject_has_one_key<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.subject_keys = vec![subject_key(1, 1)];
@@ -85,7 +85,7 @@ pub(crate) async fn a_subject_has_one_key<F: Fixture>() {
 }
 
 pub(crate) async fn a_subject_of_another_merchant_is_another_subject<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let other = SubjectKey { merchant: merchant("other"), ..subject_key(2, 1) };
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
@@ -96,7 +96,7 @@ pub(crate) async fn a_subject_of_another_merchant_is_another_subject<F: Fixture>
 }
 
 pub(crate) async fn vault_rows_come_back_with_the_key_that_opens_them<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.streams = vec![(1, order(1)), (2, order(2)), (3, order(3))];
@@ -119,7 +119,7 @@ pub(crate) async fn vault_rows_come_back_with_the_key_that_opens_them<F: Fixture
 }
 
 pub(crate) async fn a_vault_row_without_its_key_is_refused<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.streams = vec![(1, order(1))];
@@ -131,7 +131,7 @@ pub(crate) async fn a_vault_row_without_its_key_is_refused<F: Fixture>() {
 }
 
 pub(crate) async fn a_vault_row_without_its_event_is_refused<F: Fixture>() {
-    let fixture = F::fresh();
+    let fixture = F::fresh().await;
     let log = fixture.open().await;
     let mut batch = after(log.acquire(PARTITION).await.unwrap());
     batch.streams = vec![(1, order(1))];

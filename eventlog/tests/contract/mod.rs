@@ -2,7 +2,10 @@
 
 pub(crate) mod appends;
 pub(crate) mod beside;
+pub(crate) mod cqrs;
 pub(crate) mod reads;
+
+use std::sync::Arc;
 
 use domain::ids::{MerchantId, Token};
 use domain::time::Timestamp;
@@ -20,7 +23,7 @@ pub(crate) trait Fixture {
     type Log: EventLog;
 
     /// A new place without a log.
-    fn fresh() -> Self;
+    fn fresh() -> impl Future<Output = Self>;
 
     /// Opens the log there; the one before was closed.
     fn open(&self) -> impl Future<Output = Self::Log>;
@@ -67,6 +70,13 @@ macro_rules! contract {
             vault_rows_come_back_with_the_key_that_opens_them,
             a_vault_row_without_its_key_is_refused,
             a_vault_row_without_its_event_is_refused,
+        );
+        crate::contract::contract!($fixture, cqrs:
+            commands_become_events_in_the_log_and_the_state_comes_back,
+            a_rejected_command_and_one_without_effect_write_nothing,
+            two_commits_from_the_same_state_conflict,
+            merchants_do_not_see_each_others_aggregates,
+            commands_of_one_store_at_the_same_time_all_arrive,
         );
     };
     ($fixture:ty, $room:ident: $($promise:ident),+ $(,)?) => {
@@ -146,7 +156,7 @@ pub(crate) async fn append_stream(log: &impl EventLog, key: StreamKey, events: u
 
 /// Everything in the partition.
 pub(crate) async fn everything(log: &impl EventLog) -> Vec<RecordedEvent> {
-    log.read(PARTITION, 0, 10_000).await.unwrap()
+    log.read(PARTITION, 0, 10_000).await.unwrap().into_iter().map(Arc::unwrap_or_clone).collect()
 }
 
 /// Where each event stands: stream and sequence.

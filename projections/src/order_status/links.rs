@@ -2,14 +2,7 @@
 
 use std::str::FromStr;
 
-use domain::ids::{MerchantId, OrderId};
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqlitePool};
-
-use super::search::{Handle, LIST, OrderQuery, PHONES, Wanted, list, order, push_merchant};
-use super::{Handles, OrderStatusRow};
-use crate::cursor::{Cursor, Listing};
-use crate::database::to_stored;
-use crate::error::LookUpError;
+use super::{Handle, Handles};
 
 /// Links are counted up to here: a count this high says "many", and counting on would make a hot address slow.
 pub const LINK_COUNT_MAX: u32 = 10_000;
@@ -65,75 +58,18 @@ impl FromStr for LinkedBy {
 }
 
 impl LinkedBy {
-    /// The columns to look in, and what for; none where the order has nothing to share.
-    fn handles(self, of: &Handles) -> Vec<Handle> {
-        let one = |column, token: Option<i64>| token.map(|token| Handle::Token(column, token)).into_iter().collect();
+    /// What to look for; nothing where the order has nothing to share.
+    pub(crate) fn handles(self, of: &Handles) -> Vec<Handle> {
         match self {
-            Self::Device => one("device", of.device),
-            Self::Ip => one("ip", of.ip),
-            Self::Ip24 => one("ip24", of.ip24),
-            Self::Address => one("address", of.address),
+            Self::Device => of.device.map(Handle::Device).into_iter().collect(),
+            Self::Ip => of.ip.map(Handle::Ip).into_iter().collect(),
+            Self::Ip24 => of.ip24.map(Handle::Ip24).into_iter().collect(),
+            Self::Address => of.address.map(Handle::Address).into_iter().collect(),
             Self::Phone => {
                 let mut numbers: Vec<i64> = [of.buyer_phone, of.recipient_phone].into_iter().flatten().collect();
                 numbers.dedup();
-                let either_side = |number| PHONES.map(|column| Handle::Token(column, number));
-                numbers.into_iter().flat_map(either_side).collect()
+                numbers.into_iter().map(Handle::Phone).collect()
             }
         }
     }
-}
-
-pub(crate) async fn link_counts(
-    pool: &SqlitePool,
-    merchant: &MerchantId,
-    row: &OrderStatusRow,
-) -> Result<LinkCounts, LookUpError> {
-    let all = [LinkedBy::Device, LinkedBy::Ip, LinkedBy::Ip24, LinkedBy::Phone, LinkedBy::Address];
-    let mut sql = QueryBuilder::<Sqlite>::new("SELECT ");
-    for (index, by) in all.into_iter().enumerate() {
-        if index > 0 {
-            sql.push(", ");
-        }
-        push_count(&mut sql, merchant, row, &by.handles(&row.facts.handles));
-    }
-    let counts = sql.build().fetch_one(pool).await?;
-    let [device, ip, ip24, phone, address] = [0_usize, 1, 2, 3, 4].map(|index| counts.try_get::<u32, _>(index));
-    Ok(LinkCounts { device: device?, ip: ip?, ip24: ip24?, phone: phone?, address: address? })
-}
-
-fn push_count(sql: &mut QueryBuilder<Sqlite>, merchant: &MerchantId, row: &OrderStatusRow, handles: &[Handle]) {
-    if handles.is_empty() {
-        sql.push("0");
-        return;
-    }
-    sql.push("(SELECT count(*) FROM (");
-    for (index, handle) in handles.iter().enumerate() {
-        sql.push(if index > 0 { " UNION " } else { "" });
-        sql.push("SELECT stream FROM (SELECT stream FROM order_status WHERE ");
-        push_merchant(sql, merchant);
-        handle.push(sql, " AND ");
-        sql.push(" AND stream <> ").push_bind(to_stored(row.stream));
-        sql.push(" LIMIT ").push_bind(LINK_COUNT_MAX).push(")");
-    }
-    sql.push(" LIMIT ").push_bind(LINK_COUNT_MAX).push("))");
-}
-
-/// The other orders that share something with an order, newest placed first; `None` when there is no such order.
-pub(crate) async fn linked(
-    pool: &SqlitePool,
-    merchant: &MerchantId,
-    order_id: &OrderId,
-    by: LinkedBy,
-    cursor: Option<&str>,
-    limit: u32,
-) -> Result<Option<Listing<OrderStatusRow>>, LookUpError> {
-    let Some(row) = order(pool, merchant, order_id).await? else { return Ok(None) };
-    let handles = by.handles(&row.facts.handles);
-    if handles.is_empty() {
-        Cursor::read(cursor, LIST)?;
-        return Ok(Some(Listing { items: Vec::new(), next_cursor: None }));
-    }
-    let query = OrderQuery::default();
-    let wanted = Wanted { merchant, any_of: vec![handles], query: &query, not: Some(row.stream) };
-    list(pool, &wanted, cursor, limit).await.map(Some)
 }

@@ -47,9 +47,9 @@ impl Import {
         let bytes =
             std::fs::metadata(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?.len();
         let lines = read_lines(&self.file)?;
-        let store = self.store.open_or_create().await?;
+        let store = self.store.open_or_create(None).await?;
         rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
-        let service = Service::start(&self.store.data, store, first_rulebook).await?;
+        let service = Service::start(store, first_rulebook).await?;
         let progress = progress_bar(bytes);
         let started = Instant::now();
         let mut submission = Submission::new(&service, &self.merchant, progress.clone())?;

@@ -1,0 +1,148 @@
+//! Requests that another process must carry out: those that change what is in a partition which that process writes.
+//!
+//! Every process can be asked for everything. A change of a merchant whose partition is not written here goes, as it came, to the
+//! process that does, at the address that it registered; its answer comes back as it is. A request is passed on once and not
+//! again: while a partition moves, its sender is told to come back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use domain::ids::MerchantId;
+use engine::{Refusal, Standing};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::time::timeout;
+
+use super::App;
+use super::body::whole;
+use super::problem::Problem;
+use crate::directory::Caller;
+
+/// Marks a request that was passed on.
+const FORWARDED: HeaderName = HeaderName::from_static("orderlight-forwarded");
+/// How long what is known of a partition's owner is taken for true.
+const OWNER_KNOWN_FOR: Duration = Duration::from_millis(200);
+/// How long the owner may take to be reached, and to begin its answer.
+const CONNECT_MAX: Duration = Duration::from_secs(1);
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+type Owners = Mutex<Vec<Option<(Instant, Option<Arc<str>>)>>>;
+
+/// Passes requests on.
+#[derive(Clone)]
+pub struct Forwarder {
+    app: App,
+    client: Client<HttpConnector, Body>,
+    owners: Arc<Owners>,
+}
+
+impl Forwarder {
+    /// For the partitions of a service.
+    pub fn new(app: App) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_MAX));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let partitions = usize::try_from(app.log.partitions()).unwrap_or_default();
+        Self { app, client, owners: Arc::new(Mutex::new(vec![None; partitions])) }
+    }
+
+    /// Carries a request out here, or has it carried out where its merchant's log is written.
+    pub async fn pass_on(State(forwarder): State<Self>, request: Request, next: Next) -> Response {
+        let (merchant, request) = match merchant_of(request).await {
+            Ok(found) => found,
+            Err(problem) => return problem.into_response(),
+        };
+        let Some(merchant) = merchant else { return next.run(request).await };
+        let partition = forwarder.app.engine.partition_of(&merchant);
+        if *forwarder.app.engine.standing(partition).borrow() != Standing::Elsewhere {
+            return next.run(request).await;
+        }
+        if request.headers().contains_key(FORWARDED) {
+            return Problem::from(Refusal::Elsewhere).into_response();
+        }
+        forwarder.send(partition, request).await.unwrap_or_else(IntoResponse::into_response)
+    }
+
+    async fn send(&self, partition: u32, request: Request) -> Result<Response, Problem> {
+        let owner = self.owner(partition).await?.ok_or(Refusal::Elsewhere)?;
+        let (mut parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        parts.uri = format!("{owner}{path}").parse::<Uri>().map_err(|error| Problem::internal(&error))?;
+        for of_the_connection in [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING, header::EXPECT] {
+            parts.headers.remove(of_the_connection);
+        }
+        parts.headers.insert(FORWARDED, HeaderValue::from_static("1"));
+        parts.extensions = axum::http::Extensions::new();
+        let answer = timeout(ANSWER_MAX, self.client.request(Request::from_parts(parts, body))).await;
+        match answer {
+            Ok(Ok(response)) => Ok(response.map(Body::new)),
+            Ok(Err(error)) => {
+                tracing::warn!(partition, error = &error as &dyn std::error::Error, "owner cannot be reached");
+                self.forget(partition);
+                Err(Refusal::Unavailable.into())
+            }
+            Err(_) => {
+                tracing::warn!(partition, "owner does not answer");
+                self.forget(partition);
+                Err(Refusal::Unavailable.into())
+            }
+        }
+    }
+
+    /// Where a partition's owner is reached; `None` while it has none.
+    async fn owner(&self, partition: u32) -> Result<Option<Arc<str>>, Problem> {
+        let index = usize::try_from(partition).unwrap_or(usize::MAX);
+        let known = self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(index).cloned().flatten();
+        if let Some((looked_at, owner)) = known
+            && looked_at.elapsed() < OWNER_KNOWN_FOR
+        {
+            return Ok(owner);
+        }
+        let owner = self.app.log.owner(partition).await?.and_then(|owner| owner.address).map(Arc::from);
+        self.know(index, Some((Instant::now(), owner.clone())));
+        Ok(owner)
+    }
+
+    fn forget(&self, partition: u32) {
+        self.know(usize::try_from(partition).unwrap_or(usize::MAX), None);
+    }
+
+    fn know(&self, index: usize, owner: Option<(Instant, Option<Arc<str>>)>) {
+        if let Some(place) = self.owners.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+            *place = owner;
+        }
+    }
+}
+
+/// Whose log a request would change, if it would change one.
+async fn merchant_of(request: Request) -> Result<(Option<MerchantId>, Request), Problem> {
+    let is_change = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(request.method());
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    match route.filter(|_| is_change) {
+        None => Ok((None, request)),
+        Some("/v1/webhooks/{merchant}/{channel}") => {
+            let named = request.uri().path().split('/').nth(3).and_then(|name| name.parse().ok());
+            Ok((named, request))
+        }
+        // The one request that names its merchant in the body.
+        Some("/v1/merchants") => {
+            let (parts, body) = request.into_parts();
+            let bytes = whole(body).await?;
+            let named = registered(&bytes);
+            Ok((named, Request::from_parts(parts, Body::from(bytes))))
+        }
+        Some(_) => Ok((request.extensions().get::<Caller>().map(|caller| caller.merchant.clone()), request)),
+    }
+}
+
+fn registered(body: &Bytes) -> Option<MerchantId> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    body.get("id")?.as_str()?.parse().ok()
+}

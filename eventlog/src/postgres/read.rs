@@ -1,0 +1,331 @@
+//! Reads. Look-ups of many keys are one statement with arrays, answered in the order asked for.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use domain::ids::{MerchantId, Token};
+use domain::time::Timestamp;
+use rustc_hash::FxHashMap;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, Row};
+
+use super::settings::STATEMENT_MAX;
+use super::sixteen::Sixteen;
+use crate::{DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
+
+macro_rules! event_columns {
+    () => {
+        "SELECT log.partition, log.position, log.stream, log.sequence, log.event_type, log.event_version, log.payload, \
+         log.metadata, log.occurred_at, log.recorded_at, streams.merchant, streams.aggregate_type, streams.aggregate_id "
+    };
+}
+
+// Looking a stream's name up and sending it costs as much as an event, so it is done where the stream begins; most streams of a
+// page begin in it. Names of the others are asked for by themselves.
+const PAGE: &str = concat!(
+    event_columns!(),
+    "FROM (SELECT * FROM log WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3) AS log \
+     LEFT JOIN streams ON streams.id = CASE WHEN log.sequence = 1 THEN log.stream END ORDER BY log.position"
+);
+
+const NAMES: &str = "SELECT id, merchant, aggregate_type, aggregate_id FROM streams WHERE id = ANY($1)";
+
+// A type's streams are found first, by index, so that a rare one is not looked for in the whole log.
+const PAGE_OF_TYPE: &str = concat!(
+    event_columns!(),
+    "FROM (SELECT log.partition, log.position FROM streams JOIN log ON log.stream = streams.id \
+           WHERE streams.aggregate_type = $1 AND log.partition = $2 AND log.position > $3 \
+           ORDER BY log.position LIMIT $4) AS page \
+     JOIN log USING (partition, position) JOIN streams ON streams.id = log.stream ORDER BY page.position"
+);
+
+const STREAM_EVENTS: &str = concat!(
+    event_columns!(),
+    "FROM log JOIN streams ON streams.id = log.stream WHERE log.stream = ANY($1) ORDER BY log.stream, log.sequence"
+);
+
+/// The position of the last event.
+pub(super) async fn head(connection: &mut PgConnection, partition: u32) -> Result<Position, LogError> {
+    let query = sqlx::query("SELECT position FROM heads WHERE partition = $1").bind(partition.cast_signed());
+    let rows = fetch(query, connection).await?;
+    let head = rows.first().ok_or_else(|| LogError::Damaged(format!("partition {partition} has no head")))?;
+    unsigned(column(head, 0)?)
+}
+
+/// All heads, in the order of partitions from 0 on.
+pub(super) async fn heads(connection: &mut PgConnection) -> Result<Vec<Position>, LogError> {
+    let rows = fetch(sqlx::query("SELECT partition, position FROM heads ORDER BY partition"), connection).await?;
+    let heads = rows.iter().zip(0..).map(|(row, expected)| {
+        if column::<i32>(row, 0)? == expected {
+            unsigned(column(row, 1)?)
+        } else {
+            Err(LogError::Damaged(format!("partition {expected} has no head")))
+        }
+    });
+    heads.collect()
+}
+
+/// A page of the log. Positions are gapless, and a page that is not is refused.
+pub(super) async fn page(
+    connection: &mut PgConnection,
+    partition: u32,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<RecordedEvent>, LogError> {
+    let query = sqlx::query(PAGE).bind(partition.cast_signed()).bind(signed(after)).bind(i64::from(limit));
+    let rows = fetch(query, connection).await?;
+    let mut names = names(&rows)?;
+    let unnamed = unnamed(&rows, &names)?;
+    if !unnamed.is_empty() {
+        for row in fetch(sqlx::query(NAMES).bind(unnamed), connection).await? {
+            names.insert(unsigned(column(&row, 0)?)?, Arc::new(stream_key(&row, 1)?));
+        }
+    }
+    let events = events(&rows, &names)?;
+    for (event, expected) in events.iter().zip(after + 1..) {
+        if event.position != expected {
+            return Err(LogError::Damaged(format!("position {expected} is missing")));
+        }
+    }
+    Ok(events)
+}
+
+/// A page of one aggregate type.
+pub(super) async fn page_of_type(
+    connection: &mut PgConnection,
+    partition: u32,
+    aggregate_type: &str,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<RecordedEvent>, LogError> {
+    let query = sqlx::query(PAGE_OF_TYPE)
+        .bind(aggregate_type)
+        .bind(partition.cast_signed())
+        .bind(signed(after))
+        .bind(i64::from(limit));
+    let rows = fetch(query, connection).await?;
+    events(&rows, &names(&rows)?)
+}
+
+/// All events of some streams. Sequences are gapless from 1, and a stream that is not so is refused.
+pub(super) async fn streams(
+    connection: &mut PgConnection,
+    streams: &[StreamId],
+) -> Result<Vec<RecordedEvent>, LogError> {
+    let rows = fetch(sqlx::query(STREAM_EVENTS).bind(numbers(streams)), connection).await?;
+    let found = events(&rows, &names(&rows)?)?;
+    let mut before = (0, 0);
+    for event in &found {
+        let expected = if event.stream == before.0 { before.1 + 1 } else { 1 };
+        if event.sequence != expected {
+            return Err(LogError::Damaged(format!("stream {} misses sequence {expected}", event.stream)));
+        }
+        before = (event.stream, event.sequence);
+    }
+    Ok(found)
+}
+
+/// Stream ids by name.
+pub(super) async fn find_streams(
+    connection: &mut PgConnection,
+    keys: &[StreamKey],
+) -> Result<Vec<Option<StreamId>>, LogError> {
+    let query = sqlx::query(
+        "SELECT asked.number, streams.id \
+         FROM unnest($1::text[], $2::text[], $3::text[]) \
+              WITH ORDINALITY AS asked (aggregate_type, merchant, aggregate_id, number) \
+         JOIN streams USING (aggregate_type, merchant, aggregate_id)",
+    )
+    .bind(keys.iter().map(|key| &*key.aggregate_type).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.merchant.as_str()).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| &*key.aggregate_id).collect::<Vec<_>>());
+    in_order(keys, &fetch(query, connection).await?, |_, row| unsigned(column(row, 1)?))
+}
+
+/// Deliveries by key.
+pub(super) async fn find_deliveries(
+    connection: &mut PgConnection,
+    keys: &[DeliveryKey],
+) -> Result<Vec<Option<NewDelivery>>, LogError> {
+    let query = sqlx::query(
+        "SELECT asked.number, deliveries.body, deliveries.stream, deliveries.sequence \
+         FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (key, number) JOIN deliveries USING (key)",
+    )
+    .bind(keys.iter().map(|key| Sixteen(key.0)).collect::<Vec<_>>());
+    in_order(keys, &fetch(query, connection).await?, |key, row| {
+        Ok(NewDelivery {
+            key: *key,
+            body: column::<Sixteen>(row, 1)?.0,
+            stream: unsigned(column(row, 2)?)?,
+            sequence: unsigned(column(row, 3)?)?,
+        })
+    })
+}
+
+/// Subject keys by merchant and subject.
+pub(super) async fn find_subject_keys(
+    connection: &mut PgConnection,
+    subjects: &[(MerchantId, Token)],
+) -> Result<Vec<Option<SubjectKey>>, LogError> {
+    let query = sqlx::query(
+        "SELECT asked.number, vault_keys.id, vault_keys.wrapped \
+         FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS asked (merchant, subject, number) \
+         JOIN vault_keys USING (subject, merchant)",
+    )
+    .bind(subjects.iter().map(|(merchant, _)| merchant.as_str()).collect::<Vec<_>>())
+    .bind(subjects.iter().map(|(_, subject)| Sixteen(*subject.as_bytes())).collect::<Vec<_>>());
+    in_order(subjects, &fetch(query, connection).await?, |(merchant, subject), row| {
+        Ok(SubjectKey {
+            id: unsigned(column(row, 1)?)?,
+            merchant: merchant.clone(),
+            subject: *subject,
+            wrapped: column::<&[u8]>(row, 2)?.into(),
+        })
+    })
+}
+
+/// The oldest data key that was not erased.
+pub(super) async fn first_subject_key(connection: &mut PgConnection) -> Result<Option<SubjectKey>, LogError> {
+    let query = sqlx::query("SELECT id, merchant, subject, wrapped FROM vault_keys ORDER BY id LIMIT 1");
+    fetch(query, connection).await?.first().map(|row| subject_key(row, 0)).transpose()
+}
+
+/// Vault rows by stream.
+pub(super) async fn vault(connection: &mut PgConnection, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
+    let query = sqlx::query(
+        "SELECT vault_keys.id, vault_keys.merchant, vault_keys.subject, vault_keys.wrapped, vault.position, log.stream, \
+         vault.sealed FROM log JOIN vault USING (partition, position) \
+         JOIN vault_keys ON vault_keys.id = vault.subject_key WHERE log.stream = ANY($1) ORDER BY vault.position",
+    )
+    .bind(numbers(streams));
+    let rows = fetch(query, connection).await?;
+    let row = |row| {
+        Ok(VaultRow {
+            subject_key: subject_key(row, 0)?,
+            position: unsigned(column(row, 4)?)?,
+            stream: unsigned(column(row, 5)?)?,
+            sealed: column::<&[u8]>(row, 6)?.into(),
+        })
+    };
+    rows.iter().map(row).collect()
+}
+
+async fn fetch(query: Query<'_, Postgres, PgArguments>, connection: &mut PgConnection) -> Result<Vec<PgRow>, LogError> {
+    let answer = tokio::time::timeout(STATEMENT_MAX, query.fetch_all(connection)).await;
+    Ok(answer.map_err(|_| LogError::Store("query was not answered in time".into()))??)
+}
+
+/// Answers by the number of what was asked, which counts from 1.
+fn in_order<K, T>(
+    keys: &[K],
+    rows: &[PgRow],
+    read: impl Fn(&K, &PgRow) -> Result<T, LogError>,
+) -> Result<Vec<Option<T>>, LogError> {
+    let mut answers: Vec<Option<T>> = keys.iter().map(|_| None).collect();
+    for row in rows {
+        let number = usize::try_from(column::<i64>(row, 0)? - 1)
+            .ok()
+            .filter(|number| *number < keys.len())
+            .ok_or_else(|| LogError::Damaged("a look-up answered what was not asked".into()))?;
+        answers[number] = Some(read(&keys[number], row)?);
+    }
+    Ok(answers)
+}
+
+type Names = FxHashMap<StreamId, Arc<StreamKey>>;
+
+/// The names that came with the rows, each once.
+fn names(rows: &[PgRow]) -> Result<Names, LogError> {
+    let mut names = Names::default();
+    for row in rows {
+        if let Entry::Vacant(place) = names.entry(unsigned(column(row, 2)?)?)
+            && column::<Option<&str>>(row, 10)?.is_some()
+        {
+            place.insert(Arc::new(stream_key(row, 10)?));
+        }
+    }
+    Ok(names)
+}
+
+/// The streams of rows whose names did not come.
+fn unnamed(rows: &[PgRow], names: &Names) -> Result<Vec<i64>, LogError> {
+    let mut unnamed = Vec::new();
+    for row in rows {
+        let stream = column::<i64>(row, 2)?;
+        if !names.contains_key(&stream.cast_unsigned()) {
+            unnamed.push(stream);
+        }
+    }
+    unnamed.sort_unstable();
+    unnamed.dedup();
+    Ok(unnamed)
+}
+
+/// Events, which share the name of their stream.
+fn events(rows: &[PgRow], names: &Names) -> Result<Vec<RecordedEvent>, LogError> {
+    let event = |row: &PgRow| {
+        let stream = unsigned(column(row, 2)?)?;
+        let key = names.get(&stream).ok_or_else(|| LogError::Damaged(format!("stream {stream} has no name")))?;
+        Ok(RecordedEvent {
+            partition: column::<i32>(row, 0)?.cast_unsigned(),
+            position: unsigned(column(row, 1)?)?,
+            stream,
+            key: Arc::clone(key),
+            sequence: unsigned(column(row, 3)?)?,
+            event_type: column::<&str>(row, 4)?.into(),
+            event_version: column::<&str>(row, 5)?.into(),
+            payload: column::<&str>(row, 6)?.into(),
+            metadata: column::<&str>(row, 7)?.into(),
+            occurred_at: Timestamp::from_millis(column(row, 8)?),
+            recorded_at: Timestamp::from_millis(column(row, 9)?),
+        })
+    };
+    rows.iter().map(event).collect()
+}
+
+fn stream_key(row: &PgRow, first: usize) -> Result<StreamKey, LogError> {
+    Ok(StreamKey {
+        merchant: merchant(column(row, first)?)?,
+        aggregate_type: column::<&str>(row, first + 1)?.into(),
+        aggregate_id: column::<&str>(row, first + 2)?.into(),
+    })
+}
+
+fn subject_key(row: &PgRow, first: usize) -> Result<SubjectKey, LogError> {
+    Ok(SubjectKey {
+        id: unsigned(column(row, first)?)?,
+        merchant: merchant(column(row, first + 1)?)?,
+        subject: Token::new(column::<Sixteen>(row, first + 2)?.0),
+        wrapped: column::<&[u8]>(row, first + 3)?.into(),
+    })
+}
+
+/// A column that is not of its type was not written by us.
+fn column<'row, T>(row: &'row PgRow, index: usize) -> Result<T, LogError>
+where
+    T: sqlx::Decode<'row, Postgres> + sqlx::Type<Postgres>,
+{
+    row.try_get(index).map_err(|error| LogError::Damaged(error.to_string()))
+}
+
+/// Numbers in the log are never negative.
+pub(super) fn unsigned(number: i64) -> Result<u64, LogError> {
+    u64::try_from(number).map_err(|_| LogError::Damaged(format!("{number} is negative")))
+}
+
+/// Nothing lies beyond the largest.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn numbers(streams: &[StreamId]) -> Vec<i64> {
+    let mut numbers: Vec<i64> = streams.iter().copied().map(signed).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+fn merchant(text: &str) -> Result<MerchantId, LogError> {
+    text.parse().map_err(|_| LogError::Damaged("a stream has no merchant".into()))
+}

@@ -1,0 +1,73 @@
+//! How Postgres is spoken to for the read models.
+//!
+//! The tables lie in a schema of their own, which the role that the service runs as may create tables in. They hold nothing that the
+//! log does not hold, so a commit does not wait for the disk: a crash of the server may take back the last transactions, rows and
+//! checkpoint together, and they are folded again.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+
+use crate::error::StoreError;
+
+/// Everything of ours lies in this schema.
+const SCHEMA: &str = "orderlight_read";
+
+/// Sessions that fold, one page each.
+const WRITERS_MAX: u32 = 4;
+/// Sessions that look up.
+const READERS_MAX: u32 = 8;
+/// How long a session may be waited for.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// What every session sets for itself.
+const OWN: [(&str, &str); 4] = [
+    ("search_path", SCHEMA),
+    ("synchronous_commit", "off"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("jit", "off"),
+];
+
+/// Rows are found by index alone. Statistics that are old, or a table that is new, would sometimes say otherwise.
+const BY_INDEX: [(&str, &str); 3] =
+    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+
+pub(super) fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse()?;
+    Ok(options.options(OWN).disable_statement_logging())
+}
+
+pub(super) fn writers(options: &PgConnectOptions) -> PgPool {
+    pool(WRITERS_MAX).connect_lazy_with(options.clone().options(BY_INDEX))
+}
+
+pub(super) fn readers(options: &PgConnectOptions) -> PgPool {
+    pool(READERS_MAX).connect_lazy_with(options.clone().options(BY_INDEX))
+}
+
+fn pool(sessions: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(sessions).acquire_timeout(ANSWER_MAX)
+}
+
+/// Makes the schema where it is missing, as a role that may; `runtime_role` may then make the tables.
+pub(super) async fn make_schema(url: &str, runtime_role: Option<&str>) -> Result<(), StoreError> {
+    let mut connection = PgConnection::connect_with(&parse(url)?).await?;
+    let is_there: bool =
+        sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(SCHEMA).fetch_one(&mut connection).await?;
+    if !is_there {
+        // Another process may be faster.
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))).execute(&mut connection).await?;
+    }
+    if let Some(role) = runtime_role {
+        let name: Option<String> = sqlx::query_scalar("SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = $1")
+            .bind(role)
+            .fetch_optional(&mut connection)
+            .await?;
+        let name = name.ok_or_else(|| StoreError::new(format!("role {role} is not there: create it first")))?;
+        let grant = format!("GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {name}");
+        sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut connection).await?;
+    }
+    connection.close().await?;
+    Ok(())
+}

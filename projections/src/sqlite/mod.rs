@@ -1,0 +1,312 @@
+//! The read models in one SQLite file: a thread that writes, a few connections that read.
+
+mod generations;
+mod handles;
+mod order_status;
+mod readers;
+mod review_queue;
+mod search;
+mod settings;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use domain::ids::{MerchantId, OrderId};
+use eventlog::StreamId;
+use rusqlite::Connection;
+
+use self::handles::{Moves, Recent};
+use self::readers::Readers;
+use self::search::Lead;
+use self::writer::Writer;
+use crate::cursor::Cursor;
+use crate::error::StoreError;
+use crate::fold::Loaded;
+use crate::model::Model;
+use crate::order_status::{Handle, LinkCounts, OrderStatusRow, Wanted};
+use crate::page::Page;
+use crate::review_queue::{ReviewQuery, ReviewRow};
+use crate::store::{Building, Generation, Live, Replaced, Saved, Store, Turn};
+
+/// The file, and what is remembered of it.
+pub(crate) struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    memory: Arc<Memory>,
+    partitions: u32,
+    building: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Changed by the writing thread alone, after each commit.
+#[derive(Default)]
+struct Memory {
+    recent: RwLock<Recent>,
+    /// The numbers that stand for merchants in every table; given out at first sight, for good.
+    merchants: RwLock<HashMap<MerchantId, i64>>,
+}
+
+impl Memory {
+    fn recent(&self) -> RwLockReadGuard<'_, Recent> {
+        self.recent.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recent_mut(&self) -> RwLockWriteGuard<'_, Recent> {
+        self.recent.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` for a merchant that no read model ever heard of.
+    fn merchant(&self, merchant: &MerchantId) -> Option<i64> {
+        self.merchants.read().unwrap_or_else(PoisonError::into_inner).get(merchant).copied()
+    }
+
+    fn merchant_or_new(&self, connection: &Connection, merchant: &MerchantId) -> Result<i64, StoreError> {
+        if let Some(id) = self.merchant(merchant) {
+            return Ok(id);
+        }
+        connection.execute("INSERT INTO merchants (name) VALUES (?) ON CONFLICT DO NOTHING", [merchant.as_str()])?;
+        let select = "SELECT id FROM merchants WHERE name = ?";
+        let id = connection.query_row(select, [merchant.as_str()], |row| row.get(0))?;
+        self.merchants.write().unwrap_or_else(PoisonError::into_inner).insert(merchant.clone(), id);
+        Ok(id)
+    }
+
+    /// The numbers of the merchants of a page's orders.
+    fn merchants_of(&self, connection: &Connection, page: &Page) -> Result<Vec<i64>, StoreError> {
+        let mut last: Option<(&MerchantId, i64)> = None;
+        let mut numbers = Vec::with_capacity(page.orders.len());
+        for order in &page.orders {
+            let number = match last {
+                Some((merchant, number)) if *merchant == order.merchant => number,
+                _ => self.merchant_or_new(connection, &order.merchant)?,
+            };
+            last = Some((&order.merchant, number));
+            numbers.push(number);
+        }
+        Ok(numbers)
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, making it where there is none.
+    pub(crate) async fn open(path: &Path, partitions: u32) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        let for_opening = path.clone();
+        let opening = tokio::task::spawn_blocking(move || {
+            let connection = settings::open_writer(&for_opening)?;
+            connection.execute_batch(generations::SCHEMA)?;
+            let memory = remember(&connection, partitions)?;
+            Ok::<_, StoreError>((connection, memory))
+        });
+        let (connection, memory) = opening.await.map_err(StoreError::new)??;
+        Ok(Self {
+            writer: Writer::start(path.clone(), connection).map_err(StoreError::new)?,
+            readers: Readers::new(path),
+            memory: Arc::new(memory),
+            partitions,
+            building: Arc::new(tokio::sync::Mutex::new(())),
+        })
+    }
+
+    /// Reads for a merchant; `nothing` for one that no read model ever heard of.
+    async fn read<T: Send + 'static>(
+        &self,
+        merchant: &MerchantId,
+        nothing: T,
+        read: impl FnOnce(&Connection, i64) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match self.memory.merchant(merchant) {
+            Some(merchant) => self.readers.read(move |connection| read(connection, merchant)).await,
+            None => Ok(nothing),
+        }
+    }
+
+    fn leads(&self, merchant: &MerchantId, handles: &[Handle]) -> Vec<Lead> {
+        let Some(merchant) = self.memory.merchant(merchant) else { return Vec::new() };
+        let recent = self.memory.recent();
+        handles.iter().map(|handle| Lead::of(&recent, merchant, handle)).collect()
+    }
+}
+
+fn remember(connection: &Connection, partitions: u32) -> Result<Memory, StoreError> {
+    let memory = Memory::default();
+    let merchants: HashMap<MerchantId, i64> = connection
+        .prepare("SELECT name, id FROM merchants")?
+        .query_map((), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?
+        .map(|row| {
+            let (name, id) = row?;
+            Ok((name.parse().map_err(|error| StoreError::damaged("name", error))?, id))
+        })
+        .collect::<Result<_, StoreError>>()?;
+    *memory.merchants.write().unwrap_or_else(PoisonError::into_inner) = merchants;
+    let is_ours =
+        |live: &Live| live.generation.model == Model::OrderStatus && live.version == Model::OrderStatus.version();
+    if let Some(live) = generations::live(connection, partitions)?.iter().find(|live| is_ours(live)) {
+        *memory.recent_mut() = Recent::read(connection, live.generation)?;
+    }
+    Ok(memory)
+}
+
+fn save(connection: &mut Connection, memory: &Memory, turn: &Turn) -> Result<Saved, StoreError> {
+    let merchants = memory.merchants_of(connection, &turn.page)?;
+    let transaction = generations::begin(connection)?;
+    if !generations::move_checkpoints(&transaction, turn)? {
+        return Ok(Saved::Overtaken);
+    }
+    let mut moves: Option<Moves> = None;
+    for generation in &turn.generations {
+        match generation.model {
+            Model::OrderStatus => {
+                let Some(rows) = &turn.rows.order_status else { continue };
+                let recent = memory.recent();
+                let moved = order_status::save(&transaction, *generation, &recent, rows, &merchants)?;
+                moves = (recent.generation == Some(*generation)).then_some(moved);
+            }
+            Model::ReviewQueue => {
+                let Some(rows) = &turn.rows.review_queue else { continue };
+                review_queue::save(&transaction, *generation, rows, &merchants)?;
+            }
+        }
+    }
+    transaction.commit()?;
+    if let Some(moves) = moves {
+        memory.recent_mut().apply(moves);
+    }
+    Ok(Saved::Moved)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn live(&self) -> Result<Vec<Live>, StoreError> {
+        let partitions = self.partitions;
+        self.readers.read(move |connection| generations::live(connection, partitions)).await
+    }
+
+    /// One process has the file, so a lock in memory is enough.
+    async fn building(&self) -> Result<Building, StoreError> {
+        Ok(Box::new(Arc::clone(&self.building).lock_owned().await))
+    }
+
+    async fn try_building(&self) -> Result<Option<Building>, StoreError> {
+        Ok(Arc::clone(&self.building).try_lock_owned().ok().map(|lock| Box::new(lock) as Building))
+    }
+
+    async fn create(&self, model: Model) -> Result<Generation, StoreError> {
+        let partitions = self.partitions;
+        self.writer.run(move |connection| generations::create(connection, model, partitions)).await
+    }
+
+    /// In several pieces of work, so that the live ones go on in between.
+    async fn complete(&self, generation: Generation) -> Result<(), StoreError> {
+        while !self.writer.run(move |connection| generations::complete_handles(connection, generation)).await? {}
+        for index in generations::indexes(generation) {
+            self.writer.run(move |connection| Ok(connection.execute_batch(&index)?)).await?;
+        }
+        Ok(())
+    }
+
+    async fn replace(&self, generation: Generation, always: bool) -> Result<Replaced, StoreError> {
+        let (partitions, memory) = (self.partitions, Arc::clone(&self.memory));
+        self.writer
+            .run(move |connection| {
+                let replaced = generations::replace(connection, generation, always, partitions)?;
+                if replaced == Replaced::Done && generation.model == Model::OrderStatus {
+                    let recent = Recent::read(connection, generation)?;
+                    *memory.recent_mut() = recent;
+                }
+                Ok(replaced)
+            })
+            .await
+    }
+
+    async fn drop_others(&self) -> Result<(), StoreError> {
+        self.writer.run(generations::drop_others).await
+    }
+
+    async fn load(&self, generations: &[Generation], streams: Vec<StreamId>) -> Result<Loaded, StoreError> {
+        let generations = generations.to_vec();
+        self.writer
+            .run(move |connection| {
+                let mut loaded = Loaded { order_status: None, review_queue: None };
+                for generation in generations {
+                    match generation.model {
+                        Model::OrderStatus => {
+                            loaded.order_status = Some(order_status::load(connection, generation, &streams)?);
+                        }
+                        Model::ReviewQueue => {
+                            loaded.review_queue = Some(review_queue::load(connection, generation, &streams)?);
+                        }
+                    }
+                }
+                Ok(loaded)
+            })
+            .await
+    }
+
+    async fn save(&self, turn: Turn) -> Result<Saved, StoreError> {
+        let memory = Arc::clone(&self.memory);
+        self.writer.run(move |connection| save(connection, &memory, &turn)).await
+    }
+
+    async fn order(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<OrderStatusRow>, StoreError> {
+        let leads = self.leads(merchant, &[Handle::Number(id.order_no().to_owned())]);
+        let id = id.clone();
+        let find = move |connection: &Connection, merchant| match leads.first() {
+            Some(lead) => search::order(connection, merchant, lead, &id),
+            None => Ok(None),
+        };
+        self.read(merchant, None, find).await
+    }
+
+    async fn orders(&self, merchant: &MerchantId, streams: &[StreamId]) -> Result<Vec<OrderStatusRow>, StoreError> {
+        let streams = streams.to_vec();
+        let find = move |connection: &Connection, merchant| search::orders(connection, merchant, &streams);
+        self.read(merchant, Vec::new(), find).await
+    }
+
+    async fn search(
+        &self,
+        merchant: &MerchantId,
+        wanted: Wanted,
+        cursor: Option<Cursor>,
+        count: usize,
+    ) -> Result<Vec<OrderStatusRow>, StoreError> {
+        let leads = self.leads(merchant, wanted.any_of.first().map_or(&[], Vec::as_slice));
+        let find = move |connection: &Connection, merchant| {
+            search::search(connection, merchant, &leads, &wanted, cursor, count)
+        };
+        self.read(merchant, Vec::new(), find).await
+    }
+
+    async fn link_counts(&self, merchant: &MerchantId, row: &OrderStatusRow) -> Result<LinkCounts, StoreError> {
+        let Some(number) = self.memory.merchant(merchant) else { return Ok(LinkCounts::default()) };
+        let (links, not) = (search::links(&self.memory.recent(), number, row), row.stream);
+        self.readers.read(move |connection| search::link_counts(connection, number, &links, not)).await
+    }
+
+    async fn review(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<ReviewRow>, StoreError> {
+        let id = id.clone();
+        let find = move |connection: &Connection, merchant| review_queue::review(connection, merchant, &id);
+        self.read(merchant, None, find).await
+    }
+
+    async fn reviews(
+        &self,
+        merchant: &MerchantId,
+        query: &ReviewQuery,
+        cursor: Option<Cursor>,
+        count: usize,
+    ) -> Result<Vec<ReviewRow>, StoreError> {
+        let query = query.clone();
+        let find =
+            move |connection: &Connection, merchant| review_queue::reviews(connection, merchant, &query, cursor, count);
+        self.read(merchant, Vec::new(), find).await
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

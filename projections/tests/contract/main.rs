@@ -1,0 +1,81 @@
+//! Given events in a real log, then rows: what the read models keep to, whatever they are stored in.
+
+#[cfg(test)]
+mod given;
+#[cfg(test)]
+mod order_status;
+#[cfg(test)]
+mod review_queue;
+#[cfg(test)]
+mod runner;
+#[cfg(test)]
+mod search;
+#[cfg(test)]
+mod shared;
+
+/// One test for each promise.
+#[cfg(test)]
+macro_rules! contract {
+    ($backend:ident) => {
+        crate::contract!($backend, order_status:
+            a_challenged_order_shows_its_score_hits_and_challenge,
+            an_order_is_held_since_the_first_of_an_unbroken_series,
+            an_order_that_is_screened_again_after_its_release_stays_released,
+            a_verified_order_has_no_challenge_any_more,
+            a_status_may_come_before_the_order_and_is_kept_when_it_is_placed,
+            the_newest_status_by_its_own_clock_wins_and_at_equal_times_the_later_arrival,
+            a_status_from_the_future_counts_from_its_arrival_and_is_shown_as_reported,
+            each_source_shows_its_own_newest_report,
+            an_amendment_changes_the_leaves_it_names_and_no_other,
+            another_merchants_order_of_the_same_number_is_another_order,
+        );
+        crate::contract!($backend, review_queue:
+            a_review_follows_what_happens_to_the_order,
+            an_order_that_reaches_a_tier_long_after_its_placement_enters_with_its_amount,
+            a_cancelled_order_has_nothing_at_stake,
+            reviews_are_sorted_by_stake_age_or_deadline,
+            reviews_are_narrowed_by_state_tier_and_rule,
+        );
+        crate::contract!($backend, runner:
+            stopped_and_resumed_at_any_event_the_rows_are_those_of_one_run,
+            a_follower_is_level_soon_after_each_append_and_stops_when_told,
+            events_of_other_aggregates_move_the_checkpoint_and_nothing_else,
+            a_poison_event_stops_the_read_model_right_before_it_and_look_ups_go_on,
+            rows_of_another_log_are_not_gone_on_with,
+            a_rebuilt_read_model_has_the_rows_it_had,
+            a_rebuilt_read_model_finds_orders_by_what_it_found_them_by,
+            a_rebuild_while_orders_arrive_loses_none_and_never_shows_less,
+            a_log_that_cannot_be_read_is_told_and_not_taken_for_an_empty_one,
+        );
+        crate::contract!($backend, search:
+            an_order_is_found_by_every_handle_and_the_newest_comes_first,
+            a_list_neither_repeats_nor_hides_an_order_while_new_ones_arrive,
+            a_cursor_of_another_list_is_refused,
+            links_count_the_other_orders_and_never_the_order_itself,
+            linked_orders_are_listed_page_by_page,
+            an_order_that_was_found_by_what_was_amended_is_found_by_what_it_is_now,
+        );
+    };
+    ($backend:ident, $room:ident: $($promise:ident),+ $(,)?) => {
+        mod $room {
+            $(
+                #[tokio::test]
+                async fn $promise() {
+                    crate::$room::$promise(crate::given::Backend::$backend).await;
+                }
+            )+
+        }
+    };
+}
+#[cfg(test)]
+use contract;
+
+#[cfg(test)]
+mod sqlite {
+    crate::contract!(Sqlite);
+}
+
+#[cfg(test)]
+mod postgres {
+    crate::contract!(Postgres);
+}

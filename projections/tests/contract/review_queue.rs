@@ -1,0 +1,168 @@
+//! Given events, then the state of the review.
+
+use domain::order::{FrozenCause, OrderEvent, ReleasedCause, Status};
+use projections::{ReviewQuery, ReviewSort, ReviewState};
+
+use crate::given::*;
+
+pub(crate) async fn a_review_follows_what_happens_to_the_order(on: Backend) {
+    use FrozenCause::{Reviewer, Score};
+    use ReviewState::{Claimed, Closed, Open, Waiting};
+    let asked = || vec![scored(80, "sms"), challenged("c1", minute(10))];
+    let then = |mut before: Vec<OrderEvent>, after: Vec<OrderEvent>| {
+        before.extend(after);
+        before
+    };
+    let cases: Vec<(&str, Vec<OrderEvent>, Option<ReviewState>)> = vec![
+        ("passed", vec![scored(10, "pass"), released(ReleasedCause::Clean, None)], None),
+        ("asked", asked(), Some(Waiting)),
+        ("proved it", then(asked(), vec![verified("c1"), released(ReleasedCause::Verified, None)]), Some(Closed)),
+        ("did not answer", then(asked(), vec![review_opened("c1")]), Some(Open)),
+        ("asked and scored again", then(asked(), vec![scored(85, "sms")]), Some(Waiting)),
+        ("frozen", vec![scored(130, "freeze"), frozen(Score)], Some(Open)),
+        ("frozen by a person", vec![scored(10, "pass"), frozen(Reviewer)], Some(Closed)),
+        ("spared", vec![scored(90, "sms"), released(ReleasedCause::Exempt, None)], Some(Closed)),
+        ("gone already", vec![reported("wms", Status::Shipped, minute(1)), scored(90, "sms")], Some(Open)),
+        ("claimed", vec![scored(130, "freeze"), frozen(Score), claimed("wang", minute(20))], Some(Claimed)),
+        ("claimed while asked", then(asked(), vec![claimed("wang", minute(20))]), Some(Claimed)),
+        ("given back while asked", then(asked(), vec![claimed("wang", minute(20)), returned("wang")]), Some(Waiting)),
+        (
+            "given back after no answer",
+            then(asked(), vec![review_opened("c1"), claimed("wang", minute(20)), returned("wang")]),
+            Some(Open),
+        ),
+        (
+            "given back when the time was over",
+            vec![scored(80, "sms"), challenged("c1", minute(0)), claimed("wang", minute(20)), returned("wang")],
+            Some(Open),
+        ),
+        (
+            "decided and scored again",
+            vec![
+                scored(130, "freeze"),
+                frozen(Score),
+                released(ReleasedCause::Reviewer, Some("wang")),
+                scored(140, "freeze"),
+            ],
+            Some(Closed),
+        ),
+        (
+            "released and pulled back",
+            vec![
+                scored(0, "pass"),
+                released(ReleasedCause::Clean, None),
+                scored(90, "sms"),
+                challenged("c2", minute(9)),
+            ],
+            Some(Waiting),
+        ),
+    ];
+    let mut given = Given::nothing(on).await;
+    for (index, (_, events, _)) in cases.iter().enumerate() {
+        let id = format!("web:{index}");
+        given.order(&id, std::iter::once(placed(&id, facts(0))).chain(events.iter().cloned())).await;
+    }
+    let models = given.folded().await;
+    for (index, (name, _, expected)) in cases.iter().enumerate() {
+        let review = review(&models, &format!("web:{index}")).await;
+        assert_eq!(review.as_ref().and_then(|review| review.state), *expected, "{name}");
+        let is_claimed = *expected == Some(Claimed);
+        assert_eq!(review.is_some_and(|review| review.claim.is_some()), is_claimed, "{name}");
+    }
+}
+
+pub(crate) async fn an_order_that_reaches_a_tier_long_after_its_placement_enters_with_its_amount(on: Backend) {
+    let mut given = Given::nothing(on).await;
+    given.order("web:A1", clean("web:A1", facts(0))).await;
+    given.order("web:A2", clean("web:A2", facts(0))).await;
+    let models = given.folded().await;
+    assert_eq!(review(&models, "web:A1").await, None);
+    // In another page than its placement.
+    given.order("web:A1", [scored(130, "freeze"), frozen(FrozenCause::Score)]).await;
+    given.order("web:A2", [reported("shop", Status::Paid, minute(1))]).await;
+    models.catch_up().await.unwrap();
+    let entered = review(&models, "web:A1").await.unwrap();
+    assert_eq!((entered.amount, entered.score, entered.state), (39_900, 130, Some(ReviewState::Open)));
+    assert_eq!(entered.opened_at, recorded_at(7));
+    assert_eq!(entered.priority(), 130 * 39_900);
+    assert_eq!(review(&models, "web:A2").await, None);
+}
+
+pub(crate) async fn a_cancelled_order_has_nothing_at_stake(on: Backend) {
+    let mut given = Given::nothing(on).await;
+    given.order("web:A1", [placed("web:A1", facts(0)), scored(130, "freeze"), frozen(FrozenCause::Score)]).await;
+    given.order("web:A1", [reported("shop", Status::Cancelled, minute(3))]).await;
+    let models = given.folded().await;
+    assert_eq!(review(&models, "web:A1").await.unwrap().priority(), 0);
+    given.order("web:A1", [reported("shop", Status::Paid, minute(2))]).await;
+    models.catch_up().await.unwrap();
+    assert_eq!(review(&models, "web:A1").await.unwrap().priority(), 0, "a late older report changes nothing");
+}
+
+async fn three_reviews(on: Backend) -> Given {
+    let mut given = Given::nothing(on).await;
+    let amount = |amount| domain::order::Facts { amount: Some(amount), ..facts(0) };
+    given
+        .order("web:small", [placed("web:small", amount(100)), scored(130, "freeze"), frozen(FrozenCause::Score)])
+        .await;
+    given
+        .order("web:large", [placed("web:large", amount(90_000)), scored(85, "sms"), challenged("c1", minute(30))])
+        .await;
+    given
+        .order("web:middle", [placed("web:middle", amount(5_000)), scored(110, "call"), challenged("c2", minute(10))])
+        .await;
+    given.order("web:none", clean("web:none", facts(0))).await;
+    given
+        .order_of("other", "web:X", [placed("web:X", amount(7)), scored(99, "sms"), challenged("c1", minute(1))])
+        .await;
+    given
+}
+
+async fn listed(models: &projections::ReadModels, query: &ReviewQuery) -> Vec<String> {
+    let page = models.reviews(&merchant(SHOP), query, None, 50).await.unwrap();
+    assert_eq!(page.next_cursor, None);
+    page.items.iter().map(|review| review.order_id.order_no().to_owned()).collect()
+}
+
+pub(crate) async fn reviews_are_sorted_by_stake_age_or_deadline(on: Backend) {
+    let given = three_reviews(on).await;
+    let models = given.folded().await;
+    for (sort, expected) in [
+        (ReviewSort::Priority, ["large", "middle", "small"]),
+        (ReviewSort::Age, ["small", "large", "middle"]),
+        (ReviewSort::Deadline, ["middle", "large", "small"]),
+    ] {
+        let query = ReviewQuery { sort, ..ReviewQuery::default() };
+        assert_eq!(listed(&models, &query).await, expected, "{sort:?}");
+        let mut one_by_one = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = models.reviews(&merchant(SHOP), &query, cursor.as_deref(), 1).await.unwrap();
+            one_by_one.extend(page.items.iter().map(|review| review.order_id.order_no().to_owned()));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(one_by_one, expected, "{sort:?}, one by one");
+    }
+}
+
+pub(crate) async fn reviews_are_narrowed_by_state_tier_and_rule(on: Backend) {
+    let mut given = three_reviews(on).await;
+    given.order("web:small", [released(ReleasedCause::Reviewer, Some("wang"))]).await;
+    let models = given.folded().await;
+    let all = ReviewQuery::default();
+    let text = |text: &str| Some(text.to_owned());
+    for (query, expected) in [
+        (all.clone(), vec!["large", "middle"]),
+        (ReviewQuery { state: Some(ReviewState::Closed), ..all.clone() }, vec!["small"]),
+        (ReviewQuery { state: Some(ReviewState::Waiting), ..all.clone() }, vec!["large", "middle"]),
+        (ReviewQuery { state: Some(ReviewState::Open), ..all.clone() }, vec![]),
+        (ReviewQuery { tier: text("call"), ..all.clone() }, vec!["middle"]),
+        (ReviewQuery { rule: text("device_burst"), ..all.clone() }, vec!["large", "middle"]),
+        (ReviewQuery { rule: text("device"), ..all.clone() }, vec![]),
+    ] {
+        assert_eq!(listed(&models, &query).await, expected, "{query:?}");
+    }
+}

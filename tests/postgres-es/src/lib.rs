@@ -1,0 +1,1 @@
+//! Shows that the real postgres-es reads our log; see `tests/`.

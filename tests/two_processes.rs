@@ -1,0 +1,203 @@
+//! Two processes on one database: each keeps its share, passes on what is the other's, and takes over when the other is gone.
+
+use std::time::{Duration, Instant};
+
+use eventlog::EventLog;
+use eventlog::postgres::PostgresLog;
+use reqwest::Method;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use test_postgres::Database;
+
+use crate::support::orders::plain;
+use crate::support::process::{PATIENCE, orderlight};
+use crate::support::service::{Answer, Service, TOKEN};
+
+/// Enough merchants for every process to keep some.
+const MERCHANTS: usize = 12;
+/// What is promised for a process that is gone.
+const TAKEN_OVER_IN: Duration = Duration::from_secs(5);
+/// The pause before a request is sent again that was told to come back.
+const COME_BACK: Duration = Duration::from_millis(50);
+
+struct Pair {
+    database: Database,
+    runtime: tokio::runtime::Runtime,
+    /// Name and administrator's key of each merchant.
+    merchants: Vec<(String, String)>,
+}
+
+impl Pair {
+    /// Two processes that share the partitions, and merchants that were registered through both of them.
+    fn start() -> (Self, Service, Service) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let database = runtime.block_on(Database::fresh());
+        let mut pair = Self { database, runtime, merchants: Vec::new() };
+        let (one, two) = (pair.serve(), pair.serve());
+        pair.until_shared_by(2);
+        for number in 0..MERCHANTS {
+            let name = format!("shop-{number}");
+            let registered = patiently([&one, &two][number % 2], |service| {
+                service.request(Method::POST, "/v1/merchants").json(&json!({"id": name, "name": "Shop"}))
+            });
+            assert_eq!(registered.status, 201, "{registered:?}");
+            let key = registered.json()["key"]["key"].as_str().unwrap().to_owned();
+            pair.merchants.push((name, key));
+        }
+        (pair, one, two)
+    }
+
+    fn serve(&self) -> Service {
+        let mut command = orderlight(["serve", "--listen", "127.0.0.1:0", "--database-url", self.database.url()]);
+        command.env("ORDERLIGHT_BOOTSTRAP_TOKEN", TOKEN).env("ORDERLIGHT_MASTER_KEY", "07".repeat(32));
+        Service::start_as(command)
+    }
+
+    /// Waits until so many processes keep all partitions among them.
+    fn until_shared_by(&self, processes: usize) {
+        let until = Instant::now() + PATIENCE;
+        while self.owners().len() != processes {
+            assert!(Instant::now() < until, "the partitions are not shared: {:?}", self.owners());
+            std::thread::park_timeout(COME_BACK);
+        }
+    }
+
+    /// Who keeps partitions; nobody while one of them is kept by none.
+    fn owners(&self) -> std::collections::BTreeSet<u64> {
+        self.with_log(async |log| {
+            let mut owners = std::collections::BTreeSet::new();
+            for partition in 0..log.partitions() {
+                match log.owner(partition).await.unwrap() {
+                    Some(owner) => drop(owners.insert(owner.id)),
+                    None => return std::collections::BTreeSet::new(),
+                }
+            }
+            owners
+        })
+    }
+
+    fn with_log<T>(&self, look: impl AsyncFnOnce(&PostgresLog) -> T) -> T {
+        self.runtime.block_on(async {
+            let log = PostgresLog::open(self.database.url(), None).await.unwrap();
+            let found = look(&log).await;
+            log.close().await;
+            found
+        })
+    }
+
+    /// How many events of a name each order's stream holds; positions must have no gap.
+    fn placements(&self) -> usize {
+        self.with_log(async |log| {
+            let mut placed = 0;
+            for partition in 0..log.partitions() {
+                let events = log.read(partition, 0, 100_000).await.unwrap();
+                for (event, expected) in events.iter().zip(1..) {
+                    assert_eq!(event.position, expected, "partition {partition}");
+                }
+                assert_eq!(log.head(partition).await.unwrap(), u64::try_from(events.len()).unwrap());
+                placed += events.iter().filter(|event| &*event.event_type == "Placed").count();
+            }
+            placed
+        })
+    }
+
+    /// Sends an order of each merchant to a process, until it is taken.
+    fn place_all(&self, service: &Service, order_no: &str) -> Vec<Answer> {
+        let place = |(_, key): &(String, String)| {
+            patiently(service, |service| {
+                service.anonymous(Method::POST, "/v1/orders").bearer_auth(key).json(&plain(order_no))
+            })
+        };
+        self.merchants.iter().map(place).collect()
+    }
+
+    #[track_caller]
+    fn read_all(&self, service: &Service, order_no: &str, written: &[Answer]) {
+        for ((_, key), written) in self.merchants.iter().zip(written) {
+            let path = format!("/v1/orders/web:{order_no}?after={}", written.header("orderlight-position"));
+            let read = patiently(service, |service| service.anonymous(Method::GET, &path).bearer_auth(key));
+            assert_eq!(read.status, 200, "{read:?}");
+            assert_eq!(read.json()["risk"]["state"], written.json()["risk"]["state"]);
+        }
+    }
+}
+
+/// Sends a request again for as long as it is told to come back.
+fn patiently(service: &Service, request: impl Fn(&Service) -> reqwest::RequestBuilder) -> Answer {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answer = service.send(request(service));
+        // A key that the other process made is known a moment later.
+        if !matches!(answer.status, 503 | 401) {
+            return answer;
+        }
+        assert!(Instant::now() < until, "{answer:?}");
+        std::thread::park_timeout(COME_BACK);
+    }
+}
+
+fn statuses(answers: &[Answer]) -> Vec<u16> {
+    answers.iter().map(|answer| answer.status).collect()
+}
+
+fn duplicates(answers: &[Answer]) -> Vec<Value> {
+    answers.iter().map(|answer| answer.json()["duplicate"].clone()).collect()
+}
+
+#[test]
+fn each_of_two_processes_answers_for_all_merchants() {
+    let (pair, one, two) = Pair::start();
+    let by_one = pair.place_all(&one, "A1");
+    let by_two = pair.place_all(&two, "A2");
+    assert_eq!(statuses(&by_one), [201; MERCHANTS]);
+    assert_eq!(statuses(&by_two), [201; MERCHANTS]);
+    let again = pair.place_all(&two, "A1");
+    assert_eq!(duplicates(&again), [true; MERCHANTS], "what one took is known to both");
+    pair.read_all(&two, "A1", &by_one);
+    pair.read_all(&one, "A2", &by_two);
+    let lines = format!("{}\n", json!({"kind": "placed", "order": plain("A3")})).repeat(2);
+    for (_, key) in &pair.merchants {
+        let answer = patiently(&one, |service| {
+            let request = service.anonymous(Method::POST, "/v1/notices").bearer_auth(key);
+            request.header("content-type", "application/x-ndjson").body(lines.clone())
+        });
+        let lines = answer.lines();
+        assert_eq!(lines.iter().map(|line| &line["duplicate"]).collect::<Vec<_>>(), [false, true], "{lines:?}");
+    }
+    one.stop().expect_code(0);
+    two.stop().expect_code(0);
+    assert_eq!(pair.placements(), MERCHANTS * 3);
+}
+
+#[test]
+fn a_process_that_is_killed_is_followed_by_the_other_and_nothing_is_lost_or_doubled() {
+    let (pair, one, two) = Pair::start();
+    let before = pair.place_all(&one, "B1");
+    two.kill();
+    let killed = Instant::now();
+    let after = pair.place_all(&one, "B2");
+    assert!(killed.elapsed() < TAKEN_OVER_IN, "taken over in {:?}", killed.elapsed());
+    assert_eq!(statuses(&after), [201; MERCHANTS]);
+    assert_eq!(duplicates(&pair.place_all(&one, "B1")), [true; MERCHANTS]);
+    pair.read_all(&one, "B1", &before);
+    pair.until_shared_by(1);
+    one.stop().expect_code(0);
+    assert_eq!(pair.placements(), MERCHANTS * 2);
+}
+
+#[test]
+fn a_process_that_is_paused_is_followed_and_writes_nothing_when_it_goes_on() {
+    let (pair, one, two) = Pair::start();
+    pair.place_all(&one, "C1");
+    two.signal(Signal::STOP);
+    assert_eq!(statuses(&pair.place_all(&one, "C2")), [201; MERCHANTS]);
+    pair.until_shared_by(1);
+    two.signal(Signal::CONT);
+    let by_two = pair.place_all(&two, "C3");
+    assert!(by_two.iter().all(|answer| answer.status == 201), "{by_two:?}");
+    assert_eq!(duplicates(&pair.place_all(&two, "C2")), [true; MERCHANTS]);
+    pair.until_shared_by(2);
+    one.stop().expect_code(0);
+    two.stop().expect_code(0);
+    assert_eq!(pair.placements(), MERCHANTS * 3);
+}
