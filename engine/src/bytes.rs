@@ -46,10 +46,12 @@ impl Writer {
     pub(crate) fn number(&mut self, value: u64) {
         let mut rest = value;
         while rest >= 0x80 {
-            self.0.push((rest & 0x7f) as u8 | 0x80);
+            let [low, ..] = rest.to_le_bytes();
+            self.0.push(low | 0x80);
             rest >>= 7;
         }
-        self.0.push(rest as u8);
+        let [low, ..] = rest.to_le_bytes();
+        self.0.push(low);
     }
 
     /// A number that is near zero on either side.

@@ -13,6 +13,7 @@ mod memory;
 mod merchants;
 mod notices;
 mod orders;
+mod pages;
 mod pipeline;
 mod replay;
 mod sealing;

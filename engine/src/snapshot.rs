@@ -23,14 +23,15 @@ use eventlog::{EventLog, LogError, Position};
 use sha2::{Digest, Sha256};
 
 use crate::memory::Memory;
-pub(crate) use saver::Saver;
+pub(crate) use saver::{Saver, Snapshot};
 
 use file::{Damage, Header};
 
 /// How many events a snapshot names, itself the last: enough to hold an order with its tokens, which no other log has.
 const EVENTS_NAMED: u32 = 32;
 
-/// A memory that was read back, and up to where in the log it goes.
+/// A memory that was read back, and up to where in the log it goes; an empty one to begin with.
+#[derive(Default)]
 pub(crate) struct Loaded {
     pub(crate) memory: Memory,
     pub(crate) position: Position,

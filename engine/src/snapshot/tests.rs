@@ -34,7 +34,7 @@ impl Given {
     async fn more_orders(&self, numbers: std::ops::Range<u32>) {
         let vault = Arc::new(Vault::open_or_create(&self.directory.path().join("master.key")).unwrap());
         let clock: crate::Clock = Arc::new(|| Timestamp::from_millis(1_794_326_400_000));
-        let engine = Engine::open(self.log.clone(), vault, clock, preset("growth").unwrap()).await.unwrap();
+        let engine = Engine::open(self.log.clone(), vault, clock, preset("growth").unwrap(), None).await.unwrap();
         let merchant = "default".parse().unwrap();
         let origin = || Origin { actor: "test".to_owned(), source: "api".to_owned() };
         let registered =

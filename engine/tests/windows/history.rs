@@ -224,7 +224,7 @@ proptest! {
         for (step, interruption) in &steps {
             let number = run.take(step, scale);
             run.compare(number, &features)?;
-            interruption.into_iter().for_each(|interruption| run.interrupt(*interruption));
+            interruption.iter().for_each(|interruption| run.interrupt(*interruption));
         }
         for number in 0..run.placed {
             run.compare(number, &features)?;
