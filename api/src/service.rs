@@ -41,9 +41,9 @@ pub struct Service {
 impl Service {
     /// Starts writers and projections on a store; a new store gets the merchant `default`.
     pub async fn start(store: Store, first_rulebook: Rulebook) -> anyhow::Result<Self> {
-        let Store { log, vault, models } = store;
+        let Store { log, vault, models, snapshots } = store;
         let directory = Arc::new(Directory::open(&*log).await.context("cannot read the merchants")?);
-        let engine = Engine::open(log.clone(), vault.clone(), clock::system(), first_rulebook)
+        let engine = Engine::open(log.clone(), vault.clone(), clock::system(), first_rulebook, snapshots)
             .await
             .context("cannot start the engine")?;
         let models = ReadModels::open(&models, log.clone()).await.context("cannot open the read models")?;

@@ -19,6 +19,8 @@ const LOG_FILE: &str = "log.sqlite";
 const READ_MODELS_FILE: &str = "read.sqlite";
 /// The master key's file in a data directory.
 const KEY_FILE: &str = "master.key";
+/// The directory of the snapshots in a data directory.
+const SNAPSHOTS: &str = "snapshots";
 
 /// Where a store is.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub enum At {
         url: String,
         /// Where other processes reach this one; one that says nothing takes no share of the partitions that others keep.
         address: Option<String>,
+        /// A directory of this process, for snapshots.
+        data: PathBuf,
     },
 }
 
@@ -42,6 +46,8 @@ pub struct Store {
     pub vault: Arc<Vault>,
     /// Where its read models are.
     pub models: Place,
+    /// Where snapshots of what writers remember are, if they are kept.
+    pub snapshots: Option<PathBuf>,
 }
 
 impl Store {
@@ -51,10 +57,11 @@ impl Store {
         let given = master_key.map(Vault::from_hex).transpose().context("ORDERLIGHT_MASTER_KEY is no master key")?;
         let store = match at {
             At::Directory(data) => Self::embedded(data, given).await?,
-            At::Postgres { url, address } => {
+            At::Postgres { url, address, data } => {
                 let vault = given.context("a store in Postgres needs a master key, see ORDERLIGHT_MASTER_KEY")?;
                 let log = PostgresLog::open(url, address.as_deref()).await.context("cannot open the event log")?;
-                Self { log: Arc::new(log), vault: Arc::new(vault), models: Place::Postgres(url.clone()) }
+                let (models, snapshots) = (Place::Postgres(url.clone()), Some(data.join(SNAPSHOTS)));
+                Self { log: Arc::new(log), vault: Arc::new(vault), models, snapshots }
             }
         };
         if let Some(key) = store.log.first_subject_key().await.context("cannot read the vault")? {
@@ -94,7 +101,8 @@ impl Store {
             Some(vault) => vault,
             None => key_file(&data.join(KEY_FILE), &log).await?,
         };
-        Ok(Self { log: Arc::new(log), vault: Arc::new(vault), models: Place::File(data.join(READ_MODELS_FILE)) })
+        let (models, snapshots) = (Place::File(data.join(READ_MODELS_FILE)), Some(data.join(SNAPSHOTS)));
+        Ok(Self { log: Arc::new(log), vault: Arc::new(vault), models, snapshots })
     }
 }
 

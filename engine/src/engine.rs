@@ -1,5 +1,6 @@
 //! The handle that the rest of the process holds: finds the partition, prepares the work, waits for the durable answer.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::ids::MerchantId;
@@ -53,15 +54,17 @@ pub enum WhenFull {
 
 impl Engine {
     /// Takes a fair share of the partitions over and folds their logs; all of them where no other process has the log open.
-    /// `first_rulebook` is what a new merchant starts with.
+    /// `first_rulebook` is what a new merchant starts with. `snapshots` is the directory in which snapshots of what writers
+    /// remember are kept; without it every start folds whole logs.
     pub async fn open(
         log: Arc<dyn EventLog>,
         vault: Arc<Vault>,
         clock: Clock,
         first_rulebook: Rulebook,
+        snapshots: Option<PathBuf>,
     ) -> Result<Self, OpenError> {
         let keys = MerchantKeys::new(vault.clone());
-        let tools = Tools { log: log.clone(), vault, clock, first_rulebook: Arc::new(first_rulebook) };
+        let tools = Tools { log: log.clone(), vault, clock, first_rulebook: Arc::new(first_rulebook), snapshots };
         let (mut partitions, mut mailboxes, mut keepers) = (vec![], vec![], vec![]);
         let mut room = keeper::first_share(&*log).await?;
         for number in 0..log.partitions() {

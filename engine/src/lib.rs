@@ -4,6 +4,7 @@
 //! only then answers. What it remembers (windows, hot orders, data keys) is a fold over the log and can be thrown away.
 
 mod batch;
+mod bytes;
 mod drive;
 mod engine;
 mod keeper;
@@ -12,9 +13,11 @@ mod memory;
 mod merchants;
 mod notices;
 mod orders;
+mod pages;
 mod pipeline;
 mod replay;
 mod sealing;
+mod snapshot;
 pub mod windows;
 mod work;
 mod writer;

@@ -1,6 +1,11 @@
 //! What a writer remembers of its partition between two orders: a fold over the log, thrown away and made anew at will.
 //!
 //! The live path and a replay go through the same functions in the same order, so that they see the same windows.
+//!
+//! No more than [`REMEMBERED_MAX`] orders are remembered. Beyond it the merchant with the most of them forgets its earliest
+//! ones, so that no merchant's decisions depend on the traffic of a larger one. What is forgotten when is a function of the log.
+
+mod stored;
 
 use std::sync::Arc;
 
@@ -10,27 +15,55 @@ use domain::ids::MerchantId;
 use domain::merchant::MerchantEvent;
 use domain::order::{Known, OrderEvent, ScoredCause};
 use domain::publication::RulebookEvent;
-use domain::rulebook::Evaluator;
+use domain::rulebook::{Evaluator, Rulebook};
 use domain::screening::{Assessment, screen};
 use domain::time::Timestamp;
 use eventlog::{RecordedEvent, StreamId};
 use rustc_hash::FxHashMap;
 
+pub(crate) use stored::KeptMemory;
+
 use crate::windows::Windows;
 
+/// The most orders that the windows of one partition remember, at some 700 to 1,300 bytes each: about 2 GB. Another limit
+/// makes other decisions: a log must be replayed under the one it was written under.
+pub(crate) const REMEMBERED_MAX: usize = 2_000_000;
+
+/// How many a merchant forgets before it is seen whether it is still the largest.
+const FORGOTTEN_AT_ONCE_MAX: usize = 256;
+
 /// The merchants of one partition.
-#[derive(Default)]
 pub(crate) struct Memory {
     merchants: FxHashMap<MerchantId, MerchantMemory>,
     remembered: usize,
+    remembered_max: usize,
+    has_crowded_out: bool,
     values: Vec<Option<Value>>,
 }
 
 /// What decisions about one merchant's orders depend on.
 struct MerchantMemory {
     zone: Tz,
-    evaluator: Option<Arc<Evaluator>>,
+    live: Option<Live>,
     windows: Windows,
+}
+
+/// The rulebook in force.
+struct Live {
+    rulebook: Arc<Rulebook>,
+    evaluator: Evaluator,
+}
+
+impl Live {
+    fn new(rulebook: Rulebook, version: u32) -> Self {
+        Self { evaluator: rulebook.compile(version), rulebook: Arc::new(rulebook) }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::with_room_for(REMEMBERED_MAX)
+    }
 }
 
 /// Why a stored event could not be folded.
@@ -43,6 +76,16 @@ pub struct FoldError {
 }
 
 impl Memory {
+    fn with_room_for(orders: usize) -> Self {
+        Self {
+            merchants: FxHashMap::default(),
+            remembered: 0,
+            remembered_max: orders,
+            has_crowded_out: false,
+            values: Vec::new(),
+        }
+    }
+
     pub(crate) fn knows(&self, merchant: &MerchantId) -> bool {
         self.merchants.contains_key(merchant)
     }
@@ -76,13 +119,38 @@ impl Memory {
             self.remembered -= merchant.windows.remembered();
             merchant.windows.apply(stream, event, recorded_at);
             self.remembered += merchant.windows.remembered();
+            if self.remembered > self.remembered_max {
+                self.crowd_out();
+            }
+        }
+    }
+
+    /// Forgets a little more than it must, so that it looks for the largest merchant only now and then.
+    fn crowd_out(&mut self) {
+        let target = self.remembered_max - self.remembered_max / 1_024;
+        if !self.has_crowded_out {
+            self.has_crowded_out = true;
+            tracing::warn!(
+                limit = self.remembered_max,
+                "more orders than are remembered, the earliest are forgotten and windows that reach them are unknown"
+            );
+        }
+        while self.remembered > target {
+            let by_size =
+                |(id, memory): &(&MerchantId, &mut MerchantMemory)| (memory.windows.remembered(), (*id).clone());
+            let Some((_, largest)) = self.merchants.iter_mut().max_by_key(by_size) else { return };
+            let before = largest.windows.remembered();
+            largest.windows.forget_earliest((self.remembered - target).min(FORGOTTEN_AT_ONCE_MAX));
+            let forgotten = before - largest.windows.remembered();
+            self.remembered -= forgotten;
+            metrics::counter!("orderlight_crowded_out_orders_total").increment(forgotten as u64);
         }
     }
 
     pub(crate) fn apply_merchant(&mut self, merchant: &MerchantId, event: &MerchantEvent) {
         if let MerchantEvent::MerchantRegistered(registered) = event {
             let zone = registered.time_zone.parse().unwrap_or(Tz::UTC);
-            let memory = MerchantMemory { zone, evaluator: None, windows: Windows::new() };
+            let memory = MerchantMemory { zone, live: None, windows: Windows::new() };
             self.merchants.insert(merchant.clone(), memory);
         }
     }
@@ -90,7 +158,7 @@ impl Memory {
     pub(crate) fn apply_rulebook(&mut self, merchant: &MerchantId, event: &RulebookEvent) {
         let RulebookEvent::RulebookPublished(published) = event;
         if let Some(merchant) = self.merchants.get_mut(merchant) {
-            merchant.evaluator = Some(Arc::new(published.rulebook.compile(published.version)));
+            merchant.live = Some(Live::new(published.rulebook.clone(), published.version));
         }
     }
 
@@ -104,7 +172,7 @@ impl Memory {
         cause: ScoredCause,
     ) -> Option<Assessment> {
         let merchant = self.merchants.get_mut(merchant)?;
-        let evaluator = merchant.evaluator.as_ref()?;
+        let evaluator = &merchant.live.as_ref()?.evaluator;
         let features = evaluator.features();
         merchant.windows.observe(stream, channel, &order.facts, merchant.zone, features, &mut self.values);
         Some(screen(evaluator, &self.values, cause))
@@ -118,4 +186,64 @@ pub(crate) fn read<E: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Res
         event_type: event.event_type.clone(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::feature::{Feature, FeatureRef};
+    use domain::ids::Token;
+    use domain::merchant::MerchantRegistered;
+    use domain::order::{Facts, Placed};
+    use domain::time::Span;
+
+    use super::*;
+
+    fn registered() -> MerchantEvent {
+        let (name, time_zone, currency) = ("Shop".into(), "Asia/Shanghai".into(), "CNY".into());
+        MerchantEvent::MerchantRegistered(MerchantRegistered { name, time_zone, currency })
+    }
+
+    fn place(memory: &mut Memory, merchant: &str, number: u64, second: i64) {
+        let at = Timestamp::from_millis(second * 1_000);
+        let facts = Facts { placed_at: Some(at), device: Some(Token::new([7; 16])), ..Facts::default() };
+        let (channel, order_no) = ("web".parse().unwrap(), "A1".parse().unwrap());
+        let event = OrderEvent::Placed(Placed { channel, order_no, as_of: None, facts, vault: None });
+        memory.apply_order(&merchant.parse().unwrap(), number, &event, at);
+    }
+
+    /// `device.orders` of the device that all orders are from.
+    fn orders(memory: &mut Memory, merchant: &str, number: u64, window: Span) -> Option<Value> {
+        let windows = &mut memory.merchants.get_mut(&merchant.parse().unwrap()).unwrap().windows;
+        let feature = FeatureRef { feature: Feature::named("device.orders").unwrap(), window: Some(window) };
+        let mut values = Vec::new();
+        windows.observe(number, "web", &Facts::default(), Tz::UTC, &[feature], &mut values);
+        values.remove(0)
+    }
+
+    #[test]
+    fn beyond_the_limit_the_largest_merchant_forgets_its_earliest_orders() {
+        let mut memory = Memory::with_room_for(10);
+        for merchant in ["large", "small"] {
+            memory.apply_merchant(&merchant.parse().unwrap(), &registered());
+        }
+        (1..=3).for_each(|number| place(&mut memory, "small", number, 0));
+        (4..=20).for_each(|number| place(&mut memory, "large", number, number.cast_signed()));
+        assert_eq!(memory.remembered(), 10);
+        let second = Span::from_secs;
+        assert_eq!(orders(&mut memory, "large", 20, second(7)), Some(Value::Int(7)), "seven are remembered");
+        assert_eq!(orders(&mut memory, "large", 20, second(8)), None, "what it would hold besides is forgotten");
+        assert_eq!(
+            orders(&mut memory, "small", 3, second(60)),
+            Some(Value::Int(3)),
+            "a small merchant forgets nothing"
+        );
+
+        place(&mut memory, "large", 21, 13);
+        assert_eq!(memory.remembered(), 10);
+        assert_eq!(
+            orders(&mut memory, "large", 21, second(1)),
+            None,
+            "it came too late to be in order with the forgotten"
+        );
+    }
 }

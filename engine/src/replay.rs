@@ -1,6 +1,7 @@
 //! Replay: every decision computed again from the log alone, and compared with the recorded one byte for byte.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::order::OrderEvent;
@@ -10,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::memory::{FoldError, Memory, read};
 use crate::orders::{CachedOrder, order_at};
-use crate::writer::FOLD_PAGE;
+use crate::pages::Pages;
 
 /// The most orders kept; others are read again from the log.
 const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
@@ -68,7 +69,7 @@ pub enum ReplayError {
 
 /// Replays one partition from empty; `progress` hears of each page's last position.
 pub async fn replay(
-    log: &dyn EventLog,
+    log: Arc<dyn EventLog>,
     partition: u32,
     mut progress: impl FnMut(Position),
 ) -> Result<Replayed, ReplayError> {
@@ -77,21 +78,19 @@ pub async fn replay(
         orders: LruCache::with_hasher(CACHED_ORDERS_MAX, FxBuildHasher),
         found: Replayed::default(),
     };
+    let mut pages = Pages::after(log.clone(), partition, 0);
     let mut after = 0;
-    loop {
-        let page = log.read(partition, after, FOLD_PAGE).await?;
+    while let Some(page) = pages.next().await? {
         for event in &page {
             if event.position != after + 1 {
                 return Err(ReplayError::Gap { partition, expected: after + 1, found: event.position });
             }
             after = event.position;
-            replay.take(log, event).await?;
-        }
-        if page.is_empty() {
-            return Ok(replay.found);
+            replay.take(&*log, event).await?;
         }
         progress(after);
     }
+    Ok(replay.found)
 }
 
 struct Replay {

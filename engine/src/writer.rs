@@ -4,6 +4,7 @@
 //! If a commit fails, everything in memory is thrown away and folded anew from the log; there is no other repair.
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::rulebook::Rulebook;
@@ -16,14 +17,14 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::batch::{Draft, Numbers};
 use crate::memory::{FoldError, Memory};
 use crate::orders::Orders;
+use crate::pages::Pages;
 use crate::pipeline::{Committing, OpenBatch};
 use crate::sealing::Sealing;
+use crate::snapshot::{self, Loaded, Saver, Snapshot};
 use crate::work::{NoticeWork, Refusal, Work};
 
 /// The most pieces of work in one commit.
 pub(crate) const BATCH_MAX: usize = 256;
-/// Events read at once when memory is folded from the log.
-pub(crate) const FOLD_PAGE: u32 = 2_000;
 
 /// Tells the time. The one place where the engine learns it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -36,6 +37,8 @@ pub(crate) struct Tools {
     pub(crate) clock: Clock,
     /// The rulebook that a new merchant starts with.
     pub(crate) first_rulebook: Arc<Rulebook>,
+    /// Where snapshots of memory are kept, if they are.
+    pub(crate) snapshots: Option<PathBuf>,
 }
 
 /// Why a writer could not begin.
@@ -71,17 +74,27 @@ pub(crate) struct Writer {
     /// What is on its way there.
     pub(crate) committing: Option<Committing>,
     last_recorded_at: Timestamp,
+    saver: Option<Saver>,
+    /// Of memory as it will be after the commit that is under way.
+    snapshot: Option<Snapshot>,
 }
 
 impl Writer {
-    /// Takes the partition over and folds its log.
+    /// Takes the partition over and folds its log, from a snapshot on if there is one that belongs to it.
     pub(crate) async fn open(tools: Tools, partition: u32) -> Result<Self, OpenError> {
         let numbers = Numbers::new(partition, tools.log.acquire(partition).await?);
-        let mut memory = Memory::default();
-        let mut after = 0;
-        let mut last_recorded_at = Timestamp::default();
+        let loaded = match &tools.snapshots {
+            Some(directory) => snapshot::load(directory, partition, &*tools.log).await,
+            None => None,
+        };
+        let saver = |directory| {
+            Saver::new(directory, partition, tools.log.clone(), loaded.as_ref().map_or(0, |it| it.position))
+        };
+        let saver = tools.snapshots.clone().map(saver);
+        let Loaded { mut memory, position: mut after, recorded_at: mut last_recorded_at } = loaded.unwrap_or_default();
+        let mut pages = Pages::after(tools.log.clone(), partition, after);
         while after < numbers.head {
-            let page = tools.log.read(partition, after, FOLD_PAGE).await?;
+            let page = pages.next().await?.unwrap_or_default();
             let Some(last) = page.last() else {
                 return Err(LogError::Damaged(format!("no event after position {after}")).into());
             };
@@ -91,7 +104,7 @@ impl Writer {
         }
         let sealing = Sealing::new(tools.vault.clone());
         let (orders, open, committing) = (Orders::new(), None, None);
-        Ok(Self { tools, numbers, memory, orders, sealing, open, committing, last_recorded_at })
+        Ok(Self { tools, numbers, memory, orders, sealing, open, committing, last_recorded_at, saver, snapshot: None })
     }
 
     /// Works until the mailbox is closed and empty, the partition is not wanted here any more, or something failed; whatever was
@@ -104,7 +117,10 @@ impl Writer {
     ) -> Ended {
         let partition = self.numbers.partition;
         let ended = match AssertUnwindSafe(self.work(mailbox, wanted, lost)).catch_unwind().await {
-            Ok(Ok(ended)) => return ended,
+            Ok(Ok(ended)) => {
+                self.save_at_end(ended).await;
+                return ended;
+            }
             Ok(Err(LogError::Fenced { .. })) => {
                 tracing::error!(partition, "partition was lost to another writer");
                 Ended::Failed
@@ -140,7 +156,7 @@ impl Writer {
                 biased;
                 ended = ended(&mut self.committing) => {
                     ended?;
-                    self.committing = None;
+                    self.committed();
                 }
                 () = lost.notified() => {
                     // The word may have been meant for a writer before this one.
@@ -190,8 +206,27 @@ impl Writer {
         if let Some(open) = self.open.take() {
             self.advance(&open.draft);
             self.committing = Some(open.commit(self.tools.log.clone()));
+            // What was decided so far is what this commit makes durable; the next batch is not begun.
+            let saver = self.saver.as_mut();
+            self.snapshot = saver.and_then(|it| it.take(&self.memory, self.numbers.head, self.last_recorded_at));
             let remembered = u32::try_from(self.memory.remembered()).unwrap_or(u32::MAX);
             metrics::gauge!("orderlight_remembered_orders").set(f64::from(remembered));
+        }
+    }
+
+    /// The commit under way has ended well.
+    fn committed(&mut self) {
+        self.committing = None;
+        if let (Some(saver), Some(snapshot)) = (&mut self.saver, self.snapshot.take()) {
+            saver.save(snapshot);
+        }
+    }
+
+    /// Saves what was decided last, so that the next start has nothing to fold. Whoever waits for the partition is not kept
+    /// waiting for that.
+    async fn save_at_end(&mut self, ended: Ended) {
+        if let (Some(saver), Ended::Closed) = (self.saver.take(), ended) {
+            saver.end(&self.memory, self.numbers.head, self.last_recorded_at).await;
         }
     }
 
@@ -200,7 +235,7 @@ impl Writer {
         loop {
             if let Some(committing) = &mut self.committing {
                 committing.end().await?;
-                self.committing = None;
+                self.committed();
             }
             if self.open.is_none() {
                 return Ok(());

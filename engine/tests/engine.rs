@@ -429,7 +429,7 @@ proptest! {
                 }
             }
             let scored = shop.order_events().await.iter().filter(|(name, _)| name == "Scored").count();
-            let replayed = replay(&*shop.log, 0, |_| {}).await.unwrap();
+            let replayed = replay(shop.log.clone(), 0, |_| {}).await.unwrap();
             assert_eq!(replayed.decisions, u64::try_from(scored).unwrap());
             assert_eq!(replayed.different, vec![]);
             assert_eq!(replayed.identical, replayed.decisions);

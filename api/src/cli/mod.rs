@@ -52,7 +52,7 @@ enum Command {
 /// Where the store is.
 #[derive(Args)]
 struct StoreArgs {
-    /// Directory of the embedded store
+    /// Directory of the embedded store, and of the snapshots of either
     #[arg(long, value_name = "DIR", default_value = "data", env = "ORDERLIGHT_DATA_DIR")]
     data: PathBuf,
     /// Postgres database in place of the embedded store, such as postgres://user@host/name
@@ -81,7 +81,7 @@ impl StoreArgs {
 
     fn at(&self, address: Option<String>) -> At {
         match &self.database_url {
-            Some(url) => At::Postgres { url: url.clone(), address },
+            Some(url) => At::Postgres { url: url.clone(), address, data: self.data.clone() },
             None => At::Directory(self.data.clone()),
         }
     }

@@ -24,7 +24,7 @@ impl Replay {
             let head = store.log.head(partition).await.context("cannot read the log")?;
             let style = ProgressStyle::with_template("{bar:40} {pos}/{len} events  {per_sec}");
             let bar = ProgressBar::new(head).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            let replayed = replay(&*store.log, partition, |position| bar.set_position(position)).await?;
+            let replayed = replay(store.log.clone(), partition, |position| bar.set_position(position)).await?;
             bar.finish_and_clear();
             let different = replayed.decisions - replayed.identical;
             println!(

@@ -60,7 +60,7 @@ impl EngineLoop {
         let store = self.store.open().await?;
         let rulebook = domain::rulebook::preset("growth").context("the preset growth is built in")?;
         let vault = Arc::new(store.vault()?);
-        let engine = Engine::open(store.log.clone(), vault, Arc::new(now), rulebook).await.context("no engine")?;
+        let engine = Engine::open(store.log.clone(), vault, Arc::new(now), rulebook, None).await.context("no engine")?;
         let opened_in = opening.elapsed();
         let merchant: MerchantId = MERCHANT.parse().context("the merchant has an id")?;
         register(&engine, &merchant).await?;

@@ -106,7 +106,7 @@ impl Crowd {
         self.tallies.before(position).is_none()
     }
 
-    pub(super) fn distinct(&mut self, memory: &Memory, dimension: Dimension) -> &Distinct {
+    pub(super) fn distinct(&mut self, memory: &Memory, dimension: Dimension) -> &mut Distinct {
         let Self { tallies, distinct, .. } = self;
         distinct[dimension as usize].get_or_insert_with(|| {
             let mut index = Box::<Distinct>::default();
@@ -137,10 +137,11 @@ impl Crowd {
     /// Distinct addresses of a stretch that are not familiar to the order at a position, the last of the stretch.
     pub(super) fn unfamiliar(&mut self, memory: &Memory, stretch: Stretch, at: Position, past: Option<&Past>) -> usize {
         let (familiar, addresses) = self.familiar(memory, past);
-        addresses.count_unmarked(stretch, familiar.known_later(at), |address| !familiar.is_familiar(address, at, past))
+        let (later, known) = (familiar.known_later(at), familiar.known_to(at, past));
+        addresses.count_unknown(stretch, later, known, |address| familiar.is_familiar(address, at, past))
     }
 
-    fn familiar(&mut self, memory: &Memory, past: Option<&Past>) -> (&Familiar, &Distinct) {
+    fn familiar(&mut self, memory: &Memory, past: Option<&Past>) -> (&Familiar, &mut Distinct) {
         self.distinct(memory, Dimension::Address);
         let addresses = self.distinct[Dimension::Address as usize].as_mut().expect("it was just built");
         let familiar = self.familiar.get_or_insert_with(|| {
@@ -167,7 +168,7 @@ impl Crowd {
 
     fn remove_skus(&mut self, order: &Order) {
         let Some(skus) = &mut self.skus else { return };
-        for units in order.skus.iter().flatten() {
+        for units in order.skus.iter() {
             if let Some(series) = skus.get_mut(&units.sku) {
                 series.remove(order.position);
                 if series.is_empty() {
@@ -179,7 +180,7 @@ impl Crowd {
 }
 
 fn insert_skus(skus: &mut FxHashMap<Key, Series<Units>>, order: &Order) {
-    for units in order.skus.iter().flatten() {
+    for units in order.skus.iter() {
         let entry = Units { position: order.position, units: units.units };
         skus.entry(units.sku).or_default().insert(entry);
     }

@@ -5,29 +5,47 @@ use rustc_hash::FxHashMap;
 
 use super::group::Group;
 use super::memory::Memory;
-use super::order::{Key, Order};
-use super::profile::Past;
+use super::order::{Key, Order, Position};
+use super::profile::{Past, Pasts};
 
-const ALL: [Entity; 7] =
+pub(super) const ALL: [Entity; 7] =
     [Entity::Customer, Entity::Device, Entity::Ip, Entity::Ip24, Entity::Phone, Entity::Address, Entity::Region];
+
+/// From how many orders on the groups of each entity are made in a thread of their own.
+const SIDE_BY_SIDE_MIN: usize = 10_000;
+
+type Groups = FxHashMap<Key, Group>;
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Entities {
-    groups: [FxHashMap<Key, Group>; ALL.len()],
-    pasts: FxHashMap<Key, Past>,
+    groups: [Groups; ALL.len()],
+    pub(super) pasts: Pasts,
 }
 
+/// The groups that one order belongs to, by entity; `None` where that is not known or was not asked for.
+pub(super) type OwnGroups<'a> = [Option<&'a mut Group>; ALL.len()];
+
 impl Entities {
+    /// Of all orders in memory, which are given in the order of event time.
+    pub(super) fn of<T: Sync>(memory: &Memory, positions: &[(Position, T)], pasts: Pasts) -> Self {
+        if positions.len() < SIDE_BY_SIDE_MIN {
+            return Self { groups: ALL.map(|entity| groups_of(memory, positions, entity)), pasts };
+        }
+        // Each entity's groups depend on the orders alone.
+        let groups = std::thread::scope(|scope| {
+            let makers = ALL.map(|entity| scope.spawn(move || groups_of(memory, positions, entity)));
+            makers.map(|maker| maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        Self { groups, pasts }
+    }
+
     /// Adds an order to the groups of all of its entities; all others are in memory.
     pub(super) fn insert(&mut self, memory: &Memory, order: &Order) {
         for entity in ALL {
             let Some(key) = order.key(entity) else { continue };
             let past = past_of(&self.pasts, entity, key);
-            self.groups[entity as usize]
-                .entry(key)
-                .and_modify(|group| group.insert(memory, order, past))
-                .or_insert(Group::One(order.position.arrival));
+            insert(&mut self.groups[entity as usize], memory, key, order, past);
         }
     }
 
@@ -39,9 +57,7 @@ impl Entities {
     /// Moves the earliest of all orders into its customer's past.
     pub(super) fn evict(&mut self, order: &Order) {
         self.take(order, |group, past| group.evict(order, past));
-        if let Some(customer) = order.key(Entity::Customer) {
-            self.pasts.entry(customer).or_default().absorb(order);
-        }
+        self.pasts.absorb(order);
     }
 
     /// Follows a report about an order that was `before` when it was last seen.
@@ -54,17 +70,15 @@ impl Entities {
         }
     }
 
-    pub(super) fn group(&mut self, entity: Entity, key: Key) -> Option<&mut Group> {
-        self.groups[entity as usize].get_mut(&key)
-    }
-
-    pub(super) fn past(&self, customer: Key) -> Option<&Past> {
-        self.pasts.get(&customer)
-    }
-
-    /// An entity's orders, and its past if it is a customer who has one.
-    pub(super) fn group_and_past(&mut self, entity: Entity, key: Key) -> (Option<&mut Group>, Option<&Past>) {
-        (self.groups[entity as usize].get_mut(&key), past_of(&self.pasts, entity, key))
+    /// The groups of an order, for the entities that are wanted, and its customer's past.
+    pub(super) fn own(&mut self, order: &Order, wanted: impl Fn(Entity) -> bool) -> (OwnGroups<'_>, Option<&Past>) {
+        let mut own: OwnGroups<'_> = Default::default();
+        for ((entity, groups), own) in ALL.into_iter().zip(&mut self.groups).zip(&mut own) {
+            let key = order.key(entity).filter(|_| wanted(entity));
+            *own = key.and_then(|key| groups.get_mut(&key));
+        }
+        let customer = order.key(Entity::Customer).filter(|_| wanted(Entity::Customer));
+        (own, customer.and_then(|customer| self.pasts.get(customer)))
     }
 
     /// Takes an order out of its groups with `leave`, which says whether a group is then empty.
@@ -79,6 +93,24 @@ impl Entities {
     }
 }
 
-fn past_of(pasts: &FxHashMap<Key, Past>, entity: Entity, key: Key) -> Option<&Past> {
-    if entity == Entity::Customer { pasts.get(&key) } else { None }
+fn insert(groups: &mut Groups, memory: &Memory, key: Key, order: &Order, past: Option<&Past>) {
+    groups
+        .entry(key)
+        .and_modify(|group| group.insert(memory, order, past))
+        .or_insert(Group::One(order.position.arrival));
+}
+
+fn groups_of<T>(memory: &Memory, positions: &[(Position, T)], entity: Entity) -> Groups {
+    let mut groups = Groups::default();
+    for order in positions.iter().filter_map(|(position, _)| memory.get(position.arrival)) {
+        if let Some(key) = order.key(entity) {
+            // Pasts matter to indexes only, and those are built when they are asked for.
+            insert(&mut groups, memory, key, order, None);
+        }
+    }
+    groups
+}
+
+fn past_of(pasts: &Pasts, entity: Entity, key: Key) -> Option<&Past> {
+    if entity == Entity::Customer { pasts.get(key) } else { None }
 }

@@ -73,6 +73,13 @@ impl Familiar {
         self.since.range(position..).map(|(_, address)| *address)
     }
 
+    /// All addresses that are familiar to the order at a position.
+    pub(super) fn known_to<'a>(&'a self, position: Position, past: Option<&'a Past>) -> impl Iterator<Item = Key> {
+        let ever = past.into_iter().flat_map(Past::good_addresses);
+        let ever = ever.filter(move |address| self.since(*address, good_in(past, *address)) == Since::Ever);
+        self.since.range(..position).map(|(_, address)| *address).chain(ever)
+    }
+
     /// All addresses with a good order that is still remembered.
     pub(super) fn addresses(&self) -> impl Iterator<Item = Key> {
         self.good.keys().copied()

@@ -1,4 +1,6 @@
 //! The orders of one entity: most have one or a few, and those are simply looked through.
+//!
+//! Few arrivals lie in one piece of memory each, so that an entity costs one step to it and one to each of its orders.
 
 use super::crowd::Crowd;
 use super::memory::Memory;
@@ -8,14 +10,56 @@ use super::series::{Entry, Stretch, Sum};
 use super::tally::{Tally, Totals, is_abandoned};
 
 /// An entity with more orders than this gets a [`Crowd`].
-const FEW_MAX: usize = 16;
+const FEW_MAX: usize = 32;
+/// The rooms that a group grows through before.
+const PAIR_MAX: usize = 4;
+const DOZEN_MAX: usize = 12;
 
 /// The arrivals of an entity's remembered orders. What a feature says does not depend on which of these it is.
 pub(super) enum Group {
     One(u64),
-    #[expect(clippy::box_collection, reason = "most groups hold one order, so the others must not make them larger")]
-    Few(Box<Vec<u64>>),
+    Pair(Box<Few<PAIR_MAX>>),
+    Dozen(Box<Few<DOZEN_MAX>>),
+    Few(Box<Few<FEW_MAX>>),
     Many(Box<Crowd>),
+}
+
+/// Up to so many arrivals, in no particular order.
+pub(super) struct Few<const MAX: usize> {
+    count: usize,
+    arrivals: [u64; MAX],
+}
+
+impl<const MAX: usize> Few<MAX> {
+    /// Of arrivals that fit, and one more if there is room.
+    fn with(arrivals: &[u64], arrival: u64) -> Box<Self> {
+        let mut few = Box::new(Self { count: arrivals.len(), arrivals: [0; MAX] });
+        few.arrivals[..arrivals.len()].copy_from_slice(arrivals);
+        few.push(arrival);
+        few
+    }
+
+    const fn is_full(&self) -> bool {
+        self.count == MAX
+    }
+
+    fn push(&mut self, arrival: u64) {
+        self.arrivals[self.count] = arrival;
+        self.count += 1;
+    }
+
+    fn arrivals(&self) -> &[u64] {
+        &self.arrivals[..self.count]
+    }
+
+    /// Takes an order out; says whether none is left.
+    fn take(&mut self, order: &Order) -> bool {
+        if let Some(at) = self.arrivals().iter().position(|arrival| *arrival == order.position.arrival) {
+            self.count -= 1;
+            self.arrivals.swap(at, self.count);
+        }
+        self.count == 0
+    }
 }
 
 impl Group {
@@ -23,14 +67,19 @@ impl Group {
     pub(super) fn insert(&mut self, memory: &Memory, order: &Order, past: Option<&Past>) {
         let arrival = order.position.arrival;
         match self {
-            Self::One(first) => *self = Self::Few(Box::new(vec![*first, arrival])),
-            Self::Few(few) if few.len() < FEW_MAX => few.push(arrival),
-            Self::Few(few) => {
+            Self::One(first) => *self = Self::Pair(Few::with(&[*first], arrival)),
+            Self::Pair(pair) if pair.is_full() => *self = Self::Dozen(Few::with(pair.arrivals(), arrival)),
+            Self::Pair(pair) => pair.push(arrival),
+            Self::Dozen(dozen) if dozen.is_full() => *self = Self::Few(Few::with(dozen.arrivals(), arrival)),
+            Self::Dozen(dozen) => dozen.push(arrival),
+            Self::Few(few) if few.is_full() => {
                 let mut crowd = Box::<Crowd>::default();
-                few.iter().filter_map(|arrival| memory.get(*arrival)).for_each(|order| crowd.insert(order, past));
+                let orders = few.arrivals().iter().filter_map(|arrival| memory.get(*arrival));
+                orders.for_each(|order| crowd.insert(order, past));
                 crowd.insert(order, past);
                 *self = Self::Many(crowd);
             }
+            Self::Few(few) => few.push(arrival),
             Self::Many(crowd) => crowd.insert(order, past),
         }
     }
@@ -40,7 +89,9 @@ impl Group {
     pub(super) fn remove(&mut self, order: &Order, past: Option<&Past>) -> bool {
         match self {
             Self::One(_) => true,
-            Self::Few(few) => take(few, order),
+            Self::Pair(pair) => pair.take(order),
+            Self::Dozen(dozen) => dozen.take(order),
+            Self::Few(few) => few.take(order),
             Self::Many(crowd) => {
                 crowd.remove(order, past);
                 crowd.is_empty()
@@ -53,7 +104,9 @@ impl Group {
     pub(super) fn evict(&mut self, order: &Order, past: Option<&Past>) -> bool {
         match self {
             Self::One(_) => true,
-            Self::Few(few) => take(few, order),
+            Self::Pair(pair) => pair.take(order),
+            Self::Dozen(dozen) => dozen.take(order),
+            Self::Few(few) => few.take(order),
             Self::Many(crowd) => {
                 crowd.evict(order, past);
                 crowd.is_empty()
@@ -107,7 +160,7 @@ impl Group {
 
     /// The most units of one of an order's SKUs.
     pub(super) fn most_units(&mut self, memory: &Memory, stretch: Stretch, order: &Order) -> Option<u64> {
-        let skus = order.skus.as_ref()?.iter().map(|units| units.sku);
+        let skus = order.skus.known()?.iter().map(|units| units.sku);
         let most = match self {
             Self::Many(crowd) => skus.map(|sku| crowd.units(memory, stretch, sku)).max(),
             few => skus.map(|sku| few.few_units(memory, stretch, sku)).max(),
@@ -123,7 +176,7 @@ impl Group {
         }
     }
 
-    /// Whether an earlier remembered order has the order's device; an evicted one may count too.
+    /// Whether an earlier remembered order has the order's device.
     pub(super) fn device_occurred(&mut self, memory: &Memory, order: &Order) -> bool {
         let (at, device) = (order.position, order.value(Dimension::Device));
         match self {
@@ -162,7 +215,7 @@ impl Group {
     }
 
     fn few_units(&self, memory: &Memory, stretch: Stretch, sku: Key) -> u64 {
-        let skus = self.within(memory, stretch).flat_map(|order| order.skus.iter().flatten());
+        let skus = self.within(memory, stretch).flat_map(|order| order.skus.iter());
         skus.filter(|units| units.sku == sku).fold(0, |total: u64, units| total.saturating_add(units.units))
     }
 
@@ -172,21 +225,19 @@ impl Group {
 
     /// The orders of a small group, in no particular order.
     fn orders<'a>(&'a self, memory: &'a Memory) -> impl Iterator<Item = &'a Order> {
-        let arrivals = match self {
-            Self::One(arrival) => std::slice::from_ref(arrival),
-            Self::Few(few) => few,
-            Self::Many(_) => &[],
-        };
-        arrivals.iter().filter_map(|arrival| memory.get(*arrival))
+        self.arrivals().iter().filter_map(|arrival| memory.get(*arrival))
     }
-}
 
-/// Takes an order out of a few; says whether none is left.
-fn take(few: &mut Vec<u64>, order: &Order) -> bool {
-    if let Some(index) = few.iter().position(|arrival| *arrival == order.position.arrival) {
-        few.swap_remove(index);
+    /// The arrivals of a small group.
+    pub(super) fn arrivals(&self) -> &[u64] {
+        match self {
+            Self::One(arrival) => std::slice::from_ref(arrival),
+            Self::Pair(pair) => pair.arrivals(),
+            Self::Dozen(dozen) => dozen.arrivals(),
+            Self::Few(few) => few.arrivals(),
+            Self::Many(_) => &[],
+        }
     }
-    few.is_empty()
 }
 
 /// At most [`FEW_MAX`] values, each once.

@@ -37,10 +37,12 @@ mod familiar;
 mod group;
 mod memory;
 mod observe;
+mod openings;
 mod order;
 mod profile;
 mod reports;
 mod series;
+mod stored;
 mod tally;
 
 use chrono_tz::Tz;
@@ -52,10 +54,11 @@ use rustc_hash::FxHashMap;
 use entities::Entities;
 use facts::Own;
 use memory::Memory;
-use observe::View;
-use order::{Order, Reported};
+use observe::{View, looks_at};
+use order::{Order, Position, Reported};
 use reports::EarlyReports;
 use series::Series;
+pub(crate) use stored::Kept;
 use tally::Unpaid;
 
 /// How far behind the newest event time orders are remembered: the longest window, and an order as late as that.
@@ -118,7 +121,12 @@ impl Windows {
         let remembered = arrivals.get(&order).and_then(|arrival| memory.get(*arrival));
         let time = remembered.map(|order| Timestamp::from_millis(order.position.time)).or(facts.placed_at);
         let own = Own { facts, channel, time, zone };
-        let mut view = remembered.map(|order| View { order, memory, entities, merchant, forgotten: *forgotten });
+        let mut view = remembered.map(|order| {
+            let wanted = |entity| features.iter().any(|feature| looks_at(feature.feature) == Some(entity));
+            let (groups, past) = entities.own(order, wanted);
+            groups.iter().flatten().for_each(|group| memory.fetch(group.arrivals()));
+            View { order, memory, groups, past, merchant, forgotten: *forgotten }
+        });
         out.extend(features.iter().map(|feature| {
             let among_others = view.as_mut().and_then(|view| view.read(*feature));
             among_others.or_else(|| own.read(feature.feature))
@@ -139,7 +147,7 @@ impl Windows {
         let arrival = self.memory.next_arrival();
         let order = Order::placed(number, arrival, reported, facts, recorded_at);
         self.insert(&order);
-        self.memory.push(order);
+        self.memory.put(order);
         self.arrivals.insert(number, arrival);
         self.evict();
     }
@@ -180,16 +188,29 @@ impl Windows {
         self.entities.insert(&self.memory, order);
     }
 
-    /// Lets go of what lies behind the horizon.
+    /// Lets go of what lies behind the horizon, and of what comes too late to be in order with what was let go.
     fn evict(&mut self) {
         let horizon = self.newest.map_or(i64::MIN, |newest| newest.saturating_sub(RETENTION.millis()));
+        let horizon = horizon.max(self.forgotten.unwrap_or(i64::MIN));
         while let Some(first) = self.merchant.first().map(|first| first.position).filter(|first| first.time < horizon) {
-            self.merchant.remove(first);
-            let order = self.memory.take(first.arrival).expect("every order of the merchant's series is in memory");
-            self.arrivals.remove(&order.number);
-            self.entities.evict(&order);
-            self.forgotten = self.forgotten.max(Some(first.time));
+            self.forget(first);
         }
+    }
+
+    /// Lets go of the earliest orders, so many at most, for want of room: windows that reach them are unknown from now on.
+    pub fn forget_earliest(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(first) = self.merchant.first().map(|first| first.position) else { return };
+            self.forget(first);
+        }
+    }
+
+    fn forget(&mut self, first: Position) {
+        self.merchant.remove(first);
+        let order = self.memory.take(first.arrival).expect("every order of the merchant's series is in memory");
+        self.arrivals.remove(&order.number);
+        self.entities.evict(&order);
+        self.forgotten = self.forgotten.max(Some(first.time));
     }
 }
 

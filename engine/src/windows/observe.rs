@@ -4,9 +4,11 @@ use domain::feature::{Entity, Feature, FeatureRef, Measure, Value};
 use domain::time::Span;
 use rust_decimal::Decimal;
 
-use super::entities::Entities;
+use super::entities::OwnGroups;
+use super::group::Group;
 use super::memory::Memory;
 use super::order::{Dimension, Order};
+use super::profile::Past;
 use super::series::{Series, Stretch};
 use super::tally::Unpaid;
 
@@ -19,32 +21,71 @@ const HEAT_BASE: Span = Span::from_hours(24);
 pub(super) struct View<'a> {
     pub(super) order: &'a Order,
     pub(super) memory: &'a Memory,
-    pub(super) entities: &'a mut Entities,
+    /// Of the entities that some feature is about.
+    pub(super) groups: OwnGroups<'a>,
+    pub(super) past: Option<&'a Past>,
     /// All orders of the merchant.
     pub(super) merchant: &'a Series<Unpaid>,
     /// The latest event time of an order that is no longer remembered.
     pub(super) forgotten: Option<i64>,
 }
 
+/// Whose orders a feature looks at, if it looks at others.
+pub(super) const fn looks_at(feature: Feature) -> Option<Entity> {
+    match feature {
+        Feature::CustomerIsNew | Feature::DeviceKnown | Feature::AddressChanged | Feature::AddressFamiliar => {
+            Some(Entity::Customer)
+        }
+        Feature::Windowed(entity, _) => Some(entity),
+        Feature::OrderAmount
+        | Feature::OrderQuantity
+        | Feature::OrderLines
+        | Feature::OrderMaxLineQuantity
+        | Feature::OrderHour
+        | Feature::OrderChannel
+        | Feature::OrderCurrency
+        | Feature::CustomerLevel
+        | Feature::CustomerAge
+        | Feature::PhoneKind => None,
+    }
+}
+
 impl View<'_> {
     /// The value of a feature; `None` also for those that the order's own facts answer.
     pub(super) fn read(&mut self, feature: FeatureRef) -> Option<Value> {
+        let group = self.groups[looks_at(feature.feature)? as usize].as_deref_mut()?;
+        let seen = Seen {
+            order: self.order,
+            memory: self.memory,
+            past: self.past,
+            merchant: self.merchant,
+            forgotten: self.forgotten,
+        };
         match feature.feature {
-            Feature::CustomerIsNew => self.customer_is_new().map(Value::Bool),
-            Feature::DeviceKnown => self.device_known().map(Value::Bool),
-            Feature::AddressChanged => self.address_changed().map(Value::Bool),
-            Feature::AddressFamiliar => self.address_familiar().map(Value::Bool),
-            Feature::Windowed(entity, measure) => self.windowed(entity, measure, feature.window?),
+            Feature::CustomerIsNew => Some(Value::Bool(seen.customer_is_new(group))),
+            Feature::DeviceKnown => seen.device_known(group).map(Value::Bool),
+            Feature::AddressChanged => seen.address_changed(group).map(Value::Bool),
+            Feature::AddressFamiliar => seen.address_familiar(group).map(Value::Bool),
+            Feature::Windowed(entity, measure) => seen.windowed(entity, measure, feature.window?, group),
             _ => None,
         }
     }
+}
 
-    fn windowed(&mut self, entity: Entity, measure: Measure, window: Span) -> Option<Value> {
-        let key = self.order.key(entity)?;
+/// A view without the groups, of which one is being looked at.
+struct Seen<'a> {
+    order: &'a Order,
+    memory: &'a Memory,
+    past: Option<&'a Past>,
+    merchant: &'a Series<Unpaid>,
+    forgotten: Option<i64>,
+}
+
+impl Seen<'_> {
+    fn windowed(&self, entity: Entity, measure: Measure, window: Span, group: &mut Group) -> Option<Value> {
         let stretch = self.stretch(self.order.position.time, window)?;
         let (order, memory) = (self.order, self.memory);
-        let (group, past) = self.entities.group_and_past(entity, key);
-        let group = group?;
+        let past = self.past.filter(|_| entity == Entity::Customer);
         let mut distinct = |dimension| Some(count(group.distinct(memory, stretch, dimension)));
         match measure {
             Measure::Orders => Some(count(group.totals(memory, stretch).orders)),
@@ -57,7 +98,10 @@ impl View<'_> {
             Measure::Devices => distinct(Dimension::Device),
             Measure::Addresses => distinct(Dimension::Address),
             Measure::Phones => distinct(Dimension::Phone),
-            Measure::UnfamiliarAddresses => Some(count(group.unfamiliar(memory, stretch, order.position, past))),
+            Measure::UnfamiliarAddresses => {
+                let is_known = past.is_none_or(Past::knows_addresses);
+                is_known.then(|| count(group.unfamiliar(memory, stretch, order.position, past)))
+            }
             Measure::UnpaidShare => {
                 let unpaid = group.totals(memory, stretch).unpaid;
                 ratio(unpaid.into(), self.merchant.sum(stretch).0.into())
@@ -65,7 +109,6 @@ impl View<'_> {
             Measure::Heat => {
                 let orders = group.totals(memory, stretch).orders;
                 let base = self.stretch(stretch.after, HEAT_BASE)?;
-                let group = self.entities.group(entity, key)?;
                 let expected = u128::from(group.totals(memory, base).orders) * millis(window);
                 ratio(u128::from(orders) * millis(HEAT_BASE), expected)
             }
@@ -79,39 +122,31 @@ impl View<'_> {
         complete.then_some(Stretch { after, through })
     }
 
-    fn customer_is_new(&mut self) -> Option<bool> {
-        let customer = self.order.key(Entity::Customer)?;
-        if self.entities.past(customer).is_some() {
-            return Some(false);
-        }
-        let group = self.entities.group(Entity::Customer, customer)?;
-        Some(group.is_first(self.memory, self.order.position))
+    fn customer_is_new(&self, orders: &Group) -> bool {
+        self.past.is_none() && orders.is_first(self.memory, self.order.position)
     }
 
-    fn device_known(&mut self) -> Option<bool> {
-        let customer = self.order.key(Entity::Customer)?;
+    fn device_known(&self, orders: &mut Group) -> Option<bool> {
         let device = self.order.key(Entity::Device)?;
-        if self.entities.past(customer).is_some_and(|past| past.used(device)) {
-            return Some(true);
+        let used_before = self.past.map_or(Some(false), |past| past.used(device));
+        if used_before == Some(true) || orders.device_occurred(self.memory, self.order) {
+            Some(true)
+        } else {
+            used_before
         }
-        let group = self.entities.group(Entity::Customer, customer)?;
-        Some(group.device_occurred(self.memory, self.order))
     }
 
-    fn address_changed(&mut self) -> Option<bool> {
-        let customer = self.order.key(Entity::Customer)?;
+    fn address_changed(&self, orders: &mut Group) -> Option<bool> {
         let address = self.order.key(Entity::Address)?;
-        let group = self.entities.group(Entity::Customer, customer)?;
-        let remembered = group.address_before(self.memory, self.order.position);
-        let before = remembered.or_else(|| self.entities.past(customer)?.last_address())?;
+        let remembered = orders.address_before(self.memory, self.order.position);
+        let before = remembered.or_else(|| self.past?.last_address())?;
         Some(before != address)
     }
 
-    fn address_familiar(&mut self) -> Option<bool> {
-        let customer = self.order.key(Entity::Customer)?;
+    fn address_familiar(&self, orders: &mut Group) -> Option<bool> {
         let address = self.order.key(Entity::Address)?;
-        let (group, past) = self.entities.group_and_past(Entity::Customer, customer);
-        Some(group?.is_familiar(self.memory, address, self.order.position, past))
+        let is_familiar = orders.is_familiar(self.memory, address, self.order.position, self.past);
+        (is_familiar || self.past.is_none_or(Past::knows_addresses)).then_some(is_familiar)
     }
 }
 

@@ -1,10 +1,13 @@
 //! What the windows keep of an order: short tokens, sums and flags; no text and nothing that a feature does not read.
 
+mod stored;
+
 use std::hash::{DefaultHasher, Hasher};
 use std::num::NonZeroU64;
 
 use domain::feature::Entity;
 use domain::ids::Token;
+use domain::notice::{LINES_MAX, QUANTITY_MAX};
 use domain::order::{CustomerFacts, DeliveryFacts, Facts, Line, PhoneFacts, Status};
 use domain::phone::PhoneKind;
 use domain::time::{Timestamp, window_time};
@@ -75,6 +78,14 @@ impl Reported {
         Self(self.0 | bit(status))
     }
 
+    pub(super) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(super) const fn of_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     pub(super) const fn is_unpaid(self) -> bool {
         self.0 & PAID == 0
     }
@@ -98,55 +109,130 @@ pub(super) struct SkuUnits {
 }
 
 /// One remembered order.
+///
+/// The fields lie as written. What looking through an entity's orders reads is in the first 64 bytes, a line of the
+/// processor's cache; what some features read besides is in the second line, and the rest in the third.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Order {
-    /// Its stream number.
-    pub(super) number: u64,
     pub(super) position: Position,
-    /// When its placement was recorded: bounds what its own clock may claim.
-    recorded_at: Timestamp,
-    pub(super) reported: Reported,
     customer: Option<Key>,
     device: Option<Key>,
-    ip: Option<Key>,
-    net: Option<Key>,
-    buyer_phone: Option<Number>,
-    recipient_phone: Option<Number>,
     address: Option<Key>,
-    region: Option<Key>,
     /// In minor units, never negative; zero where unknown.
     pub(super) amount: i64,
-    /// Units of all lines; zero where unknown.
-    pub(super) quantity: u64,
     /// Until when it must be paid, in milliseconds; the end of time where it need not be.
     pub(super) due: i64,
-    pub(super) skus: Option<Box<[SkuUnits]>>,
+    pub(super) reported: Reported,
+    /// Units of all lines; zero where unknown. No message holds more than [`LINES_MAX`] times [`QUANTITY_MAX`].
+    pub(super) quantity: u32,
+    buyer_phone: Phone,
+    recipient_phone: Phone,
+    pub(super) skus: Skus,
+    /// Its stream number.
+    pub(super) number: u64,
+    /// When its placement was recorded: bounds what its own clock may claim.
+    recorded_at: Timestamp,
+    ip: Option<Key>,
+    net: Option<Key>,
+    region: Option<Key>,
 }
 
-/// A phone number; `None` inside for one that a platform put in place of the real one.
-type Number = Option<Key>;
+const _: () = {
+    assert!(std::mem::offset_of!(Order, buyer_phone) == 64 && std::mem::size_of::<Order>() == 192);
+    assert!((LINES_MAX as u64) * (QUANTITY_MAX as u64) <= u32::MAX as u64);
+};
+
+/// The units of an order by SKU, each SKU once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Skus {
+    Unknown,
+    /// As most orders have it: no step away.
+    One(SkuUnits),
+    /// Any other number.
+    Several(Box<[SkuUnits]>),
+}
+
+impl Skus {
+    /// Each SKU once, in the order of their keys.
+    fn of(skus: Vec<SkuUnits>) -> Self {
+        if let [one] = *skus { Self::One(one) } else { Self::Several(skus.into()) }
+    }
+
+    /// `None` where the lines are not known.
+    pub(super) fn known(&self) -> Option<&[SkuUnits]> {
+        match self {
+            Self::Unknown => None,
+            Self::One(one) => Some(std::slice::from_ref(one)),
+            Self::Several(several) => Some(several),
+        }
+    }
+
+    /// What is known of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &SkuUnits> {
+        self.known().into_iter().flatten()
+    }
+}
+
+/// What is known of a phone number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phone {
+    Unknown,
+    /// One that a platform put in place of the real one.
+    Privacy,
+    Number(Key),
+}
+
+impl Phone {
+    const fn of(told: PhoneFacts) -> Self {
+        match told.kind {
+            PhoneKind::Privacy => Self::Privacy,
+            _ => Self::Number(token_key(told.token)),
+        }
+    }
+
+    fn told_by(self, told: Option<PhoneFacts>) -> Self {
+        told.map_or(self, Self::of)
+    }
+}
 
 impl Order {
-    /// The order as it is placed.
-    pub(super) fn placed(number: u64, arrival: u64, reported: Reported, facts: &Facts, recorded_at: Timestamp) -> Self {
-        let mut order = Self {
-            number,
-            position: Position { time: recorded_at.millis(), arrival },
-            recorded_at,
-            reported,
+    /// Stands where no order is.
+    pub(super) const fn vacant() -> Self {
+        let nowhere = Position { time: 0, arrival: u64::MAX };
+        Self::unknown(0, nowhere, Reported(0), Timestamp::from_millis(0))
+    }
+
+    pub(super) const fn is_vacant(&self) -> bool {
+        self.position.arrival == u64::MAX
+    }
+
+    /// An order without facts.
+    const fn unknown(number: u64, position: Position, reported: Reported, recorded_at: Timestamp) -> Self {
+        Self {
+            position,
             customer: None,
             device: None,
+            address: None,
+            amount: 0,
+            due: i64::MAX,
+            reported,
+            buyer_phone: Phone::Unknown,
+            recipient_phone: Phone::Unknown,
+            skus: Skus::Unknown,
+            quantity: 0,
+            number,
+            recorded_at,
             ip: None,
             net: None,
-            buyer_phone: None,
-            recipient_phone: None,
-            address: None,
             region: None,
-            amount: 0,
-            quantity: 0,
-            due: i64::MAX,
-            skus: None,
-        };
+        }
+    }
+
+    /// The order as it is placed.
+    pub(super) fn placed(number: u64, arrival: u64, reported: Reported, facts: &Facts, recorded_at: Timestamp) -> Self {
+        let position = Position { time: recorded_at.millis(), arrival };
+        let mut order = Self::unknown(number, position, reported, recorded_at);
         order.merge(facts);
         order
     }
@@ -158,8 +244,9 @@ impl Order {
         }
         self.amount = changes.amount.map_or(self.amount, |amount| amount.max(0));
         if let Some(lines) = &changes.lines {
-            self.quantity = lines.iter().map(|line| u64::from(line.quantity)).sum();
-            self.skus = Some(units_by_sku(lines));
+            let quantity = lines.iter().map(|line| u64::from(line.quantity)).sum::<u64>();
+            self.quantity = u32::try_from(quantity).unwrap_or(u32::MAX);
+            self.skus = units_by_sku(lines);
         }
         if let Some(customer) = &changes.customer {
             self.merge_customer(customer);
@@ -177,12 +264,12 @@ impl Order {
 
     fn merge_customer(&mut self, changes: &CustomerFacts) {
         self.customer = changes.token.map(token_key).or(self.customer);
-        self.buyer_phone = changes.phone.map(number).or(self.buyer_phone);
+        self.buyer_phone = self.buyer_phone.told_by(changes.phone);
     }
 
     fn merge_delivery(&mut self, changes: &DeliveryFacts) {
         self.address = changes.address.map(token_key).or(self.address);
-        self.recipient_phone = changes.phone.map(number).or(self.recipient_phone);
+        self.recipient_phone = self.recipient_phone.told_by(changes.phone);
         self.region = changes.province.as_deref().map(text_key).or(self.region);
     }
 
@@ -193,7 +280,10 @@ impl Order {
             Entity::Device => self.device,
             Entity::Ip => self.ip,
             Entity::Ip24 => self.net,
-            Entity::Phone => self.buyer_phone.or(self.recipient_phone).flatten(),
+            Entity::Phone => match (self.buyer_phone, self.recipient_phone) {
+                (Phone::Number(number), _) | (Phone::Unknown, Phone::Number(number)) => Some(number),
+                (Phone::Privacy, _) | (Phone::Unknown, Phone::Privacy | Phone::Unknown) => None,
+            },
             Entity::Address => self.address,
             Entity::Region => self.region,
         }
@@ -215,12 +305,11 @@ impl Order {
     }
 }
 
-fn number(phone: PhoneFacts) -> Number {
-    (phone.kind != PhoneKind::Privacy).then(|| token_key(phone.token))
-}
-
-fn token_key(token: Token) -> Key {
-    Key::new(token.short().cast_unsigned()).unwrap_or(Key::MIN)
+const fn token_key(token: Token) -> Key {
+    match Key::new(token.short().cast_unsigned()) {
+        Some(key) => key,
+        None => Key::MIN,
+    }
 }
 
 /// The hash has no random seed, and no result depends on its value as long as two texts do not share it.
@@ -230,11 +319,12 @@ fn text_key(text: &str) -> Key {
     Key::new(hasher.finish()).unwrap_or(Key::MIN)
 }
 
-fn units_by_sku(lines: &[Line]) -> Box<[SkuUnits]> {
-    let mut skus: Vec<SkuUnits> = Vec::with_capacity(lines.len());
-    for line in lines {
-        skus.push(SkuUnits { sku: text_key(&line.sku), units: line.quantity.into() });
+fn units_by_sku(lines: &[Line]) -> Skus {
+    let units = |line: &Line| SkuUnits { sku: text_key(&line.sku), units: line.quantity.into() };
+    if let [line] = lines {
+        return Skus::One(units(line));
     }
+    let mut skus: Vec<SkuUnits> = lines.iter().map(units).collect();
     skus.sort_unstable_by_key(|units| units.sku);
     skus.dedup_by(|next, kept| {
         let same = next.sku == kept.sku;
@@ -243,5 +333,5 @@ fn units_by_sku(lines: &[Line]) -> Box<[SkuUnits]> {
         }
         same
     });
-    skus.into()
+    Skus::of(skus)
 }

@@ -1,21 +1,24 @@
 //! Entries in the order of event time, with sums over any stretch of time in O(log n).
 //!
-//! The entries lie in blocks of at most [`BLOCK_ENTRIES_MAX`]; a tree of sums stands over the blocks. An order
-//! that comes in time opens a new block at the end when the last one is full; one that comes late goes into the middle,
-//! and splits a full block, which costs a step for each block behind and happens once per half a block of late entries.
+//! A tree whose leaves hold the entries and whose inner nodes hold a sum for each child. An order that comes in time is
+//! added at the end, where full leaves are left full; one that comes late goes into the middle and splits a full leaf in
+//! two. Either touches one path from the root, however many entries there are and however late it comes.
 
 use super::order::Position;
 
-/// The most entries of one block.
-const BLOCK_ENTRIES_MAX: usize = 32;
-/// How many sums one of the level above covers.
-const FANOUT: usize = 8;
-/// How many empty blocks at the front are kept before they are cleared away.
-const EMPTY_FRONT_MAX: usize = 32;
+/// The most entries of one leaf; few in tests, so that their trees are high.
+const LEAF_ENTRIES_MAX: usize = if cfg!(test) { 4 } else { 32 };
+/// The most children of one inner node.
+const CHILDREN_MAX: usize = if cfg!(test) { 4 } else { 16 };
+/// Behind everything.
+const END: Position = Position::end_of(i64::MAX);
 
 /// What can be put together in any order: counts, sums, smallest and largest.
 pub(super) trait Sum: Copy + Default {
     fn plus(&self, other: &Self) -> Self;
+
+    /// The sum with one part in place of another; `None` where that can only be told from all parts.
+    fn exchanged(&self, gone: &Self, come: &Self) -> Option<Self>;
 }
 
 /// What a series holds.
@@ -43,20 +46,20 @@ impl Stretch {
 
 /// See the module.
 pub(super) struct Series<E: Entry> {
-    /// Where each block starts: everything before the start of the next one belongs here, even when the block is empty.
-    starts: Vec<Position>,
-    blocks: Vec<Vec<E>>,
-    /// Sums of the blocks, and above them sums of [`FANOUT`] each of the level below; the highest level has few.
-    levels: Vec<Vec<E::Sum>>,
-    /// No block before this one holds an entry.
-    front: usize,
-    len: usize,
+    root: Node<E>,
 }
 
-impl<E: Entry> Default for Series<E> {
-    fn default() -> Self {
-        Self { starts: Vec::new(), blocks: Vec::new(), levels: Vec::new(), front: 0, len: 0 }
-    }
+/// Only the root can be empty.
+enum Node<E: Entry> {
+    Leaf(Vec<E>),
+    Inner(Vec<Child<E>>),
+}
+
+struct Child<E: Entry> {
+    /// Not later than any entry below, and later than all entries of the children before.
+    start: Position,
+    sum: E::Sum,
+    node: Node<E>,
 }
 
 /// What a walk comes by.
@@ -67,283 +70,311 @@ pub(super) enum Part<'a, E: Entry> {
     One(&'a E),
 }
 
-/// A place between two entries: the block, and how many of its entries lie before.
-type Cut = (usize, usize);
+/// Which entries a walk is about, and which parts it may take as a whole.
+struct Walk<'a, E: Entry> {
+    behind: Position,
+    through: Position,
+    takes: &'a dyn Fn(&E::Sum) -> bool,
+}
+
+impl<E: Entry> Default for Series<E> {
+    fn default() -> Self {
+        Self { root: Node::Leaf(Vec::new()) }
+    }
+}
 
 impl<E: Entry> Series<E> {
     pub(super) const fn is_empty(&self) -> bool {
-        self.len == 0
+        matches!(&self.root, Node::Leaf(entries) if entries.is_empty())
     }
 
     pub(super) fn insert(&mut self, entry: E) {
-        self.len += 1;
-        let position = entry.position();
-        let Some(last) = self.blocks.len().checked_sub(1) else {
-            return self.open_block(entry);
-        };
-        let mut block = self.block_of(position);
-        if self.blocks[block].len() >= BLOCK_ENTRIES_MAX {
-            if block == last && self.blocks[last].last().is_some_and(|newest| newest.position() < position) {
-                return self.open_block(entry);
+        let is_newest = self.last().is_none_or(|last| last.position() < entry.position());
+        let split = if is_newest { self.root.append(entry) } else { self.root.insert(entry) };
+        if let Some(right) = split {
+            let left = std::mem::replace(&mut self.root, Node::Inner(Vec::with_capacity(2)));
+            if let Node::Inner(children) = &mut self.root {
+                children.extend([Child::over(left), right]);
             }
-            self.split(block);
-            block = self.block_of(position);
         }
-        self.starts[block] = self.starts[block].min(position);
-        let entries = &mut self.blocks[block];
-        let offset = entries.partition_point(|other| other.position() < position);
-        entries.insert(offset, entry);
-        self.front = self.front.min(block);
-        self.add(block, &entry.sum());
     }
 
     pub(super) fn remove(&mut self, position: Position) -> Option<E> {
-        let (block, offset) = self.find(position)?;
-        let entry = self.blocks[block].remove(offset);
-        self.len -= 1;
-        self.refresh(block);
-        while self.blocks.get(self.front).is_some_and(Vec::is_empty) {
-            self.front += 1;
+        let removed = self.root.remove(position)?;
+        loop {
+            match &mut self.root {
+                Node::Inner(children) if children.len() <= 1 => {
+                    self.root = children.pop().map_or_else(|| Node::Leaf(Vec::new()), |child| child.node);
+                }
+                Node::Leaf(_) | Node::Inner(_) => return Some(removed),
+            }
         }
-        if self.front > EMPTY_FRONT_MAX && self.front * 2 > self.blocks.len() {
-            self.starts.drain(..self.front);
-            self.blocks.drain(..self.front);
-            self.levels.truncate(1);
-            self.levels[0].drain(..self.front);
-            self.front = 0;
-            self.sum_from(0);
-        }
-        Some(entry)
     }
 
     /// Changes an entry in place; its position must stay.
     pub(super) fn update(&mut self, position: Position, change: impl FnOnce(&mut E)) {
-        if let Some((block, offset)) = self.find(position) {
-            change(&mut self.blocks[block][offset]);
-            self.refresh(block);
-        }
+        self.root.update(position, change);
     }
 
     pub(super) fn get(&self, position: Position) -> Option<&E> {
-        self.find(position).map(|(block, offset)| &self.blocks[block][offset])
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(entries) => {
+                    return entries.binary_search_by_key(&position, E::position).ok().map(|at| &entries[at]);
+                }
+                Node::Inner(children) => node = &children[child_of(children, position)].node,
+            }
+        }
     }
 
     pub(super) fn first(&self) -> Option<&E> {
-        self.blocks.get(self.front)?.first()
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(entries) => return entries.first(),
+                Node::Inner(children) => node = &children.first()?.node,
+            }
+        }
     }
 
     pub(super) fn last(&self) -> Option<&E> {
-        self.blocks.iter().rev().find_map(|block| block.last())
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(entries) => return entries.last(),
+                Node::Inner(children) => node = &children.last()?.node,
+            }
+        }
     }
 
     /// The entry right before a position.
     pub(super) fn before(&self, position: Position) -> Option<&E> {
-        let block = self.starts.partition_point(|start| *start < position).checked_sub(1)?;
-        let offset = self.blocks[block].partition_point(|entry| entry.position() < position);
-        self.blocks[block][..offset].last().or_else(|| self.blocks[..block].iter().rev().find_map(|b| b.last()))
+        self.root.before(position)
     }
 
     /// The entries behind a position, earliest first.
     pub(super) fn behind(&self, position: Position) -> impl Iterator<Item = &E> {
-        self.entries(self.cut(position), (self.blocks.len(), 0))
+        let mut at = position;
+        let mut leaf: &[E] = &[];
+        std::iter::from_fn(move || {
+            if leaf.is_empty() {
+                leaf = self.root.leaf_behind(at);
+            }
+            let (next, rest) = leaf.split_first()?;
+            (at, leaf) = (next.position(), rest);
+            Some(next)
+        })
     }
 
     /// The entries of a stretch, earliest first.
     pub(super) fn within(&self, stretch: Stretch) -> impl Iterator<Item = &E> {
-        self.entries(self.cut(Position::end_of(stretch.after)), self.cut(Position::end_of(stretch.through)))
+        let behind = self.behind(Position::end_of(stretch.after));
+        behind.take_while(move |entry| entry.position().time <= stretch.through)
     }
 
     /// The sum over a stretch.
     pub(super) fn sum(&self, stretch: Stretch) -> E::Sum {
-        self.cover(
-            stretch,
-            E::Sum::default(),
-            |total, entry| *total = total.plus(&entry.sum()),
-            |total, level, index| *total = total.plus(&self.levels[level][index]),
-        )
+        let mut total = E::Sum::default();
+        self.walk(stretch, &|_| true, &mut |part| {
+            total = match part {
+                Part::Whole(sum) => total.plus(sum),
+                Part::One(entry) => total.plus(&entry.sum()),
+            };
+        });
+        total
     }
 
     /// Walks over a stretch, in parts as large as `takes` agrees to by their sums, and else by single entries.
-    pub(super) fn walk(&self, stretch: Stretch, takes: &impl Fn(&E::Sum) -> bool, give: &mut impl FnMut(Part<'_, E>)) {
-        self.cover(
-            stretch,
-            give,
-            |give, entry| give(Part::One(entry)),
-            |give, level, index| self.walk_below(level, index, takes, *give),
-        );
+    pub(super) fn walk(&self, stretch: Stretch, takes: &dyn Fn(&E::Sum) -> bool, give: &mut impl FnMut(Part<'_, E>)) {
+        let reaches_end = self.last().is_none_or(|last| last.position().time <= stretch.through);
+        let through = if reaches_end { END } else { Position::end_of(stretch.through) };
+        self.root.walk(END, &Walk { behind: Position::end_of(stretch.after), through, takes }, give);
     }
+}
 
-    fn walk_below(
-        &self,
-        level: usize,
-        index: usize,
-        takes: &impl Fn(&E::Sum) -> bool,
-        give: &mut impl FnMut(Part<'_, E>),
-    ) {
-        let sum = &self.levels[level][index];
-        if takes(sum) {
-            return give(Part::Whole(sum));
-        }
-        let Some(below) = level.checked_sub(1) else {
-            return self.blocks[index].iter().for_each(|entry| give(Part::One(entry)));
-        };
-        for child in index * FANOUT..((index + 1) * FANOUT).min(self.levels[below].len()) {
-            self.walk_below(below, child, takes, give);
+impl<E: Entry> Node<E> {
+    const fn is_empty(&self) -> bool {
+        match self {
+            Self::Leaf(entries) => entries.is_empty(),
+            Self::Inner(children) => children.is_empty(),
         }
     }
 
-    /// Covers a stretch exactly: by the entries of blocks that it cuts, and by as few sums as possible, which are given
-    /// as level and index. Gives back the state that both were told to.
-    fn cover<S>(
-        &self,
-        stretch: Stretch,
-        mut state: S,
-        each: impl Fn(&mut S, &E),
-        whole: impl Fn(&mut S, usize, usize),
-    ) -> S {
-        let (mut low, mut high) = self.cuts(stretch);
-        if low >= high {
-            return state;
+    fn sum(&self) -> E::Sum {
+        match self {
+            Self::Leaf(entries) => entries.iter().fold(E::Sum::default(), |total, entry| total.plus(&entry.sum())),
+            Self::Inner(children) => children.iter().fold(E::Sum::default(), |total, child| total.plus(&child.sum)),
         }
-        if self.blocks[high.0].len() == high.1 {
-            high = (high.0 + 1, 0);
+    }
+
+    fn start(&self) -> Position {
+        match self {
+            Self::Leaf(entries) => entries.first().map_or(END, E::position),
+            Self::Inner(children) => children.first().map_or(END, |child| child.start),
         }
-        if low.1 > 0 {
-            let end = if low.0 == high.0 { high.1 } else { self.blocks[low.0].len() };
-            self.blocks[low.0][low.1..end].iter().for_each(|entry| each(&mut state, entry));
-            low.0 += 1;
-        }
-        if low.0 <= high.0 && high.1 > 0 {
-            self.blocks[high.0][..high.1].iter().for_each(|entry| each(&mut state, entry));
-        }
-        let (mut from, mut to, mut level) = (low.0, high.0, 0);
-        while from < to {
-            let is_highest = level + 1 == self.levels.len();
-            // At the end of a level the last sum above covers less than its share, and nothing that is not wanted.
-            let open_end = to == self.levels[level].len();
-            while from < to && (is_highest || from % FANOUT != 0) {
-                whole(&mut state, level, from);
-                from += 1;
-            }
-            while from < to && to % FANOUT != 0 && !open_end {
-                to -= 1;
-                whole(&mut state, level, to);
-            }
-            if from < to {
-                (from, to, level) = (from / FANOUT, to.div_ceil(FANOUT), level + 1);
+    }
+
+    /// Adds an entry behind all others; gives back what no longer fits and goes to the right of this node.
+    fn append(&mut self, entry: E) -> Option<Child<E>> {
+        match self {
+            Self::Leaf(entries) if entries.len() < LEAF_ENTRIES_MAX => entries.push(entry),
+            Self::Leaf(_) => return Some(Child::over(Self::Leaf(vec![entry]))),
+            Self::Inner(children) => {
+                let last = children.last_mut().expect("an inner node has children");
+                let Some(right) = last.node.append(entry) else {
+                    last.sum = last.sum.plus(&entry.sum());
+                    return None;
+                };
+                if children.len() == CHILDREN_MAX {
+                    return Some(Child::over(Self::Inner(vec![right])));
+                }
+                children.push(right);
             }
         }
-        state
+        None
     }
 
-    fn entries(&self, low: Cut, high: Cut) -> impl Iterator<Item = &E> {
-        let last = self.blocks.len().min(high.0 + 1);
-        let blocks = low.0..if low < high { last } else { low.0 };
-        blocks.flat_map(move |block| {
-            let entries = &self.blocks[block];
-            let from = if block == low.0 { low.1 } else { 0 };
-            let to = if block == high.0 { high.1 } else { entries.len() };
-            &entries[from..to]
-        })
-    }
-
-    /// The place behind every entry up to and including a position.
-    fn cut(&self, position: Position) -> Cut {
-        if self.starts.is_empty() {
-            return (0, 0);
-        }
-        let block = self.block_of(position);
-        let entries = &self.blocks[block];
-        match entries.last() {
-            Some(last) if last.position() <= position => (block, entries.len()),
-            _ => (block, entries.partition_point(|entry| entry.position() <= position)),
-        }
-    }
-
-    fn cuts(&self, stretch: Stretch) -> (Cut, Cut) {
-        (self.cut(Position::end_of(stretch.after)), self.cut(Position::end_of(stretch.through)))
-    }
-
-    /// The block that a position belongs to; there must be one.
-    fn block_of(&self, position: Position) -> usize {
-        match self.starts.last() {
-            Some(start) if *start <= position => self.starts.len() - 1,
-            _ => self.starts.partition_point(|start| *start <= position).saturating_sub(1),
-        }
-    }
-
-    fn find(&self, position: Position) -> Option<Cut> {
-        if self.starts.is_empty() {
-            return None;
-        }
-        let block = self.block_of(position);
-        let offset = self.blocks[block].binary_search_by_key(&position, E::position).ok()?;
-        Some((block, offset))
-    }
-
-    fn open_block(&mut self, entry: E) {
-        self.starts.push(entry.position());
-        self.blocks.push(vec![entry]);
-        if self.levels.is_empty() {
-            self.levels.push(Vec::new());
-        }
-        self.levels[0].push(entry.sum());
-        self.sum_from(self.blocks.len() - 1);
-    }
-
-    /// Costs a step for each block behind, which are few behind an order that is only a little late.
-    fn split(&mut self, block: usize) {
-        let later = self.blocks[block].split_off(BLOCK_ENTRIES_MAX / 2);
-        self.levels[0][block] = sum_of(&self.blocks[block]);
-        self.levels[0].insert(block + 1, sum_of(&later));
-        self.starts.insert(block + 1, later[0].position());
-        self.blocks.insert(block + 1, later);
-        self.sum_from(block);
-    }
-
-    /// Sums what is above a block and all behind it anew.
-    fn sum_from(&mut self, block: usize) {
-        let (mut level, mut from) = (0, block);
-        while self.levels[level].len() > FANOUT {
-            from /= FANOUT;
-            if level + 1 == self.levels.len() {
-                self.levels.push(Vec::new());
-                from = 0;
+    /// Adds an entry anywhere; gives back what no longer fits and goes to the right of this node.
+    fn insert(&mut self, entry: E) -> Option<Child<E>> {
+        let position = entry.position();
+        match self {
+            Self::Leaf(entries) => {
+                let at = entries.partition_point(|other| other.position() < position);
+                entries.insert(at, entry);
+                let is_full = entries.len() > LEAF_ENTRIES_MAX;
+                is_full.then(|| Child::over(Self::Leaf(entries.split_off(LEAF_ENTRIES_MAX / 2))))
             }
-            let (below, above) = self.levels.split_at_mut(level + 1);
-            above[0].truncate(from);
-            above[0].extend(below[level][from * FANOUT..].chunks(FANOUT).map(sum_all));
-            level += 1;
+            Self::Inner(children) => {
+                let at = child_of(children, position);
+                let child = &mut children[at];
+                child.start = child.start.min(position);
+                let Some(right) = child.node.insert(entry) else {
+                    child.sum = child.sum.plus(&entry.sum());
+                    return None;
+                };
+                child.sum = child.node.sum();
+                children.insert(at + 1, right);
+                let is_full = children.len() > CHILDREN_MAX;
+                is_full.then(|| Child::over(Self::Inner(children.split_off(CHILDREN_MAX / 2))))
+            }
         }
     }
 
-    fn add(&mut self, block: usize, sum: &E::Sum) {
-        let mut index = block;
-        for level in &mut self.levels {
-            level[index] = level[index].plus(sum);
-            index /= FANOUT;
+    fn remove(&mut self, position: Position) -> Option<E> {
+        match self {
+            Self::Leaf(entries) => {
+                let at = entries.binary_search_by_key(&position, E::position).ok()?;
+                Some(entries.remove(at))
+            }
+            Self::Inner(children) => {
+                let at = child_of(children, position);
+                let child = &mut children[at];
+                let removed = child.node.remove(position)?;
+                if child.node.is_empty() {
+                    children.remove(at);
+                    return Some(removed);
+                }
+                let sum = child.sum.exchanged(&removed.sum(), &E::Sum::default());
+                child.sum = sum.unwrap_or_else(|| child.node.sum());
+                merge_with_next(children, at);
+                Some(removed)
+            }
         }
     }
 
-    /// Sums a block and what is above it anew: what was taken away from a smallest or largest cannot be subtracted.
-    fn refresh(&mut self, block: usize) {
-        self.levels[0][block] = sum_of(&self.blocks[block]);
-        let mut index = block;
-        for level in 1..self.levels.len() {
-            index /= FANOUT;
-            let below = &self.levels[level - 1];
-            let sum = sum_all(&below[index * FANOUT..((index + 1) * FANOUT).min(below.len())]);
-            self.levels[level][index] = sum;
+    /// Says what the changed entry added before and adds now.
+    fn update(&mut self, position: Position, change: impl FnOnce(&mut E)) -> Option<(E::Sum, E::Sum)> {
+        match self {
+            Self::Leaf(entries) => {
+                let at = entries.binary_search_by_key(&position, E::position).ok()?;
+                let before = entries[at].sum();
+                change(&mut entries[at]);
+                Some((before, entries[at].sum()))
+            }
+            Self::Inner(children) => {
+                let at = child_of(children, position);
+                let child = &mut children[at];
+                let (before, after) = child.node.update(position, change)?;
+                child.sum = child.sum.exchanged(&before, &after).unwrap_or_else(|| child.node.sum());
+                Some((before, after))
+            }
+        }
+    }
+
+    fn before(&self, position: Position) -> Option<&E> {
+        match self {
+            Self::Leaf(entries) => entries[..entries.partition_point(|entry| entry.position() < position)].last(),
+            Self::Inner(children) => {
+                let started = children.partition_point(|child| child.start < position);
+                children[..started].iter().rev().find_map(|child| child.node.before(position))
+            }
+        }
+    }
+
+    /// The entries behind a position that lie in the first leaf with any.
+    fn leaf_behind(&self, position: Position) -> &[E] {
+        match self {
+            Self::Leaf(entries) => &entries[entries.partition_point(|entry| entry.position() <= position)..],
+            Self::Inner(children) => {
+                let leaves =
+                    children[child_of(children, position)..].iter().map(|child| child.node.leaf_behind(position));
+                leaves.into_iter().find(|leaf| !leaf.is_empty()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Walks over what lies in this node, all of it before `end`.
+    fn walk(&self, end: Position, walk: &Walk<'_, E>, give: &mut impl FnMut(Part<'_, E>)) {
+        match self {
+            Self::Leaf(entries) => {
+                let behind = entries.iter().skip_while(|entry| entry.position() <= walk.behind);
+                behind.take_while(|entry| entry.position() <= walk.through).for_each(|entry| give(Part::One(entry)));
+            }
+            Self::Inner(children) => {
+                for at in child_of(children, walk.behind)..children.len() {
+                    let child = &children[at];
+                    if child.start > walk.through {
+                        return;
+                    }
+                    let end = children.get(at + 1).map_or(end, |next| next.start);
+                    if child.start > walk.behind && end <= walk.through && (walk.takes)(&child.sum) {
+                        give(Part::Whole(&child.sum));
+                    } else {
+                        child.node.walk(end, walk, give);
+                    }
+                }
+            }
         }
     }
 }
 
-fn sum_all<S: Sum>(sums: &[S]) -> S {
-    sums.iter().fold(S::default(), |total, sum| total.plus(sum))
+/// Puts two leaves into one where they have become small, so that what is left of many does not keep the room of many.
+fn merge_with_next<E: Entry>(children: &mut Vec<Child<E>>, at: usize) {
+    let [Child { node: Node::Leaf(entries), sum, .. }, Child { node: Node::Leaf(next), sum: next_sum, .. }, ..] =
+        &mut children[at..]
+    else {
+        return;
+    };
+    if entries.len() + next.len() <= LEAF_ENTRIES_MAX / 2 {
+        entries.append(next);
+        *sum = sum.plus(next_sum);
+        children.remove(at + 1);
+    }
 }
 
-fn sum_of<E: Entry>(entries: &[E]) -> E::Sum {
-    entries.iter().fold(E::Sum::default(), |total, entry| total.plus(&entry.sum()))
+impl<E: Entry> Child<E> {
+    fn over(node: Node<E>) -> Self {
+        Self { start: node.start(), sum: node.sum(), node }
+    }
+}
+
+/// The child that a position belongs to; there is at least one.
+fn child_of<E: Entry>(children: &[Child<E>], position: Position) -> usize {
+    match children.last() {
+        Some(last) if last.start <= position => children.len() - 1,
+        _ => children.partition_point(|child| child.start <= position).saturating_sub(1),
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ impl Tally {
         Self {
             position: order.position,
             amount: order.amount,
-            quantity: order.quantity,
+            quantity: order.quantity.into(),
             due: order.due,
             unpaid: order.reported.is_unpaid(),
             called_off: order.reported.is_called_off(),
@@ -91,9 +91,27 @@ impl Sum for Totals {
             last_due: self.last_due.max(other.last_due),
         }
     }
+
+    fn exchanged(&self, gone: &Self, come: &Self) -> Option<Self> {
+        let is_told =
+            gone.is_without_due() && come.is_without_due() && self.amount < i64::MAX && self.quantity < u64::MAX;
+        is_told.then(|| Self {
+            orders: self.orders + come.orders - gone.orders,
+            unpaid: self.unpaid + come.unpaid - gone.unpaid,
+            called_off: self.called_off + come.called_off - gone.called_off,
+            amount: (self.amount - gone.amount).saturating_add(come.amount),
+            quantity: (self.quantity - gone.quantity).saturating_add(come.quantity),
+            ..*self
+        })
+    }
 }
 
 impl Totals {
+    /// No order among these is open.
+    const fn is_without_due(&self) -> bool {
+        self.first_due == i64::MAX && self.last_due == i64::MIN
+    }
+
     /// How many are abandoned at a time; `None` where that depends on the single orders.
     fn abandoned_at(&self, now: i64) -> Option<u32> {
         if self.last_due <= now {
@@ -146,6 +164,10 @@ pub(super) struct Count(pub(super) u64);
 impl Sum for Count {
     fn plus(&self, other: &Self) -> Self {
         Self(self.0.saturating_add(other.0))
+    }
+
+    fn exchanged(&self, gone: &Self, come: &Self) -> Option<Self> {
+        (self.0 < u64::MAX).then(|| Self((self.0 - gone.0).saturating_add(come.0)))
     }
 }
 

@@ -58,7 +58,8 @@ impl Shop {
         let told = clock.clone();
         let time: engine::Clock = Arc::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
         let growth = preset("growth").expect("a preset");
-        let engine = Engine::open(log.clone(), vault.clone(), time, growth).await.expect("an engine");
+        let snapshots = directory.path().join("snapshots");
+        let engine = Engine::open(log.clone(), vault.clone(), time, growth, Some(snapshots)).await.expect("an engine");
         let merchant = "default".parse().expect("an id");
         Self { engine, log, vault, merchant, clock, directory }
     }

@@ -116,13 +116,30 @@ impl Definitions {
         self.orders.iter().filter(|order| !order.evicted).count()
     }
 
+    /// What is behind the horizon, and what comes behind something that is forgotten already.
     fn evict(&mut self) {
         let Some(newest) = self.orders.iter().map(Known::time).max() else { return };
-        for order in &mut self.orders {
-            if order.time() < newest - RETENTION_MILLIS && !order.evicted {
-                order.evicted = true;
-                self.forgotten = self.forgotten.max(Some(order.time()));
+        let horizon = self.forgotten.map_or(newest - RETENTION_MILLIS, |time| time.max(newest - RETENTION_MILLIS));
+        for index in 0..self.orders.len() {
+            if self.orders[index].time() < horizon {
+                self.forget(index);
             }
+        }
+    }
+
+    pub(crate) fn forget_earliest(&mut self, count: usize) {
+        for _ in 0..count {
+            let remembered = (0..self.orders.len()).filter(|index| !self.orders[*index].evicted);
+            let Some(earliest) = remembered.min_by_key(|index| (self.orders[*index].time(), *index)) else { return };
+            self.forget(earliest);
+        }
+    }
+
+    fn forget(&mut self, index: usize) {
+        let order = &mut self.orders[index];
+        if !order.evicted {
+            order.evicted = true;
+            self.forgotten = self.forgotten.max(Some(order.time()));
         }
     }
 

@@ -29,18 +29,21 @@ struct Step {
 }
 
 fn steps(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), count)
+}
+
+fn step() -> impl Strategy<Value = Step> {
     let lateness = prop_oneof![6 => Just(0), 3 => 0..4i64, 1 => 0..40i64, 1 => -3..0i64];
     let known = prop_oneof![3 => Just(u16::MAX), 1 => any::<u16>()];
     let step = (0..100u8, any::<prop::sample::Index>(), 0..3i64, lateness, known, any::<[u8; 8]>());
-    let step = step.prop_map(|(kind, target, advance, lateness, known, values)| Step {
+    step.prop_map(|(kind, target, advance, lateness, known, values)| Step {
         kind,
         target,
         advance,
         lateness,
         known,
         values,
-    });
-    prop::collection::vec(step, count)
+    })
 }
 
 fn scale() -> impl Strategy<Value = Scale> {
@@ -111,6 +114,23 @@ impl Step {
     }
 }
 
+/// What happens to windows beside the history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Interruption {
+    /// They are written down and made anew from that.
+    Restart,
+    /// The earliest orders are forgotten for want of room.
+    Crowded,
+}
+
+fn interruption() -> impl Strategy<Value = Option<Interruption>> {
+    prop_oneof![
+        20 => Just(None),
+        1 => Just(Some(Interruption::Restart)),
+        1 => Just(Some(Interruption::Crowded)),
+    ]
+}
+
 /// A history as it runs, on both sides.
 #[derive(Default)]
 struct Run {
@@ -143,6 +163,20 @@ impl Run {
     fn apply(&mut self, number: u64, event: &OrderEvent, recorded_at: Timestamp) {
         self.windows.apply(number, event, recorded_at);
         self.definitions.apply(number, event, recorded_at);
+    }
+
+    fn interrupt(&mut self, interruption: Interruption) {
+        match interruption {
+            Interruption::Restart => {
+                let bytes = self.windows.to_bytes();
+                self.windows = Windows::from_bytes(&bytes).expect("what was just written");
+                assert_eq!(self.windows.to_bytes(), bytes);
+            }
+            Interruption::Crowded => {
+                self.windows.forget_earliest(2);
+                self.definitions.forget_earliest(2);
+            }
+        }
     }
 
     /// Compares what both sides say of an order.
@@ -180,6 +214,24 @@ proptest! {
     }
 
     #[test]
+    fn windows_say_what_the_definitions_say_after_restarts_and_when_crowded(
+        steps in prop::collection::vec((step(), interruption()), 1..160),
+        scale in scale(),
+        spans in spans(),
+    ) {
+        let features = every_feature(spans);
+        let mut run = Run::default();
+        for (step, interruption) in &steps {
+            let number = run.take(step, scale);
+            run.compare(number, &features)?;
+            interruption.iter().for_each(|interruption| run.interrupt(*interruption));
+        }
+        for number in 0..run.placed {
+            run.compare(number, &features)?;
+        }
+    }
+
+    #[test]
     fn the_same_events_give_the_same_observations(steps in steps(1..100), scale in scale(), spans in spans()) {
         let features = every_feature(spans);
         let observe = |often: bool| {
@@ -209,7 +261,19 @@ proptest! {
         steps in steps(350..450),
         seconds in prop::sample::select(vec![1, 60, 28_800]),
         spans in spans(),
+        restart_after in 0..400_usize,
     ) {
-        agrees(&steps, Scale { seconds, values: 3 }, &every_feature(spans))?;
+        let features = every_feature(spans);
+        let mut run = Run::default();
+        for (index, step) in steps.iter().enumerate() {
+            let number = run.take(step, Scale { seconds, values: 3 });
+            run.compare(number, &features)?;
+            if index == restart_after {
+                run.interrupt(Interruption::Restart);
+            }
+        }
+        for number in 0..run.placed {
+            run.compare(number, &features)?;
+        }
     }
 }

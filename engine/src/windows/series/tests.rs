@@ -119,6 +119,10 @@ proptest! {
             let key = (position.time, position.arrival);
             let value = Key::new(1 + (number * 31 + position.arrival * 17) % values).unwrap();
             let known = plain.entries.get(&key).and_then(|value| Key::new(*value));
+            if plain.arrivals.is_multiple_of(97) {
+                // From here on the openings of this window are kept up.
+                distinct.count(Stretch { after: plain.newest / 2 - 100, through: plain.newest / 2 });
+            }
             match (change, known) {
                 (Change::Remove(_) | Change::Update(_), Some(known)) => {
                     distinct.remove(position, known);
@@ -137,6 +141,7 @@ proptest! {
                 }
                 _ => {
                     distinct.insert(position, value);
+                    distinct.mark(value, is_marked(value));
                     plain.entries.insert(key, value.get());
                 }
             }
@@ -146,6 +151,20 @@ proptest! {
             listed.sort_unstable();
             listed.dedup();
             prop_assert_eq!(distinct.count(stretch), listed.len());
+            let all = (1..=values).filter_map(Key::new);
+            let (known, later) = (all.clone().filter(|value| is_known(*value)), all.filter(|value| is_marked(*value)));
+            let unknown = distinct.count_unknown(stretch, later.filter(|value| !is_known(*value)), known, is_known);
+            listed.retain(|value| Key::new(*value).is_some_and(|value| !is_known(value)));
+            prop_assert_eq!(unknown, listed.len());
         }
     }
+}
+
+const fn is_marked(value: Key) -> bool {
+    value.get().is_multiple_of(3)
+}
+
+/// Marked ones, and not all of these.
+const fn is_known(value: Key) -> bool {
+    value.get().is_multiple_of(6)
 }

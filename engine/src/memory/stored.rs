@@ -1,0 +1,89 @@
+//! Memory as bytes.
+
+use std::io;
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use domain::ids::MerchantId;
+use domain::rulebook::Rulebook;
+use rustc_hash::FxHashMap;
+
+use super::{Live, Memory, MerchantMemory};
+use crate::bytes::{Reader, Writer};
+use crate::windows::{Kept, Windows};
+
+/// What a partition's memory is made of, as it was at one moment; it shares what is large with the memory.
+pub(crate) struct KeptMemory {
+    merchants: Vec<KeptMerchant>,
+}
+
+struct KeptMerchant {
+    id: MerchantId,
+    zone: Tz,
+    live: Option<(u32, Arc<Rulebook>)>,
+    windows: Kept,
+}
+
+impl Memory {
+    /// What it is made of now.
+    pub(crate) fn kept(&self) -> KeptMemory {
+        let merchants = self.merchants.iter().map(|(id, merchant)| KeptMerchant {
+            id: id.clone(),
+            zone: merchant.zone,
+            live: merchant.live.as_ref().map(|live| (live.evaluator.version(), live.rulebook.clone())),
+            windows: merchant.windows.kept(),
+        });
+        let mut merchants: Vec<KeptMerchant> = merchants.collect();
+        merchants.sort_by(|one, other| one.id.cmp(&other.id));
+        KeptMemory { merchants }
+    }
+
+    /// Reads what [`KeptMemory::write`] wrote, to the end.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut merchants = FxHashMap::default();
+        let mut remembered = 0;
+        for _ in 0..reader.count()? {
+            let id: MerchantId = reader.text()?.parse().ok()?;
+            let merchant = MerchantMemory::read(reader)?;
+            remembered += merchant.windows.remembered();
+            merchants.insert(id, merchant);
+        }
+        reader.is_at_end().then(|| Self { merchants, remembered, ..Self::default() })
+    }
+}
+
+impl MerchantMemory {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let zone = reader.text()?.parse().ok()?;
+        let live = match reader.byte()? {
+            0 => None,
+            _ => {
+                let version = u32::try_from(reader.number()?).ok()?;
+                Some(Live::new(Rulebook::read(reader.text()?.as_bytes()).ok()?, version))
+            }
+        };
+        Some(Self { zone, live, windows: Windows::read(reader)? })
+    }
+}
+
+impl KeptMemory {
+    /// Writes everything, and shows the writer to `spill` now and then.
+    pub(crate) fn write(
+        &self,
+        writer: &mut Writer,
+        spill: &mut dyn FnMut(&mut Writer) -> io::Result<()>,
+    ) -> io::Result<()> {
+        writer.count(self.merchants.len());
+        for merchant in &self.merchants {
+            writer.text(merchant.id.as_str());
+            writer.text(merchant.zone.name());
+            writer.byte(merchant.live.is_some().into());
+            if let Some((version, rulebook)) = &merchant.live {
+                writer.number((*version).into());
+                writer.text(&rulebook.to_json());
+            }
+            merchant.windows.write(writer, spill)?;
+        }
+        Ok(())
+    }
+}
