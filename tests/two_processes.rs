@@ -7,6 +7,7 @@ use eventlog::postgres::PostgresLog;
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use test_postgres::Database;
 
 use crate::support::orders::plain;
@@ -22,6 +23,8 @@ const COME_BACK: Duration = Duration::from_millis(50);
 
 struct Pair {
     database: Database,
+    /// Where both keep snapshots.
+    directory: TempDir,
     runtime: tokio::runtime::Runtime,
     /// Name and administrator's key of each merchant.
     merchants: Vec<(String, String)>,
@@ -32,7 +35,8 @@ impl Pair {
     fn start() -> (Self, Service, Service) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let database = runtime.block_on(Database::fresh());
-        let mut pair = Self { database, runtime, merchants: Vec::new() };
+        let directory = tempfile::tempdir().unwrap();
+        let mut pair = Self { database, directory, runtime, merchants: Vec::new() };
         let (one, two) = (pair.serve(), pair.serve());
         pair.until_shared_by(2);
         for number in 0..MERCHANTS {
@@ -49,6 +53,7 @@ impl Pair {
 
     fn serve(&self) -> Service {
         let mut command = orderlight(["serve", "--listen", "127.0.0.1:0", "--database-url", self.database.url()]);
+        command.arg("--data").arg(self.directory.path());
         command.env("ORDERLIGHT_BOOTSTRAP_TOKEN", TOKEN).env("ORDERLIGHT_MASTER_KEY", "07".repeat(32));
         Service::start_as(command)
     }
