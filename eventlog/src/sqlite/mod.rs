@@ -1,8 +1,8 @@
 //! The embedded log: one SQLite file, one partition (number 0), one writer connection, a few read-only ones.
 //!
-//! A commit is synced to disk before it is answered (`WAL`, `synchronous=FULL`). A lock beside the file keeps a second
-//! process, or a second handle in this one, from opening it. An append runs to its end in a task of its own: dropping the
-//! future of [`EventLog::append`] neither stops it nor takes it back.
+//! A commit is synced to disk before it is answered (`WAL`, `synchronous=FULL`); `unsynced` says what holds when that fails. A
+//! lock beside the file keeps a second process, or a second handle in this one, from opening it. An append runs to its end in a
+//! task of its own: dropping the future of [`EventLog::append`] neither stops it nor takes it back.
 
 mod append;
 mod checkpoint;
@@ -11,6 +11,7 @@ mod read;
 mod readers;
 mod schema;
 mod settings;
+mod unsynced;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 
 use self::lock::FileLock;
 use self::readers::Readers;
+use self::unsynced::Index;
 use self::writer::Writer;
 use crate::tail::Tail;
 use crate::{
@@ -82,6 +84,9 @@ pub enum OpenError {
     /// The thread that writes cannot be started.
     #[error("log's writing thread cannot be started")]
     Thread(#[source] std::io::Error),
+    /// The write-ahead log, as it was left, cannot be brought to the disk for certain.
+    #[error("write-ahead log cannot be synced")]
+    Sync(#[source] std::io::Error),
     /// What the file holds is not what a writer leaves.
     #[error("log file is damaged")]
     Damaged(#[source] LogError),
@@ -114,13 +119,15 @@ impl SqliteLog {
 
     fn open_now(path: PathBuf) -> Result<Self, OpenError> {
         let lock = FileLock::take(&path)?;
+        unsynced::write_again(&path).map_err(OpenError::Sync)?;
         let mut connection = settings::open_writer(&path)?;
         schema::migrate(&mut connection)?;
         settings::verify_strict(&connection)?;
         let head = read::head(&connection, PARTITION).map_err(OpenError::Damaged)?;
+        let index = Index::hold(&path).map_err(OpenError::Damaged)?;
         let readers = Readers::new(path.clone());
         let tail = Arc::new(Tail::with_room_for(TAIL_BYTES_MAX));
-        let writer = Writer::start(lock, path, connection, head, tail.clone()).map_err(OpenError::Thread)?;
+        let writer = Writer::start(lock, path, (connection, index), head, tail.clone()).map_err(OpenError::Thread)?;
         Ok(Self { writer, readers, tail })
     }
 }

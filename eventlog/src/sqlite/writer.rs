@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::checkpoint::{self, Checkpointer};
 use super::lock::FileLock;
 use super::readers::closed;
+use super::unsynced::Index;
 use super::{append, settings};
 use crate::tail::Tail;
 use crate::{Acquired, Batch, LogError, Position};
@@ -53,14 +54,14 @@ impl Writer {
     pub(super) fn start(
         lock: FileLock,
         path: PathBuf,
-        connection: Connection,
+        (connection, index): (Connection, Index),
         head: Position,
         tail: Arc<Tail>,
     ) -> std::io::Result<Self> {
         let head = watch::Sender::new(head);
         let (work, queue) = mpsc::channel(WAITING_MAX);
         let checkpointer = Checkpointer::start(path.clone())?;
-        let thread = Thread { path, connection: Some(connection), checkpointer, tail, head: head.clone() };
+        let thread = Thread { path, connection: Some(connection), index, checkpointer, tail, head: head.clone() };
         std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || thread.run(queue))?;
         Ok(Self { work: Mutex::new(Some(work)), lock: Mutex::new(Some(Arc::new(lock))), head })
     }
@@ -105,6 +106,8 @@ struct Thread {
     path: PathBuf,
     /// `None` after a transaction that ended in an unknown state.
     connection: Option<Connection>,
+    /// Outlives every connection that is thrown away.
+    index: Index,
     checkpointer: Checkpointer,
     tail: Arc<Tail>,
     head: watch::Sender<Position>,
@@ -138,6 +141,7 @@ impl Thread {
                     }
                 }
                 Task::Close { done } => {
+                    self.index.release();
                     if let Some(Err((_, error))) = self.connection.take().map(Connection::close) {
                         tracing::warn!(%error, "log file was not closed cleanly; nothing is lost");
                     }
