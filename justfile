@@ -19,6 +19,10 @@ lint:
 test:
     .ci/with-postgres cargo nextest run --workspace --locked
 
+# The proofs of docs/SAFETY.md under faults, with so many rounds in place of three
+faults rounds='30':
+    ORDERLIGHT_FAULT_ROUNDS={{rounds}} .ci/with-postgres cargo nextest run -p api -p eventlog --locked -E 'test(/faults|crash|unsynced/)'
+
 # Run the service on the embedded store in ./data
 serve *arguments:
     cargo run --release --bin orderlight -- serve {{arguments}}

@@ -3,5 +3,6 @@
 pub(crate) mod orders;
 pub(crate) mod process;
 pub(crate) mod service;
+pub(crate) mod shop;
 pub(crate) mod store;
 pub(crate) mod traffic;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 /// How long a process may take for one thing; only a hanging one does.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
@@ -112,9 +112,17 @@ impl Process {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
         // One that has ended by itself is not there any more, which its exit code will tell.
-        let _gone = kill_process(id, signal);
+        let _gone = kill_process(self.id(), signal);
+    }
+
+    /// Lets no file of it grow beyond so many bytes; none takes the limit away. It may always be lowered and taken away again.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        prlimit(Some(self.id()), Resource::Fsize, Rlimit { current: bytes, maximum: None }).expect("it is ours");
+    }
+
+    fn id(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has an id")
     }
 
     /// Waits for its end.

@@ -66,6 +66,11 @@ impl Service {
         Self { process, address, client, runtime, position: RefCell::default() }
     }
 
+    /// Where it listens: host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A request without a key.
     pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("http://{}{path}", self.address))
@@ -211,6 +216,11 @@ impl Service {
     /// Sends the process a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// Lets no file of it grow beyond so many bytes; none takes the limit away.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        self.process.limit_files(bytes);
     }
 
     /// Asks it to stop and waits until it has.

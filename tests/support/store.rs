@@ -1,4 +1,4 @@
-//! The log of a data directory that no process has open, read back.
+//! A log that no process writes to, read back.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,29 +6,36 @@ use std::sync::Arc;
 use eventlog::sqlite::SqliteLog;
 use eventlog::{EventLog, RecordedEvent};
 
+use super::shop::log_file;
+
 /// How many events are read at once.
 const PAGE: u32 = 5_000;
 
-/// All events of the log, which must have no gap and end at the head.
+/// All events of a data directory's log.
 pub(crate) fn events(data: &Path) -> Vec<RecordedEvent> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let log = SqliteLog::open(&data.join("log.sqlite")).await.expect("the log opens");
-        let mut events: Vec<RecordedEvent> = Vec::new();
+    runtime.block_on(async { read_back(&SqliteLog::open(&log_file(data)).await.expect("the log opens")).await })
+}
+
+/// All events of a log, which is closed then. No partition may have a gap, and each must end at its head.
+pub(crate) async fn read_back(log: &dyn EventLog) -> Vec<RecordedEvent> {
+    let mut events = Vec::new();
+    for partition in 0..log.partitions() {
+        let mut position = 0;
         loop {
-            let after = events.last().map_or(0, |event| event.position);
-            let page = log.read(0, after, PAGE).await.expect("the log is read");
+            let page = log.read(partition, position, PAGE).await.expect("the log is read");
             if page.is_empty() {
                 break;
             }
-            events.extend(page.into_iter().map(Arc::unwrap_or_clone));
+            for event in page {
+                position += 1;
+                assert_eq!(event.position, position, "a position of partition {partition} is missing");
+                events.push(Arc::unwrap_or_clone(event));
+            }
         }
-        for (expected, event) in (1..).zip(&events) {
-            assert_eq!(event.position, expected, "a position is missing");
-        }
-        let head = log.head(0).await.expect("the head is read");
-        assert_eq!(usize::try_from(head).ok(), Some(events.len()), "the head is not the last event");
-        log.close().await;
-        events
-    })
+        let head = log.head(partition).await.expect("the head is read");
+        assert_eq!(head, position, "the head of partition {partition} is not its last event");
+    }
+    log.close().await;
+    events
 }

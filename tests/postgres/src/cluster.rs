@@ -74,6 +74,14 @@ impl Cluster {
         assert!(self.control(&["stop", "--wait", "--mode", "fast"]), "the cluster stops");
     }
 
+    /// Stops it at once: sessions are broken off, and what it had in memory is left to its recovery.
+    ///
+    /// # Panics
+    /// Where it was not running.
+    pub fn stop_at_once(&self) {
+        assert!(self.control(&["stop", "--wait", "--mode", "immediate"]), "the cluster stops");
+    }
+
     /// Kills it as a failing machine does; what it had not synced is for its recovery to find.
     ///
     /// # Panics

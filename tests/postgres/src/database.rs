@@ -63,6 +63,16 @@ impl Database {
         format!("postgres://{role}@{server}")
     }
 
+    /// Ends all sessions in it, as a network that fails does.
+    ///
+    /// # Panics
+    /// Where it cannot be reached.
+    pub async fn cut_connections(&self) {
+        let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::query(others).execute(&mut self.connect().await).await.expect("a superuser ends sessions");
+    }
+
     /// A connection that knows nothing of the service.
     ///
     /// # Panics

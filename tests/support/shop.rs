@@ -1,0 +1,104 @@
+//! A shop's store on either back end, and the service on it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use eventlog::RecordedEvent;
+use eventlog::postgres::PostgresLog;
+use eventlog::sqlite::SqliteLog;
+use tempfile::TempDir;
+use test_postgres::{Cluster, Database};
+use tokio::runtime::Runtime;
+
+use super::process::{Process, orderlight};
+use super::service::{Service, TOKEN};
+use super::store;
+
+/// A store, empty at first, that goes with this.
+pub(crate) struct Shop {
+    directory: TempDir,
+    /// Where there is none the store is embedded.
+    database: Option<Database>,
+    runtime: Runtime,
+}
+
+impl Shop {
+    /// In SQLite files.
+    pub(crate) fn embedded() -> Self {
+        Self::with(async { None })
+    }
+
+    /// In a database of the cluster that serves all tests.
+    pub(crate) fn on_postgres() -> Self {
+        Self::with(async { Some(Database::fresh().await) })
+    }
+
+    /// In a database of a cluster that this test stops and kills.
+    pub(crate) fn in_cluster(cluster: &Cluster) -> Self {
+        let url = cluster.url();
+        Self::with(async { Some(Database::fresh_in(&url).await) })
+    }
+
+    fn with(database: impl Future<Output = Option<Database>>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let database = runtime.block_on(database);
+        Self { directory: tempfile::tempdir().expect("a directory"), database, runtime }
+    }
+
+    /// The directory with its files.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The command that serves it on a free port.
+    pub(crate) fn serving(&self) -> Command {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.env("ORDERLIGHT_BOOTSTRAP_TOKEN", TOKEN);
+        command
+    }
+
+    /// Serves it.
+    pub(crate) fn serve(&self) -> Service {
+        Service::start_as(self.serving())
+    }
+
+    /// Every decision is the one that the log gives again.
+    #[track_caller]
+    pub(crate) fn replay(&self) {
+        let replayed = Process::start(self.command(&["replay"])).wait().expect_code(0);
+        let found = replayed.stdout.lines().filter(|line| line.contains(" decisions, "));
+        assert!(found.clone().count() > 0 && found.clone().all(|line| line.ends_with(" 0 different")), "{replayed:?}");
+    }
+
+    /// All events that it holds when no process has it open, a partition after another; none may have a gap.
+    pub(crate) fn events(&self) -> Vec<RecordedEvent> {
+        self.runtime.block_on(async {
+            match &self.database {
+                Some(database) => {
+                    store::read_back(&PostgresLog::open(database.url(), None).await.expect("the log opens")).await
+                }
+                None => store::read_back(&SqliteLog::open(&log_file(&self.data())).await.expect("the log opens")).await,
+            }
+        })
+    }
+
+    /// Ends all sessions of the database but the asking one.
+    pub(crate) fn cut_connections(&self) {
+        let database = self.database.as_ref().expect("an embedded store has no connections");
+        self.runtime.block_on(database.cut_connections());
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = orderlight(arguments);
+        command.arg("--data").arg(self.data());
+        if let Some(database) = &self.database {
+            command.args(["--database-url", database.url()]).env("ORDERLIGHT_MASTER_KEY", "07".repeat(32));
+        }
+        command
+    }
+}
+
+/// The log's file in a data directory.
+pub(crate) fn log_file(data: &Path) -> PathBuf {
+    data.join("log.sqlite")
+}
