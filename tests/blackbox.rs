@@ -20,6 +20,8 @@ mod personal_data;
 #[cfg(test)]
 mod purchases;
 #[cfg(test)]
+mod safety;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod support;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::ids::MerchantId;
 use domain::merchant::MerchantCommand;
@@ -12,6 +13,7 @@ use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError, delivery_key, partition_of};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::keeper::{self, Partition, Standing};
 use crate::keys::MerchantKeys;
@@ -22,6 +24,9 @@ use crate::writer::{Clock, OpenError, Tools, Writer};
 
 /// Work that can wait in front of one writer; past it, [`Refusal::MailboxFull`].
 pub const MAILBOX_MAX: usize = 4_096;
+
+/// How long an answer is waited for. Where a store neither answers nor fails, nothing is known by then, as after a failed commit.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// The engine: one writer for each partition of the log that is this process's.
 pub struct Engine {
@@ -37,9 +42,16 @@ pub struct Engine {
 pub struct Pending(oneshot::Receiver<Result<Receipt, Refusal>>);
 
 impl Pending {
-    /// Waits for the commit.
+    /// Waits for the commit, though not for ever: the answer is "unknown" then, and what was sent may still be committed.
     pub async fn receipt(self) -> Result<Receipt, Refusal> {
-        self.0.await.unwrap_or(Err(Refusal::Unavailable))
+        answered(self.0).await
+    }
+}
+
+async fn answered<T>(answer: oneshot::Receiver<Result<T, Refusal>>) -> Result<T, Refusal> {
+    match timeout(ANSWER_MAX, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
     }
 }
 
@@ -139,7 +151,7 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         let work = Work::Merchant(Box::new(MerchantWork { merchant: merchant.clone(), origin, command, reply }));
         self.send(merchant, work, WhenFull::Refuse).await?;
-        answer.await.unwrap_or(Err(Refusal::Unavailable))
+        answered(answer).await
     }
 
     /// Lets the writers finish what waits, and ends them.

@@ -23,6 +23,10 @@ pub struct Cluster {
     port: u16,
 }
 
+/// A cluster that stands still.
+#[derive(Debug)]
+pub struct Frozen<'cluster>(&'cluster Cluster);
+
 impl Cluster {
     /// Makes one and starts it.
     ///
@@ -87,13 +91,27 @@ impl Cluster {
     /// # Panics
     /// Where it was not running.
     pub fn kill(&self) {
+        self.signal("-KILL");
+    }
+
+    /// Lets it stand still until the answer goes: connections stay, and nobody answers on them.
+    ///
+    /// # Panics
+    /// Where it was not running.
+    pub fn freeze(&self) -> Frozen<'_> {
+        self.signal("-STOP");
+        Frozen(self)
+    }
+
+    /// To all of its processes: sessions would otherwise live on for some moments, and answer.
+    fn signal(&self, signal: &str) {
         let file = fs::read_to_string(self.data().join("postmaster.pid")).expect("the cluster runs");
         let process = file.lines().next().expect("its first line names the process");
-        // Sessions would otherwise live on for some moments, and answer. One that ended meanwhile is no matter.
-        let sessions = answer(Command::new("ps").args(["--ppid", process, "-o", "pid="]));
         let mut kill = Command::new("kill");
-        let killed = kill.args(["-9", process]).args(sessions.split_whitespace()).stderr(Stdio::null()).status();
-        killed.expect("kill runs");
+        kill.args([signal, process]);
+        let sessions = answer(Command::new("ps").args(["--ppid", process, "-o", "pid="]));
+        // One that ended meanwhile is no matter.
+        kill.args(sessions.split_whitespace()).stderr(Stdio::null()).status().expect("kill runs");
     }
 
     fn control(&self, arguments: &[&str]) -> bool {
@@ -122,6 +140,12 @@ impl Cluster {
         };
         command.current_dir(self.directory.path());
         command
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.0.signal("-CONT");
     }
 }
 
