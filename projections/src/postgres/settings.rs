@@ -14,6 +14,9 @@ use crate::error::StoreError;
 /// Everything of ours lies in this schema.
 const SCHEMA: &str = "orderlight_read";
 
+/// Held while the schema is made, and the tables that all read models share.
+const OPENING: i64 = 0x006f_7264_7265_6164;
+
 /// Sessions that fold, one page each.
 const WRITERS_MAX: u32 = 4;
 /// Sessions that look up.
@@ -53,21 +56,29 @@ fn pool(sessions: u32) -> PgPoolOptions {
 /// Makes the schema where it is missing, as a role that may; `runtime_role` may then make the tables.
 pub(super) async fn make_schema(url: &str, runtime_role: Option<&str>) -> Result<(), StoreError> {
     let mut connection = PgConnection::connect_with(&parse(url)?).await?;
+    let mut transaction = connection.begin().await?;
+    wait_for_opening(&mut transaction).await?;
     let is_there: bool =
-        sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(SCHEMA).fetch_one(&mut connection).await?;
+        sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(SCHEMA).fetch_one(&mut *transaction).await?;
     if !is_there {
-        // Another process may be faster.
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))).execute(&mut connection).await?;
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {SCHEMA}"))).execute(&mut *transaction).await?;
     }
     if let Some(role) = runtime_role {
         let name: Option<String> = sqlx::query_scalar("SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = $1")
             .bind(role)
-            .fetch_optional(&mut connection)
+            .fetch_optional(&mut *transaction)
             .await?;
         let name = name.ok_or_else(|| StoreError::new(format!("role {role} is not there: create it first")))?;
         let grant = format!("GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {name}");
-        sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut connection).await?;
+        sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut *transaction).await?;
     }
+    transaction.commit().await?;
     connection.close().await?;
+    Ok(())
+}
+
+/// Waits until nobody else makes the schema or what all read models share in it; others then wait for this transaction's end.
+pub(super) async fn wait_for_opening(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(OPENING).execute(connection).await?;
     Ok(())
 }

@@ -154,6 +154,21 @@ async fn processes_that_start_at_once_make_the_tables_once() {
 }
 
 #[tokio::test]
+async fn processes_that_migrate_at_once_make_the_schema_once() {
+    for _ in 0..5 {
+        let database = test_postgres::Database::fresh().await;
+        let mut at_once = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let url = database.url().to_owned();
+            at_once.spawn(async move { projections::migrate(&url, None).await });
+        }
+        for migrated in at_once.join_all().await {
+            migrated.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_role_that_may_create_tables_in_the_schema_needs_nothing_else() {
     let mut given = Given::nothing(Backend::Postgres).await;
     given.order("web:1", clean("web:1", facts(0))).await;
