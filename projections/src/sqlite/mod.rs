@@ -23,13 +23,13 @@ use self::readers::Readers;
 use self::search::Lead;
 use self::writer::Writer;
 use crate::cursor::Cursor;
-use crate::error::StoreError;
+use crate::error::{ProjectionError, StoreError};
 use crate::fold::Loaded;
 use crate::model::Model;
 use crate::order_status::{Handle, LinkCounts, OrderStatusRow, Wanted};
 use crate::page::Page;
 use crate::review_queue::{ReviewQuery, ReviewRow};
-use crate::store::{Building, Generation, Live, Replaced, Saved, Store, Turn};
+use crate::store::{Building, Generation, Levelling, Live, Saved, Store, Turn};
 
 /// The file, and what is remembered of it.
 pub(crate) struct SqliteStore {
@@ -187,18 +187,9 @@ fn save(connection: &mut Connection, memory: &Memory, turn: &Turn) -> Result<Sav
 }
 
 /// Puts a generation in the place of the live one, in the file and in memory: no look-up sees one without the other.
-fn replace(
-    connection: &mut Connection,
-    memory: &Memory,
-    next: Generation,
-    always: bool,
-    partitions: u32,
-) -> Result<Replaced, StoreError> {
+fn replace(connection: &mut Connection, memory: &Memory, next: Generation) -> Result<(), StoreError> {
     let transaction = generations::begin(connection)?;
-    let replaced = generations::replace(&transaction, next, always, partitions)?;
-    if replaced == Replaced::Behind {
-        return Ok(replaced);
-    }
+    generations::replace(&transaction, next)?;
     if next.model == Model::OrderStatus {
         let recent = Recent::read(&transaction, next)?;
         let mut in_memory = memory.recent_mut();
@@ -207,7 +198,7 @@ fn replace(
     } else {
         transaction.commit()?;
     }
-    Ok(replaced)
+    Ok(())
 }
 
 #[async_trait]
@@ -240,9 +231,11 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn replace(&self, generation: Generation, always: bool) -> Result<Replaced, StoreError> {
-        let (partitions, memory) = (self.partitions, Arc::clone(&self.memory));
-        self.writer.run(move |connection| replace(connection, &memory, generation, always, partitions)).await
+    /// One process has the file, and its caller folds into the live one itself.
+    async fn replace(&self, generation: Generation, levelling: Levelling<'_>) -> Result<(), ProjectionError> {
+        levelling.await?;
+        let memory = Arc::clone(&self.memory);
+        Ok(self.writer.run(move |connection| replace(connection, &memory, generation)).await?)
     }
 
     async fn drop_others(&self) -> Result<(), StoreError> {

@@ -110,6 +110,44 @@ async fn a_process_goes_on_with_what_another_has_built_anew() {
 }
 
 #[tokio::test]
+async fn a_rebuild_ends_while_another_process_folds_one_order_after_the_other() {
+    let mut given = Given::nothing(Backend::Postgres).await;
+    let (folds, builds) = (given.read_models().await, given.read_models().await);
+    folds.follow(0).await;
+    let is_rebuilt = std::cell::Cell::new(false);
+    let rebuilds = async {
+        for _ in 0..5 {
+            builds.rebuild(&builds.names()).await.unwrap();
+        }
+        is_rebuilt.set(true);
+    };
+    let orders = async {
+        let mut count = 0;
+        while !is_rebuilt.get() {
+            let id = format!("web:{count}");
+            given.order(&id, clean(&id, full_facts(count, "a"))).await;
+            // So that the live ones are never behind for long.
+            assert!(folds.wait_for(ORDER_STATUS, 0, given.head, LONG).await);
+            count += 1;
+        }
+        count
+    };
+    let ((), count) = tokio::join!(rebuilds, orders);
+    for name in builds.names() {
+        assert!(folds.wait_for(name, 0, given.head, LONG).await);
+    }
+    let elsewhere = Somewhere::fresh(Backend::Postgres).await;
+    let alone = given.read_models_in(&elsewhere).await;
+    alone.catch_up().await.unwrap();
+    for index in 0..count {
+        let id = format!("web:{index}");
+        assert_eq!(row(&folds, &id).await, row(&alone, &id).await);
+    }
+    folds.stop().await;
+    builds.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_that_was_killed_and_comes_back_is_gone_on_with() {
     let cluster = test_postgres::Cluster::start();
     let mut given = Given::nothing(Backend::Sqlite).await;
