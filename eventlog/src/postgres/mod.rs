@@ -29,10 +29,11 @@ use self::heads::Heads;
 use self::membership::Membership;
 use self::readers::Readers;
 use self::writers::{Writers, not_there};
+use crate::absence::{Absence, Place, Rows, Stored};
 use crate::tail::Tail;
 use crate::{
-    Acquired, Batch, DeliveryKey, EventLog, LogError, Member, NewDelivery, Position, RecordedEvent, StreamId,
-    StreamKey, SubjectKey, VaultRow,
+    Acquired, Batch, DeliveryKey, EventLog, Found, LogError, Member, NewDelivery, Position, RecordedEvent, StreamId,
+    StreamKey, SubjectKey, VaultRow, Wanted,
 };
 
 pub use schema::migrate;
@@ -89,6 +90,16 @@ struct Shared {
     membership: Membership,
     /// Of each partition, what this process appended last.
     tails: Vec<Tail>,
+    absence: Absence,
+}
+
+#[async_trait]
+impl Rows for Readers {
+    async fn page(&self, after: Place) -> Result<Vec<Stored>, LogError> {
+        let mut reader = self.take().await?;
+        let found = read::stored(&mut reader, after).await;
+        reader.done(found)
+    }
 }
 
 impl PostgresLog {
@@ -108,7 +119,7 @@ impl PostgresLog {
         let heads = Heads::new(reader.done(heads)?);
         let writers = Writers::new(settings::writer(&options), heads.count());
         let tails = std::iter::repeat_with(|| Tail::with_room_for(TAIL_BYTES_MAX)).take(heads.count()).collect();
-        let shared = Arc::new(Shared { writers, readers, heads, membership, tails });
+        let shared = Arc::new(Shared { writers, readers, heads, membership, tails, absence: Absence::default() });
         Ok(Self { tasks: std::sync::Mutex::new(shared.start(settings::reader(&options))), shared })
     }
 }
@@ -128,6 +139,8 @@ impl Shared {
         tasks.spawn(async move { shared.heads.hear(&options).await });
         let shared = Arc::clone(self);
         tasks.spawn(async move { shared.heads.look(&shared.readers).await });
+        let shared = Arc::clone(self);
+        tasks.spawn(async move { shared.absence.follow(&shared.readers).await });
         tasks
     }
 
@@ -142,8 +155,10 @@ impl Shared {
 
     async fn acquire(&self, partition: u32) -> Result<Acquired, LogError> {
         let mut turn = self.writers.turn(partition).await?;
+        self.absence.doubt(partition);
         self.membership.take(partition, &self.readers).await?;
         let acquired = turn.acquire(partition).await?;
+        self.absence.acquired(partition);
         self.heads.announce(partition, acquired.head);
         Ok(acquired)
     }
@@ -153,6 +168,7 @@ impl Shared {
         if !self.membership.holds(batch.partition) {
             return Err(LogError::Fenced { partition: batch.partition });
         }
+        self.absence.remember(&batch);
         let head = turn.append(&batch).await?;
         let partition = batch.partition;
         if let Some(tail) = self.tail(partition) {
@@ -164,6 +180,7 @@ impl Shared {
 
     async fn release(&self, partition: u32) -> Result<(), LogError> {
         let _turn = self.writers.turn(partition).await?;
+        self.absence.doubt(partition);
         self.membership.release(partition).await
     }
 
@@ -276,6 +293,22 @@ impl EventLog for PostgresLog {
         let mut reader = self.shared.readers.take().await?;
         let found = read::find_subject_keys(&mut reader, subjects).await;
         reader.done(found)
+    }
+
+    async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        let narrowed = self.shared.absence.narrow(&wanted);
+        if narrowed.is_empty() {
+            return Ok(narrowed.complete(&wanted, Found::default()));
+        }
+        let look_for = narrowed.wanted(&wanted);
+        let (streams, deliveries, subject_keys) = tokio::try_join!(
+            self.find_streams(&look_for.streams),
+            self.find_deliveries(&look_for.deliveries),
+            self.find_subject_keys(&look_for.subjects),
+        )?;
+        let known: Vec<StreamId> = streams.iter().copied().flatten().collect();
+        let events = if known.is_empty() { vec![] } else { self.read_streams(&known).await? };
+        Ok(narrowed.complete(&wanted, Found { streams, events, deliveries, subject_keys }))
     }
 
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {

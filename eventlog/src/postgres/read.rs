@@ -12,6 +12,7 @@ use sqlx::{PgConnection, Postgres, Row};
 
 use super::settings::STATEMENT_MAX;
 use super::sixteen::Sixteen;
+use crate::absence::{Place, ROWS_MAX, Stored, Thing};
 use crate::partition::ids_of;
 use crate::{DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
 
@@ -188,6 +189,45 @@ pub(super) async fn find_subject_keys(
             wrapped: column::<&[u8]>(row, 2)?.into(),
         })
     })
+}
+
+/// A page of what the log holds, of one kind.
+pub(super) async fn stored(connection: &mut PgConnection, after: Place) -> Result<Vec<Stored>, LogError> {
+    let limit = i64::from(ROWS_MAX);
+    match after {
+        Place::Stream(after) => {
+            let query = sqlx::query(
+                "SELECT id, aggregate_type, merchant, aggregate_id FROM streams WHERE id > $1 ORDER BY id LIMIT $2",
+            );
+            let rows = fetch(query.bind(signed(after)).bind(limit), connection).await?;
+            let row = |row| {
+                let id = unsigned(column(row, 0)?)?;
+                let thing = Thing::stream(column(row, 1)?, column(row, 2)?, column(row, 3)?);
+                Ok(Stored { id, thing, place: Place::Stream(id) })
+            };
+            rows.iter().map(row).collect()
+        }
+        Place::Delivery(after) => {
+            let query = sqlx::query("SELECT key, stream FROM deliveries WHERE key > $1 ORDER BY key LIMIT $2");
+            let rows = fetch(query.bind(Sixteen(after.0)).bind(limit), connection).await?;
+            let row = |row| {
+                let key = DeliveryKey(column::<Sixteen>(row, 0)?.0);
+                let id = unsigned(column(row, 1)?)?;
+                Ok(Stored { id, thing: Thing::delivery(&key), place: Place::Delivery(key) })
+            };
+            rows.iter().map(row).collect()
+        }
+        Place::Subject(after) => {
+            let query = sqlx::query("SELECT id, merchant, subject FROM vault_keys WHERE id > $1 ORDER BY id LIMIT $2");
+            let rows = fetch(query.bind(signed(after)).bind(limit), connection).await?;
+            let row = |row| {
+                let id = unsigned(column(row, 0)?)?;
+                let subject = Token::new(column::<Sixteen>(row, 2)?.0);
+                Ok(Stored { id, thing: Thing::subject(column(row, 1)?, &subject), place: Place::Subject(id) })
+            };
+            rows.iter().map(row).collect()
+        }
+    }
 }
 
 /// The oldest data key that was not erased.
