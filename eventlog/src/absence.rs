@@ -7,7 +7,7 @@
 
 use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::ids::{MerchantId, Token};
@@ -26,6 +26,8 @@ const FALSE_POSITIVES: f64 = 0.002;
 const FIRST_LAYER: usize = 1 << 16;
 /// With so many layers 134 million things are remembered in 210 MiB. Past that nothing is certain any more.
 const LAYERS_MAX: usize = 11;
+/// For each moment of going through rows so many of rest: orders come first, and are looked up meanwhile.
+const REST: u32 = 4;
 /// How long a store rests that could not be gone through.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -121,10 +123,9 @@ impl Absence {
     /// Before the batch is sent to the store: whatever becomes of it, nothing in it is certainly absent.
     pub(crate) fn remember(&self, batch: &Batch) {
         let mut known = self.known();
-        batch.streams.iter().for_each(|(_, key)| known.insert(Thing::named(key)));
-        batch.deliveries.iter().for_each(|delivery| known.insert(Thing::delivery(&delivery.key)));
-        let subjects = batch.subject_keys.iter();
-        subjects.for_each(|key| known.insert(Thing::subject(key.merchant.as_str(), &key.subject)));
+        known.extend(batch.streams.iter().map(|(_, key)| Thing::named(key)));
+        known.extend(batch.deliveries.iter().map(|delivery| Thing::delivery(&delivery.key)));
+        known.extend(batch.subject_keys.iter().map(|key| Thing::subject(key.merchant.as_str(), &key.subject)));
     }
 
     /// Goes through the rows of partitions that were acquired, for as long as it is let.
@@ -149,11 +150,15 @@ impl Absence {
         for first in [Place::Stream(0), Place::Delivery(DeliveryKey([0; 16])), Place::Subject(0)] {
             let mut after = Some(first);
             while let Some(place) = after {
+                let begun = Instant::now();
                 let page = rows.page(place).await?;
-                let mut known = self.known();
+                let took = begun.elapsed();
                 let wanted = page.iter().filter(|row| turns.contains_key(&partition_of_id(row.id)));
-                wanted.for_each(|row| known.insert(row.thing));
+                self.known().extend(wanted.map(|row| row.thing));
                 after = page.last().filter(|_| page.len() == usize::from(ROWS_MAX)).map(|last| last.place);
+                if after.is_some() {
+                    tokio::time::sleep(took * REST).await;
+                }
             }
         }
         let mut known = self.known();
@@ -191,6 +196,10 @@ impl Known {
     fn holds(&self, thing: Thing) -> bool {
         // Most of what is there lies in the largest.
         self.layers.iter().rev().any(|layer| layer.filter.contains_hash(thing.0))
+    }
+
+    fn extend(&mut self, things: impl Iterator<Item = Thing>) {
+        things.for_each(|thing| self.insert(thing));
     }
 
     fn insert(&mut self, thing: Thing) {

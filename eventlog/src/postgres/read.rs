@@ -33,14 +33,16 @@ const PAGE: &str = concat!(
 
 const NAMES: &str = "SELECT id, merchant, aggregate_type, aggregate_id FROM streams WHERE id = ANY($1)";
 
-// A type's streams are found first, by index, so that a rare one is not looked for in the whole log.
+// A type's streams are found first, by index, so that a rare one is not looked for in the whole log. OFFSET 0 keeps the planner from
+// taking that apart: in a log of three million events it went through all of them, twice at each start.
 const PAGE_OF_TYPE: &str = concat!(
     event_columns!(),
-    "FROM (SELECT log.partition, log.position FROM streams JOIN log ON log.stream = streams.id \
+    "FROM (SELECT its.position FROM streams \
+           CROSS JOIN LATERAL (SELECT position FROM log WHERE log.stream = streams.id AND position > $3 OFFSET 0) AS its \
            WHERE streams.aggregate_type = $1 AND streams.id BETWEEN $5 AND $6 \
-           AND log.partition = $2 AND log.position > $3 \
-           ORDER BY log.position LIMIT $4) AS page \
-     JOIN log USING (partition, position) JOIN streams ON streams.id = log.stream ORDER BY page.position"
+           ORDER BY its.position LIMIT $4) AS page \
+     CROSS JOIN LATERAL (SELECT * FROM log WHERE partition = $2 AND position = page.position OFFSET 0) AS log \
+     JOIN streams ON streams.id = log.stream ORDER BY page.position"
 );
 
 const STREAM_EVENTS: &str = concat!(
