@@ -1,13 +1,17 @@
 //! Replay: every decision computed again from the log alone, and compared with the recorded one byte for byte.
+//!
+//! The log is streamed once. While the decisions of one page are computed, the next ones are read and decoded by other
+//! threads. Of a recorded decision only its cause is decoded: the rest must come out of what was before it.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;
-use domain::order::OrderEvent;
+use domain::order::{OrderEvent, ScoredCause};
 use eventlog::{EventLog, LogError, Position, RecordedEvent, StreamId};
 use lru::LruCache;
 use rustc_hash::FxBuildHasher;
+use serde::Deserialize;
 
 use crate::memory::{FoldError, Memory, read};
 use crate::orders::{CachedOrder, order_at};
@@ -77,62 +81,114 @@ pub async fn replay(
         memory: Memory::default(),
         orders: LruCache::with_hasher(CACHED_ORDERS_MAX, FxBuildHasher),
         found: Replayed::default(),
+        recomputed: Vec::new(),
     };
-    let mut pages = Pages::after(log.clone(), partition, 0);
+    let mut pages = Pages::decoded(log.clone(), partition, 0, Decoded::of);
     let mut after = 0;
     while let Some(page) = pages.next().await? {
-        for event in &page {
+        for Decoded { event, content } in page {
             if event.position != after + 1 {
                 return Err(ReplayError::Gap { partition, expected: after + 1, found: event.position });
             }
             after = event.position;
-            replay.take(&*log, event).await?;
+            replay.take(&*log, &event, content?).await?;
         }
         progress(after);
     }
     Ok(replay.found)
 }
 
+/// An event, and what a replay makes of it before its turn has come.
+struct Decoded {
+    event: Arc<RecordedEvent>,
+    content: Result<Content, FoldError>,
+}
+
+enum Content {
+    /// A decision.
+    Decision(ScoredCause),
+    /// Any other event of an order.
+    Order(OrderEvent),
+    /// An event of another aggregate.
+    Other,
+}
+
+/// A decision's payload, as far as it is given to the computation and not its outcome.
+#[derive(Deserialize)]
+struct Decision {
+    #[serde(rename = "Scored")]
+    scored: Given,
+}
+
+#[derive(Deserialize)]
+struct Given {
+    cause: ScoredCause,
+}
+
+impl Decoded {
+    fn of(event: Arc<RecordedEvent>) -> Self {
+        let content = match (&*event.key.aggregate_type, &*event.event_type) {
+            (domain::order::Order::TYPE, "Scored") => {
+                read(&event).map(|decision: Decision| Content::Decision(decision.scored.cause))
+            }
+            (domain::order::Order::TYPE, _) => read(&event).map(Content::Order),
+            _ => Ok(Content::Other),
+        };
+        Self { event, content }
+    }
+}
+
 struct Replay {
     memory: Memory,
+    /// As far as screenings depend on them: by their facts.
     orders: LruCache<StreamId, CachedOrder, FxBuildHasher>,
     found: Replayed,
+    /// The payload of the last decision, and room for that of the next.
+    recomputed: Vec<u8>,
 }
 
 impl Replay {
-    async fn take(&mut self, log: &dyn EventLog, event: &RecordedEvent) -> Result<(), ReplayError> {
+    async fn take(&mut self, log: &dyn EventLog, event: &RecordedEvent, content: Content) -> Result<(), ReplayError> {
         self.found.events += 1;
-        if &*event.key.aggregate_type != domain::order::Order::TYPE {
-            return Ok(self.memory.fold(event)?);
+        match content {
+            Content::Other => self.memory.fold(event)?,
+            Content::Decision(cause) => {
+                self.at_hand(log, event).await?;
+                self.compare(event, cause);
+            }
+            Content::Order(order_event) => {
+                self.memory.apply_order(&event.key.merchant, event.stream, &order_event, event.recorded_at);
+                if let OrderEvent::Placed(_) | OrderEvent::Amended(_) = &order_event {
+                    self.at_hand(log, event).await?.order.apply(order_event);
+                }
+            }
         }
-        let mut cached = match self.orders.pop(&event.stream) {
-            Some(cached) => cached,
-            None if event.sequence == 1 => CachedOrder::default(),
-            None => order_at(log, event.stream, event.sequence - 1).await?,
-        };
-        let order_event: OrderEvent = read(event)?;
-        if let OrderEvent::Scored(_) = &order_event {
-            self.compare(event, &order_event, &cached);
-        }
-        self.memory.apply_order(&event.key.merchant, event.stream, &order_event, event.recorded_at);
-        cached.order.apply(order_event);
-        cached.sequence = event.sequence;
-        self.orders.put(event.stream, cached);
         Ok(())
     }
 
-    fn compare(&mut self, event: &RecordedEvent, recorded: &OrderEvent, cached: &CachedOrder) {
-        let OrderEvent::Scored(scored) = recorded else { return };
+    /// The order of an event as it stood before.
+    async fn at_hand(&mut self, log: &dyn EventLog, event: &RecordedEvent) -> Result<&mut CachedOrder, LogError> {
+        if !self.orders.contains(&event.stream) {
+            let order = match event.sequence {
+                1 => CachedOrder::default(),
+                sequence => order_at(log, event.stream, sequence - 1).await?,
+            };
+            self.orders.put(event.stream, order);
+        }
+        Ok(self.orders.get_mut(&event.stream).expect("it was just put there"))
+    }
+
+    fn compare(&mut self, event: &RecordedEvent, cause: ScoredCause) {
         let id = &*event.key.aggregate_id;
         let channel = id.split(':').next().unwrap_or_default();
-        let recomputed = cached
-            .order
-            .known()
-            .and_then(|known| self.memory.screen(&event.key.merchant, event.stream, channel, known, scored.cause))
+        let known = self.orders.get(&event.stream).and_then(|cached| cached.order.known());
+        let recomputed = known
+            .and_then(|known| self.memory.screen(&event.key.merchant, event.stream, channel, known, cause))
             .map(|assessment| OrderEvent::Scored(assessment.scored));
-        let recomputed = serde_json::to_string(&recomputed).expect("plain data has a JSON form");
+        self.recomputed.clear();
+        serde_json::to_writer(&mut self.recomputed, &recomputed).expect("plain data has a JSON form");
         self.found.decisions += 1;
-        if recomputed == *event.payload {
+        if self.recomputed == event.payload.as_bytes() {
             self.found.identical += 1;
         } else if self.found.different.len() < DIFFERENCES_MAX {
             self.found.different.push(Difference {
@@ -140,7 +196,7 @@ impl Replay {
                 partition: event.partition,
                 position: event.position,
                 recorded: event.payload.to_string(),
-                recomputed,
+                recomputed: String::from_utf8_lossy(&self.recomputed).into_owned(),
             });
         }
     }
