@@ -37,13 +37,15 @@ const ROUNDS: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let orders: u64 = std::env::args().nth(1).map_or(Ok(200_000), |text| text.parse())?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(orders))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure(orders))
 }
 
 async fn measure(orders: u64) -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&directory.path().join("log.sqlite")).await?);
+    let start = Instant::now();
     fill(&log, directory.path(), orders).await?;
+    eprintln!("filled in {:.1} s", start.elapsed().as_secs_f64());
     let mut seconds = Vec::new();
     let mut found = None;
     for _ in 0..ROUNDS {
