@@ -125,6 +125,13 @@ impl PostgresLog {
     }
 }
 
+impl PostgresLog {
+    /// What this process's sessions are called. Who takes over from it when it is gone ends all sessions of that name.
+    pub fn session_name(&self) -> String {
+        self.shared.membership.name()
+    }
+}
+
 fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
     url.parse().map_err(OpenError::Address)
 }

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
@@ -30,7 +31,8 @@ pub(super) fn watch(connection: &Connection) {
 
 /// Sees to it that the log is folded. Belongs to the thread that writes.
 pub(super) struct Checkpointer {
-    work: mpsc::SyncSender<()>,
+    /// `None` once it was closed.
+    other: Option<(mpsc::SyncSender<()>, JoinHandle<()>)>,
     done: mpsc::Receiver<()>,
     state: State,
 }
@@ -47,7 +49,7 @@ impl Checkpointer {
     pub(super) fn start(path: PathBuf) -> std::io::Result<Self> {
         let (work, asked) = mpsc::sync_channel(1);
         let (tell, done) = mpsc::channel();
-        std::thread::Builder::new().name("log-checkpoint".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name("log-checkpoint".to_owned()).spawn(move || {
             let mut connection = None;
             for () in asked {
                 connection = fold_beside(connection, &path);
@@ -56,14 +58,26 @@ impl Checkpointer {
                 }
             }
         })?;
-        Ok(Self { work, done, state: State::Waiting { from: FOLD_PAGES } })
+        Ok(Self { other: Some((work, thread)), done, state: State::Waiting { from: FOLD_PAGES } })
+    }
+
+    /// Ends the other thread with its connection, after the fold at hand.
+    pub(super) fn close(&mut self) {
+        if let Some((work, thread)) = self.other.take() {
+            drop(work);
+            if thread.join().is_err() {
+                tracing::warn!("the thread that folds the write-ahead log panicked; nothing is lost");
+            }
+        }
     }
 
     /// To be called after each commit.
     pub(super) fn after_commit(&mut self, connection: &Connection) {
         match self.state {
-            State::Waiting { from } if PAGES.get() >= from && self.work.try_send(()).is_ok() => {
-                self.state = State::Folding;
+            State::Waiting { from } if PAGES.get() >= from => {
+                if self.other.as_ref().is_some_and(|(work, _)| work.try_send(()).is_ok()) {
+                    self.state = State::Folding;
+                }
             }
             State::Folding if self.done.try_recv().is_ok() => {
                 // Where a reader holds an older state the log only grows on; the next attempt comes later.

@@ -45,9 +45,12 @@ pub(crate) async fn migrate(url: &str, runtime_role: Option<&str>) -> Result<(),
 
 impl PostgresStore {
     /// Opens the read models of a database, making the tables where there are none.
-    pub(crate) async fn open(url: &str, partitions: u32) -> Result<Self, StoreError> {
+    pub(crate) async fn open(url: &str, session_name: Option<&str>, partitions: u32) -> Result<Self, StoreError> {
         settings::make_schema(url, None).await?;
-        let options = settings::parse(url)?;
+        let mut options = settings::parse(url)?;
+        if let Some(name) = session_name {
+            options = options.application_name(name);
+        }
         let writers = settings::writers(&options);
         generations::make_tables(&writers).await?;
         let readers = settings::readers(&options);

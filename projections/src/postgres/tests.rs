@@ -34,8 +34,8 @@ async fn until_somebody_waits(database: &Database) {
 #[tokio::test]
 async fn whoever_folds_waits_while_a_new_build_comes_level_and_finds_that_it_was_replaced() {
     let database = Database::fresh().await;
-    let builds = PostgresStore::open(database.url(), 1).await.unwrap();
-    let folds = PostgresStore::open(database.url(), 1).await.unwrap();
+    let builds = PostgresStore::open(database.url(), None, 1).await.unwrap();
+    let folds = PostgresStore::open(database.url(), None, 1).await.unwrap();
     let old = builds.create(Model::OrderStatus).await.unwrap();
     builds.replace(old, Box::pin(async { Ok(()) })).await.unwrap();
     let new = builds.create(Model::OrderStatus).await.unwrap();

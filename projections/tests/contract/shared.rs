@@ -152,7 +152,8 @@ async fn a_server_that_was_killed_and_comes_back_is_gone_on_with() {
     let cluster = test_postgres::Cluster::start();
     let mut given = Given::nothing(Backend::Sqlite).await;
     let log = std::sync::Arc::clone(&given.log) as std::sync::Arc<dyn eventlog::EventLog>;
-    let models = ReadModels::open(&projections::Place::Postgres(cluster.url()), log).await.unwrap();
+    let models =
+        ReadModels::open(&projections::Place::Postgres { url: cluster.url(), session_name: None }, log).await.unwrap();
     models.follow(0).await;
     for round in 0..2_u32 {
         for index in 0..20 {
@@ -214,7 +215,7 @@ async fn a_role_that_may_create_tables_in_the_schema_needs_nothing_else() {
     let role = format!("reads_{}", database.name());
     let mut superuser = database.connect().await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE ROLE {role} LOGIN"))).execute(&mut superuser).await.unwrap();
-    let place = projections::Place::Postgres(database.url_as(&role));
+    let place = projections::Place::Postgres { url: database.url_as(&role), session_name: None };
     let log = || std::sync::Arc::clone(&given.log) as std::sync::Arc<dyn eventlog::EventLog>;
     assert!(ReadModels::open(&place, log()).await.is_err(), "the schema is not there");
     projections::migrate(database.url(), Some(&role)).await.unwrap();
@@ -241,7 +242,7 @@ async fn a_runtime_role_begins_anew_where_the_owner_ran_before_and_keeps_what_is
     sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut superuser).await.unwrap();
     let open = async |role: &str| {
         let log = std::sync::Arc::clone(&given.log) as std::sync::Arc<dyn eventlog::EventLog>;
-        ReadModels::open(&projections::Place::Postgres(database.url_as(role)), log).await
+        ReadModels::open(&projections::Place::Postgres { url: database.url_as(role), session_name: None }, log).await
     };
     let models = open(&owner).await.unwrap();
     models.catch_up().await.unwrap();
