@@ -18,7 +18,8 @@ use tokio::time::timeout;
 use crate::keeper::{self, Partition, Standing};
 use crate::keys::MerchantKeys;
 use crate::work::{
-    Delivery, MerchantReceipt, MerchantWork, Message, NoticeWork, Origin, Personal, Receipt, Refusal, Work, WorkContent,
+    Asked, Delivery, MerchantReceipt, Message, NoticeWork, Origin, Personal, Receipt, Refusal, RulebookChange,
+    RulebookReceipt, Work, WorkContent,
 };
 use crate::writer::{Clock, OpenError, Tools, Writer};
 
@@ -149,7 +150,20 @@ impl Engine {
         command: MerchantCommand,
     ) -> Result<MerchantReceipt, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Merchant(Box::new(MerchantWork { merchant: merchant.clone(), origin, command, reply }));
+        let work = Work::Merchant(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
+        self.send(merchant, work, WhenFull::Refuse).await?;
+        answered(answer).await
+    }
+
+    /// Decides a command about a merchant's rulebooks, durably.
+    pub async fn change_rulebook(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        command: RulebookChange,
+    ) -> Result<RulebookReceipt, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Rulebook(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
         self.send(merchant, work, WhenFull::Refuse).await?;
         answered(answer).await
     }
