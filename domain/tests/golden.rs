@@ -71,7 +71,7 @@ fn small() -> Rulebook {
         "tiers": [{"id": "hold", "from": 80, "action": "freeze"}],
         "exemptions": []
     }"#;
-    Rulebook::read(rulebook.as_bytes()).unwrap()
+    Rulebook::read(rulebook.as_bytes()).expect("a rulebook")
 }
 
 fn publication() -> RulebookPublished {

@@ -102,7 +102,7 @@ impl Memory {
                 self.apply_order(&event.key.merchant, event.stream, &read(event)?, event.recorded_at);
             }
             ("merchant", "MerchantRegistered" | "SettingsChanged") => {
-                self.apply_merchant(&event.key.merchant, &read(event)?)
+                self.apply_merchant(&event.key.merchant, &read(event)?);
             }
             ("rulebook", "RulebookPublished") => self.apply_rulebook(&event.key.merchant, &read(event)?),
             _ => {}

@@ -45,7 +45,7 @@ async fn change(shop: &Shop, change: RulebookChange) -> Result<RulebookReceipt, 
 }
 
 async fn begin(shop: &Shop, draft: &str, rulebook: Rulebook) {
-    let begun = change(shop, RulebookChange::Begin { draft: id(draft), rulebook, drafts: 0 }).await.unwrap();
+    let begun = change(shop, RulebookChange::Begin { draft: id(draft), rulebook, drafts: 0 }).await.expect("begun");
     assert_eq!(begun.outcome, RulebookOutcome::Drafted { revision: 1 });
 }
 
@@ -54,7 +54,7 @@ fn publish(draft: &str) -> RulebookChange {
 }
 
 async fn screening(shop: &Shop, line: Value) -> Scored {
-    shop.send(line).await.unwrap().risk.unwrap().screening.unwrap()
+    shop.send(line).await.expect("taken").risk.expect("placed").screening.expect("screened")
 }
 
 /// Orders of one customer from three devices.

@@ -133,9 +133,9 @@ fn read(body: Value) -> Result<SettingsChanges, Problem> {
     let release = |value| span(value, STOCK_RELEASE_AFTER_MIN, STOCK_RELEASE_AFTER_MAX);
     let changes = SettingsChanges {
         time_zone: fields.optional("time_zone", time_zone).map(String::into_boxed_str),
-        four_eyes: fields.optional("four_eyes", boolean),
-        call_attempts: fields.optional("call_attempts", attempts),
-        code_attempts: fields.optional("code_attempts", attempts),
+        four_eyes: fields.optional("four_eyes", |value| boolean(&value)),
+        call_attempts: fields.optional("call_attempts", |value| attempts(&value)),
+        code_attempts: fields.optional("code_attempts", |value| attempts(&value)),
         review_lease: fields.optional("review_lease", |value| span(value, REVIEW_LEASE_MIN, REVIEW_LEASE_MAX)),
         stock_release_after: fields.optional("stock_release_after", release).map(Some).or(no_release.then_some(None)),
         quiet_hours: fields.optional("quiet_hours", quiet_hours).map(Some).or(no_quiet.then_some(None)),
@@ -144,11 +144,11 @@ fn read(body: Value) -> Result<SettingsChanges, Problem> {
     fields.finish(Some(changes))
 }
 
-fn boolean(value: Value) -> Read<bool> {
+fn boolean(value: &Value) -> Read<bool> {
     value.as_bool().ok_or_else(|| "expected true or false".to_owned())
 }
 
-fn attempts(value: Value) -> Read<u8> {
+fn attempts(value: &Value) -> Read<u8> {
     let number = value.as_u64().and_then(|number| u8::try_from(number).ok());
     let number = number.filter(|number| (1..=ATTEMPTS_MAX).contains(number));
     number.ok_or_else(|| format!("expected a whole number from 1 to {ATTEMPTS_MAX}"))

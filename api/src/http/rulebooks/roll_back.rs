@@ -37,7 +37,7 @@ use crate::http::problem::Problem;
 pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     caller.require(PUBLISH)?;
     let mut fields = Fields::of(body)?;
-    let to_version = fields.required("to_version", version);
+    let to_version = fields.required("to_version", |value| version(&value));
     let note = note(&mut fields);
     let to_version = fields.finish(to_version)?;
     let shelf = shelf(&app, &caller.merchant).await?;
@@ -48,7 +48,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
     published(&app, &caller, receipt).await
 }
 
-fn version(value: Value) -> Read<u32> {
+fn version(value: &Value) -> Read<u32> {
     let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
     number.ok_or_else(|| "expected a version's number, such as 3".to_owned())
 }
