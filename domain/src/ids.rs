@@ -173,8 +173,22 @@ impl Serialize for Token {
 
 impl<'de> Deserialize<'de> for Token {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(ReadToken)
+    }
+}
+
+/// Reads a token where it stands: an event holds many, and none needs a text of its own.
+struct ReadToken;
+
+impl serde::de::Visitor<'_> for ReadToken {
+    type Value = Token;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a token of 32 hexadecimal digits")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Token, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 use domain::feature::Value;
 use domain::ids::MerchantId;
 use domain::merchant::MerchantEvent;
-use domain::order::{Known, OrderEvent, ScoredCause};
+use domain::order::{Facts, OrderEvent, ScoredCause};
 use domain::publication::RulebookEvent;
 use domain::rulebook::{Evaluator, Rulebook};
 use domain::screening::{Assessment, screen};
@@ -184,13 +184,13 @@ impl Memory {
         merchant: &MerchantId,
         stream: StreamId,
         channel: &str,
-        order: &Known,
+        facts: &Facts,
         cause: ScoredCause,
     ) -> Option<Assessment> {
         let merchant = self.merchants.get_mut(merchant)?;
         let evaluator = &merchant.live.as_ref()?.evaluator;
         let features = evaluator.features();
-        merchant.windows.observe(stream, channel, &order.facts, merchant.zone, features, &mut self.values);
+        merchant.windows.observe(stream, channel, facts, merchant.zone, features, &mut self.values);
         Some(screen(evaluator, &self.values, cause))
     }
 }
@@ -209,7 +209,7 @@ mod tests {
     use domain::feature::{Feature, FeatureRef};
     use domain::ids::Token;
     use domain::merchant::MerchantRegistered;
-    use domain::order::{Facts, Placed};
+    use domain::order::Placed;
     use domain::time::Span;
 
     use super::*;

@@ -210,7 +210,7 @@ impl Writer {
         cause: ScoredCause,
         draft: &Draft,
     ) -> Option<OrderCommand> {
-        let assessment = self.memory.screen(&message.merchant, stream, message.order.channel(), known, cause)?;
+        let assessment = self.memory.screen(&message.merchant, stream, message.order.channel(), &known.facts, cause)?;
         metrics::counter!("orderlight_scored_total", "tier" => assessment.scored.tier.clone()).increment(1);
         // The position of the screening makes the id unique, and the same in every replay.
         let id = format!("{}-{}", draft.numbers.partition, draft.numbers.head + 1);

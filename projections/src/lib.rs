@@ -62,7 +62,8 @@ pub enum Place {
 }
 
 /// Makes the schema of [`Place::Postgres`] as a role that may, and lets `runtime_role`, a role that is there already and that the
-/// service is then run as, make the tables in it. Who opens the read models as a role that may create schemas needs no migration.
+/// service is then run as, make the tables in it. Tables of another role, which that one could not use, are dropped for it, and built
+/// anew. Who opens the read models as a role that may create schemas needs no migration.
 ///
 /// # Errors
 /// When the database cannot be reached, there is no such role, or it is not permitted.

@@ -8,6 +8,7 @@
 
 mod append;
 mod heads;
+mod look_up;
 mod membership;
 mod read;
 mod readers;
@@ -273,8 +274,8 @@ impl EventLog for PostgresLog {
 
     async fn find_streams(&self, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError> {
         let mut reader = self.shared.readers.take().await?;
-        let found = read::find_streams(&mut reader, keys).await;
-        reader.done(found)
+        let found = look_up::find(&mut reader, keys, &[], &[]).await;
+        Ok(reader.done(found)?.streams)
     }
 
     async fn read_streams(&self, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
@@ -285,14 +286,14 @@ impl EventLog for PostgresLog {
 
     async fn find_deliveries(&self, keys: &[DeliveryKey]) -> Result<Vec<Option<NewDelivery>>, LogError> {
         let mut reader = self.shared.readers.take().await?;
-        let found = read::find_deliveries(&mut reader, keys).await;
-        reader.done(found)
+        let found = look_up::find(&mut reader, &[], keys, &[]).await;
+        Ok(reader.done(found)?.deliveries)
     }
 
     async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError> {
         let mut reader = self.shared.readers.take().await?;
-        let found = read::find_subject_keys(&mut reader, subjects).await;
-        reader.done(found)
+        let found = look_up::find(&mut reader, &[], &[], subjects).await;
+        Ok(reader.done(found)?.subject_keys)
     }
 
     async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
@@ -300,15 +301,9 @@ impl EventLog for PostgresLog {
         if narrowed.is_empty() {
             return Ok(narrowed.complete(&wanted, Found::default()));
         }
-        let look_for = narrowed.wanted(&wanted);
-        let (streams, deliveries, subject_keys) = tokio::try_join!(
-            self.find_streams(&look_for.streams),
-            self.find_deliveries(&look_for.deliveries),
-            self.find_subject_keys(&look_for.subjects),
-        )?;
-        let known: Vec<StreamId> = streams.iter().copied().flatten().collect();
-        let events = if known.is_empty() { vec![] } else { self.read_streams(&known).await? };
-        Ok(narrowed.complete(&wanted, Found { streams, events, deliveries, subject_keys }))
+        let mut reader = self.shared.readers.take().await?;
+        let found = look_up::look_up(&mut reader, &narrowed.wanted(&wanted)).await;
+        Ok(narrowed.complete(&wanted, reader.done(found)?))
     }
 
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {

@@ -1,4 +1,4 @@
-//! Reads. Look-ups of many keys are one statement with arrays, answered in the order asked for.
+//! Reads of events, heads and the vault.
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::settings::STATEMENT_MAX;
 use super::sixteen::Sixteen;
 use crate::absence::{Place, ROWS_MAX, Stored, Thing};
 use crate::partition::ids_of;
-use crate::{DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
+use crate::{DeliveryKey, LogError, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
 
 macro_rules! event_columns {
     () => {
@@ -134,65 +134,6 @@ pub(super) async fn streams(
     Ok(found)
 }
 
-/// Stream ids by name.
-pub(super) async fn find_streams(
-    connection: &mut PgConnection,
-    keys: &[StreamKey],
-) -> Result<Vec<Option<StreamId>>, LogError> {
-    let query = sqlx::query(
-        "SELECT asked.number, streams.id \
-         FROM unnest($1::text[], $2::text[], $3::text[]) \
-              WITH ORDINALITY AS asked (aggregate_type, merchant, aggregate_id, number) \
-         JOIN streams USING (aggregate_type, merchant, aggregate_id)",
-    )
-    .bind(keys.iter().map(|key| &*key.aggregate_type).collect::<Vec<_>>())
-    .bind(keys.iter().map(|key| key.merchant.as_str()).collect::<Vec<_>>())
-    .bind(keys.iter().map(|key| &*key.aggregate_id).collect::<Vec<_>>());
-    in_order(keys, &fetch(query, connection).await?, |_, row| unsigned(column(row, 1)?))
-}
-
-/// Deliveries by key.
-pub(super) async fn find_deliveries(
-    connection: &mut PgConnection,
-    keys: &[DeliveryKey],
-) -> Result<Vec<Option<NewDelivery>>, LogError> {
-    let query = sqlx::query(
-        "SELECT asked.number, deliveries.body, deliveries.stream, deliveries.sequence \
-         FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (key, number) JOIN deliveries USING (key)",
-    )
-    .bind(keys.iter().map(|key| Sixteen(key.0)).collect::<Vec<_>>());
-    in_order(keys, &fetch(query, connection).await?, |key, row| {
-        Ok(NewDelivery {
-            key: *key,
-            body: column::<Sixteen>(row, 1)?.0,
-            stream: unsigned(column(row, 2)?)?,
-            sequence: unsigned(column(row, 3)?)?,
-        })
-    })
-}
-
-/// Subject keys by merchant and subject.
-pub(super) async fn find_subject_keys(
-    connection: &mut PgConnection,
-    subjects: &[(MerchantId, Token)],
-) -> Result<Vec<Option<SubjectKey>>, LogError> {
-    let query = sqlx::query(
-        "SELECT asked.number, vault_keys.id, vault_keys.wrapped \
-         FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS asked (merchant, subject, number) \
-         JOIN vault_keys USING (subject, merchant)",
-    )
-    .bind(subjects.iter().map(|(merchant, _)| merchant.as_str()).collect::<Vec<_>>())
-    .bind(subjects.iter().map(|(_, subject)| Sixteen(*subject.as_bytes())).collect::<Vec<_>>());
-    in_order(subjects, &fetch(query, connection).await?, |(merchant, subject), row| {
-        Ok(SubjectKey {
-            id: unsigned(column(row, 1)?)?,
-            merchant: merchant.clone(),
-            subject: *subject,
-            wrapped: column::<&[u8]>(row, 2)?.into(),
-        })
-    })
-}
-
 /// A page of what the log holds, of one kind.
 pub(super) async fn stored(connection: &mut PgConnection, after: Place) -> Result<Vec<Stored>, LogError> {
     let limit = i64::from(ROWS_MAX);
@@ -258,26 +199,12 @@ pub(super) async fn vault(connection: &mut PgConnection, streams: &[StreamId]) -
     rows.iter().map(row).collect()
 }
 
-async fn fetch(query: Query<'_, Postgres, PgArguments>, connection: &mut PgConnection) -> Result<Vec<PgRow>, LogError> {
+pub(super) async fn fetch(
+    query: Query<'_, Postgres, PgArguments>,
+    connection: &mut PgConnection,
+) -> Result<Vec<PgRow>, LogError> {
     let answer = tokio::time::timeout(STATEMENT_MAX, query.fetch_all(connection)).await;
     Ok(answer.map_err(|_| LogError::Store("query was not answered in time".into()))??)
-}
-
-/// Answers by the number of what was asked, which counts from 1.
-fn in_order<K, T>(
-    keys: &[K],
-    rows: &[PgRow],
-    read: impl Fn(&K, &PgRow) -> Result<T, LogError>,
-) -> Result<Vec<Option<T>>, LogError> {
-    let mut answers: Vec<Option<T>> = keys.iter().map(|_| None).collect();
-    for row in rows {
-        let number = usize::try_from(column::<i64>(row, 0)? - 1)
-            .ok()
-            .filter(|number| *number < keys.len())
-            .ok_or_else(|| LogError::Damaged("a look-up answered what was not asked".into()))?;
-        answers[number] = Some(read(&keys[number], row)?);
-    }
-    Ok(answers)
 }
 
 type Names = FxHashMap<StreamId, Arc<StreamKey>>;
@@ -349,7 +276,7 @@ fn subject_key(row: &PgRow, first: usize) -> Result<SubjectKey, LogError> {
 }
 
 /// A column that is not of its type was not written by us.
-fn column<'row, T>(row: &'row PgRow, index: usize) -> Result<T, LogError>
+pub(super) fn column<'row, T>(row: &'row PgRow, index: usize) -> Result<T, LogError>
 where
     T: sqlx::Decode<'row, Postgres> + sqlx::Type<Postgres>,
 {

@@ -2,14 +2,11 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _};
 
-use super::{order_status, review_queue};
+use super::{order_status, review_queue, settings};
 use crate::error::StoreError;
 use crate::model::Model;
 use crate::page::Mark;
 use crate::store::{Generation, Live, Replaced, Turn};
-
-/// Held while the tables are made that all read models share.
-const OPENING: i64 = 0x006f_7264_7265_6164;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS merchants (
@@ -36,7 +33,7 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 /// Makes what is missing; one process at a time.
 pub(super) async fn make_tables(pool: &PgPool) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(OPENING).execute(&mut *transaction).await?;
+    settings::wait_for_opening(&mut transaction).await?;
     sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())

@@ -124,15 +124,14 @@ pub(super) fn complete_handles(connection: &mut Connection, generation: Generati
 }
 
 pub(super) fn replace(
-    connection: &mut Connection,
+    transaction: &Transaction<'_>,
     next: Generation,
     always: bool,
     partitions: u32,
 ) -> Result<Replaced, StoreError> {
-    let transaction = begin(connection)?;
     let name = next.model.name();
-    let level = marks(&transaction, next, partitions)?;
-    for live in live(&transaction, partitions)?.iter().filter(|live| live.generation.model == next.model) {
+    let level = marks(transaction, next, partitions)?;
+    for live in live(transaction, partitions)?.iter().filter(|live| live.generation.model == next.model) {
         let is_ahead = level.iter().zip(&live.marks).any(|(next, live)| live.position > next.position);
         if is_ahead && !always {
             return Ok(Replaced::Behind);
@@ -148,7 +147,6 @@ pub(super) fn replace(
             next.table()
         ))?;
     }
-    transaction.commit()?;
     Ok(Replaced::Done)
 }
 

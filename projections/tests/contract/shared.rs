@@ -154,6 +154,21 @@ async fn processes_that_start_at_once_make_the_tables_once() {
 }
 
 #[tokio::test]
+async fn processes_that_migrate_at_once_make_the_schema_once() {
+    for _ in 0..5 {
+        let database = test_postgres::Database::fresh().await;
+        let mut at_once = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let url = database.url().to_owned();
+            at_once.spawn(async move { projections::migrate(&url, None).await });
+        }
+        for migrated in at_once.join_all().await {
+            migrated.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_role_that_may_create_tables_in_the_schema_needs_nothing_else() {
     let mut given = Given::nothing(Backend::Postgres).await;
     given.order("web:1", clean("web:1", facts(0))).await;
@@ -171,5 +186,38 @@ async fn a_role_that_may_create_tables_in_the_schema_needs_nothing_else() {
     assert_eq!(numbers(&models).await, ["1"]);
     models.stop().await;
     let clean_up = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(clean_up)).execute(&mut superuser).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_runtime_role_begins_anew_where_the_owner_ran_before_and_keeps_what_is_its_own() {
+    let mut given = Given::nothing(Backend::Postgres).await;
+    given.order("web:1", clean("web:1", facts(0))).await;
+    let Somewhere::Database(database) = &given.place else { panic!("expected a database") };
+    let (owner, role) = (format!("owns_{}", database.name()), format!("runs_{}", database.name()));
+    let mut superuser = database.connect().await;
+    let create = format!(
+        "CREATE ROLE {owner} LOGIN; GRANT CREATE ON DATABASE {} TO {owner}; CREATE ROLE {role} LOGIN",
+        database.name()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut superuser).await.unwrap();
+    let open = async |role: &str| {
+        let log = std::sync::Arc::clone(&given.log) as std::sync::Arc<dyn eventlog::EventLog>;
+        ReadModels::open(&projections::Place::Postgres(database.url_as(role)), log).await
+    };
+    let models = open(&owner).await.unwrap();
+    models.catch_up().await.unwrap();
+    models.stop().await;
+    projections::migrate(&database.url_as(&owner), Some(&role)).await.unwrap();
+    let models = open(&role).await.unwrap();
+    models.catch_up().await.unwrap();
+    assert_eq!(numbers(&models).await, ["1"]);
+    models.stop().await;
+    // As with each new version.
+    projections::migrate(&database.url_as(&owner), Some(&role)).await.unwrap();
+    let models = open(&role).await.unwrap();
+    assert_eq!(numbers(&models).await, ["1"], "what the role made itself is still there");
+    models.stop().await;
+    let clean_up = format!("DROP OWNED BY {role}, {owner} CASCADE; DROP ROLE {role}, {owner}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(clean_up)).execute(&mut superuser).await.unwrap();
 }
