@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use crate::keeper::{self, Partition, Standing};
 use crate::keys::MerchantKeys;
 use crate::work::{
-    Asked, Delivery, MerchantReceipt, Message, NoticeWork, Origin, Personal, Receipt, Refusal, RulebookChange,
-    RulebookReceipt, Work, WorkContent,
+    Asked, Delivery, DraftChange, DraftReceipt, MerchantReceipt, Message, NoticeWork, Origin, Personal, Publication,
+    PublicationReceipt, Receipt, Refusal, Work, WorkContent,
 };
 use crate::writer::{Clock, OpenError, Tools, Writer};
 
@@ -155,15 +155,28 @@ impl Engine {
         answered(answer).await
     }
 
-    /// Decides a command about a merchant's rulebooks, durably.
-    pub async fn change_rulebook(
+    /// Decides a change of a draft, durably.
+    pub async fn change_draft(
         &self,
         merchant: &MerchantId,
         origin: Origin,
-        command: RulebookChange,
-    ) -> Result<RulebookReceipt, Refusal> {
+        command: DraftChange,
+    ) -> Result<DraftReceipt, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Rulebook(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
+        let work = Work::Draft(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
+        self.send(merchant, work, WhenFull::Refuse).await?;
+        answered(answer).await
+    }
+
+    /// Puts a rulebook in force, durably.
+    pub async fn publish(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        command: Publication,
+    ) -> Result<PublicationReceipt, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Publication(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
         self.send(merchant, work, WhenFull::Refuse).await?;
         answered(answer).await
     }

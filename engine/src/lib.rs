@@ -29,6 +29,7 @@ pub use keeper::Standing;
 pub use memory::FoldError;
 pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, replay};
 pub use work::{
-    MerchantReceipt, Origin, Outcome, Receipt, Refusal, RiskView, RulebookChange, RulebookOutcome, RulebookReceipt,
+    DraftChange, DraftReceipt, InForce, MerchantReceipt, Origin, Outcome, Publication, PublicationReceipt, Receipt,
+    Refusal, RiskView,
 };
 pub use writer::{Clock, OpenError};

@@ -17,7 +17,7 @@ use rustc_hash::FxBuildHasher;
 use crate::alone::{Decided, Loaded};
 use crate::batch::Draft;
 use crate::drive::drive;
-use crate::work::{Asked, Origin, Refusal, RulebookChange, RulebookOutcome, RulebookReceipt};
+use crate::work::{Asked, DraftChange, DraftReceipt, InForce, Origin, Publication, PublicationReceipt, Refusal};
 use crate::writer::Writer;
 
 /// The most drafts kept: each is at most as large as a rulebook.
@@ -33,65 +33,60 @@ impl Drafts {
 }
 
 impl Writer {
-    pub(crate) async fn process_rulebook(
-        &mut self,
-        asked: Asked<RulebookChange, RulebookReceipt>,
-    ) -> Result<(), LogError> {
+    pub(crate) async fn process_draft(&mut self, asked: Asked<DraftChange, DraftReceipt>) -> Result<(), LogError> {
         let Asked { merchant, origin, command, reply } = asked;
         let mut draft = self.draft();
         let decided = if self.memory.knows(&merchant) {
-            self.decide_rulebook(&merchant, &origin, command, &mut draft).await
+            self.change_draft(&merchant, &origin, command, &mut draft).await
         } else {
             Ok(Err(Refusal::UnknownMerchant))
         };
-        self.conclude(draft, decided, reply, |outcome, position| RulebookReceipt { outcome, position }).await
+        self.conclude(draft, decided, reply, |revision, position| DraftReceipt { revision, position }).await
     }
 
-    async fn decide_rulebook(
+    pub(crate) async fn process_publication(
         &mut self,
-        merchant: &MerchantId,
-        origin: &Origin,
-        change: RulebookChange,
-        batch: &mut Draft,
-    ) -> Decided<RulebookOutcome> {
-        let actor: Box<str> = origin.actor.as_str().into();
-        match change {
-            RulebookChange::Begin { draft, rulebook, drafts } => {
-                let command = DraftCommand::Begin { rulebook, actor, drafts };
-                self.change_draft(merchant, origin, draft, command, batch).await
+        asked: Asked<Publication, PublicationReceipt>,
+    ) -> Result<(), LogError> {
+        let Asked { merchant, origin, command, reply } = asked;
+        let mut draft = self.draft();
+        let decided = match command {
+            _ if !self.memory.knows(&merchant) => Ok(Err(Refusal::UnknownMerchant)),
+            Publication::OfDraft { draft: id, eyes, note } => {
+                self.publish_draft(&merchant, &origin, id, eyes, note, &mut draft).await
             }
-            RulebookChange::Edit { draft, rulebook, revision } => {
-                let command = DraftCommand::Edit { rulebook, revision, actor };
-                self.change_draft(merchant, origin, draft, command, batch).await
-            }
-            RulebookChange::Submit { draft } => {
-                self.change_draft(merchant, origin, draft, DraftCommand::Submit { actor }, batch).await
-            }
-            RulebookChange::Publish { draft, eyes, note } => {
-                self.publish_draft(merchant, origin, draft, eyes, note, batch).await
-            }
-            RulebookChange::RollBack { to_version, rulebook, author, note } => {
+            Publication::RollBack { to_version, rulebook, author, note } => {
+                let actor = origin.actor.as_str().into();
                 let command = RulebookCommand::RollBack { to_version, rulebook, author, actor, note };
-                let published = self.publish(merchant, origin, command, batch).await?;
-                Ok(published.map(|version| RulebookOutcome::Published { version }))
+                let published = self.publish(&merchant, &origin, command, &mut draft).await;
+                published.map(|published| published.map(|version| (version, InForce::Now)))
             }
-        }
+        };
+        let receipt = |(version, since), position| PublicationReceipt { version, since, position };
+        self.conclude(draft, decided, reply, receipt).await
     }
 
-    /// What leaves the live rulebook alone.
+    /// What leaves the live rulebook alone; answers with the revision.
     async fn change_draft(
         &mut self,
         merchant: &MerchantId,
         origin: &Origin,
-        id: DraftId,
-        command: DraftCommand,
+        change: DraftChange,
         batch: &mut Draft,
-    ) -> Decided<RulebookOutcome> {
+    ) -> Decided<u32> {
+        let actor: Box<str> = origin.actor.as_str().into();
+        let (id, command) = match change {
+            DraftChange::Begin { draft, rulebook, drafts } => (draft, DraftCommand::Begin { rulebook, actor, drafts }),
+            DraftChange::Edit { draft, rulebook, revision } => {
+                (draft, DraftCommand::Edit { rulebook, revision, actor })
+            }
+            DraftChange::Submit { draft } => (draft, DraftCommand::Submit { actor }),
+        };
         let mut loaded = self.take_draft(merchant, &id).await?;
         let decided = decide_draft(&mut loaded, origin, command, batch)?;
         let revision = loaded.aggregate.begun().map_or(0, |draft| draft.content.revision);
         self.drafts.0.put((merchant.clone(), id), loaded);
-        Ok(decided.map(|_| RulebookOutcome::Drafted { revision }))
+        Ok(decided.map(|_| revision))
     }
 
     async fn publish_draft(
@@ -102,7 +97,7 @@ impl Writer {
         eyes: Eyes,
         note: Option<Box<str>>,
         batch: &mut Draft,
-    ) -> Decided<RulebookOutcome> {
+    ) -> Decided<(u32, InForce)> {
         let (live, actor): (_, Box<str>) = (self.memory.live_version(merchant), origin.actor.as_str().into());
         let mut loaded = self.take_draft(merchant, &id).await?;
         let command = DraftCommand::Publish { actor: actor.clone(), eyes, live };
@@ -114,7 +109,7 @@ impl Writer {
             (Err(refusal), _) => return Ok(Err(refusal)),
             (Ok(_), None) => return Ok(Err(DraftRejection::NoSuchDraft.into())),
             (Ok(events), Some(_)) if events.is_empty() => {
-                return Ok(Ok(RulebookOutcome::PublishedBefore { version: live }));
+                return Ok(Ok((live, InForce::Before)));
             }
             (Ok(_), Some(content)) => content,
         };
@@ -124,7 +119,7 @@ impl Writer {
             // The draft took in what is not recorded.
             self.drafts.0.pop(&(merchant.clone(), id));
         }
-        Ok(published.map(|version| RulebookOutcome::Published { version }))
+        Ok(published.map(|version| (version, InForce::Now)))
     }
 
     /// Every merchant starts with a live version 1.

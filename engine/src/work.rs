@@ -27,7 +27,8 @@ pub struct Origin {
 pub(crate) enum Work {
     Notice(Box<NoticeWork>),
     Merchant(Box<Asked<MerchantCommand, MerchantReceipt>>),
-    Rulebook(Box<Asked<RulebookChange, RulebookReceipt>>),
+    Draft(Box<Asked<DraftChange, DraftReceipt>>),
+    Publication(Box<Asked<Publication, PublicationReceipt>>),
 }
 
 impl Work {
@@ -36,7 +37,8 @@ impl Work {
         match self {
             Self::Notice(notice) => answer(notice.reply, Err(refusal)),
             Self::Merchant(asked) => answer(asked.reply, Err(refusal)),
-            Self::Rulebook(asked) => answer(asked.reply, Err(refusal)),
+            Self::Draft(asked) => answer(asked.reply, Err(refusal)),
+            Self::Publication(asked) => answer(asked.reply, Err(refusal)),
         }
     }
 }
@@ -54,9 +56,9 @@ pub(crate) struct Asked<Command, Receipt> {
     pub(crate) reply: oneshot::Sender<Result<Receipt, Refusal>>,
 }
 
-/// What somebody wants of a merchant's rulebooks. Who it is stands in the [`Origin`].
+/// What somebody wants of a draft. Who it is stands in the [`Origin`].
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RulebookChange {
+pub enum DraftChange {
     /// Begin a draft.
     Begin {
         /// Under a new id.
@@ -80,8 +82,13 @@ pub enum RulebookChange {
         /// Which.
         draft: DraftId,
     },
-    /// Put a draft in force.
-    Publish {
+}
+
+/// What somebody wants to come into force. Who it is stands in the [`Origin`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Publication {
+    /// A draft.
+    OfDraft {
         /// Which.
         draft: DraftId,
         /// How many people it takes.
@@ -89,7 +96,7 @@ pub enum RulebookChange {
         /// Why.
         note: Option<Box<str>>,
     },
-    /// Put in force again what an earlier version said.
+    /// What an earlier version said.
     RollBack {
         /// Which version.
         to_version: u32,
@@ -221,33 +228,33 @@ pub struct MerchantReceipt {
     pub position: (u32, Position),
 }
 
-/// The durable answer to a command about a rulebook.
+/// The durable answer to a change of a draft.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RulebookReceipt {
-    /// What became of it.
-    pub outcome: RulebookOutcome,
-    /// The partition, and the position up to which its log holds it. That of a publication is in force for all after it.
+pub struct DraftReceipt {
+    /// The revision that it is at, from 1.
+    pub revision: u32,
+    /// The partition, and the position up to which its log holds it.
     pub position: (u32, Position),
 }
 
-/// What became of a command about a rulebook.
+/// The durable answer to a publication.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RulebookOutcome {
-    /// The draft is at this revision.
-    Drafted {
-        /// From 1.
-        revision: u32,
-    },
-    /// This version came into force.
-    Published {
-        /// From 1.
-        version: u32,
-    },
-    /// The draft had been published as this version, which is in force.
-    PublishedBefore {
-        /// From 1.
-        version: u32,
-    },
+pub struct PublicationReceipt {
+    /// The version that is in force, from 1.
+    pub version: u32,
+    /// Since when.
+    pub since: InForce,
+    /// The partition, and the position up to which its log holds it.
+    pub position: (u32, Position),
+}
+
+/// Since when a version is in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InForce {
+    /// Since the position of the receipt: for all after it.
+    Now,
+    /// Since before it was asked for.
+    Before,
 }
 
 /// Why the engine did not do something. One variant per decision the caller can make.

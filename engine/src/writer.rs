@@ -209,9 +209,13 @@ impl Writer {
                     self.decide_all(&mut notices).await?;
                     self.process_merchant(*asked).await?;
                 }
-                Work::Rulebook(asked) => {
+                Work::Draft(asked) => {
                     self.decide_all(&mut notices).await?;
-                    self.process_rulebook(*asked).await?;
+                    self.process_draft(*asked).await?;
+                }
+                Work::Publication(asked) => {
+                    self.decide_all(&mut notices).await?;
+                    self.process_publication(*asked).await?;
                 }
             }
         }

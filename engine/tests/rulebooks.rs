@@ -8,7 +8,7 @@ use domain::merchant::MerchantCommand;
 use domain::order::Scored;
 use domain::rulebook::Rulebook;
 use domain::settings::SettingsChanges;
-use engine::{Refusal, RulebookChange, RulebookOutcome, RulebookReceipt, WhenFull, replay};
+use engine::{DraftChange, InForce, Publication, PublicationReceipt, Refusal, WhenFull, replay};
 use eventlog::EventLog;
 use serde_json::{Value, json};
 use support::{Shop, notice, origin, placed};
@@ -40,17 +40,25 @@ fn id(text: &str) -> DraftId {
     text.parse().expect("an id")
 }
 
-async fn change(shop: &Shop, change: RulebookChange) -> Result<RulebookReceipt, Refusal> {
-    shop.engine.change_rulebook(&shop.merchant, origin(), change).await
+async fn change(shop: &Shop, change: DraftChange) -> Result<u32, Refusal> {
+    shop.engine.change_draft(&shop.merchant, origin(), change).await.map(|receipt| receipt.revision)
+}
+
+async fn put_in_force(shop: &Shop, publication: Publication) -> Result<PublicationReceipt, Refusal> {
+    shop.engine.publish(&shop.merchant, origin(), publication).await
 }
 
 async fn begin(shop: &Shop, draft: &str, rulebook: Rulebook) {
-    let begun = change(shop, RulebookChange::Begin { draft: id(draft), rulebook, drafts: 0 }).await.expect("begun");
-    assert_eq!(begun.outcome, RulebookOutcome::Drafted { revision: 1 });
+    assert_eq!(change(shop, DraftChange::Begin { draft: id(draft), rulebook, drafts: 0 }).await, Ok(1));
 }
 
-fn publish(draft: &str) -> RulebookChange {
-    RulebookChange::Publish { draft: id(draft), eyes: Eyes::Two, note: None }
+fn publish(draft: &str) -> Publication {
+    Publication::OfDraft { draft: id(draft), eyes: Eyes::Two, note: None }
+}
+
+/// The version of a receipt, and since when it is in force.
+fn told(receipt: Result<PublicationReceipt, Refusal>) -> Result<(u32, InForce), Refusal> {
+    receipt.map(|receipt| (receipt.version, receipt.since))
 }
 
 async fn screening(shop: &Shop, line: Value) -> Scored {
@@ -68,14 +76,14 @@ fn history(number: u32) -> Value {
 async fn a_feature_that_no_rule_asked_for_is_right_from_the_first_order_on() {
     let (late, early) = (Shop::open().await, Shop::open().await);
     begin(&early, "d1", unheard_of()).await;
-    change(&early, publish("d1")).await.unwrap();
+    put_in_force(&early, publish("d1")).await.unwrap();
     for shop in [&late, &early] {
         for number in 1..=20 {
             shop.send(history(number)).await.unwrap();
         }
     }
     begin(&late, "d1", unheard_of()).await;
-    change(&late, publish("d1")).await.unwrap();
+    put_in_force(&late, publish("d1")).await.unwrap();
     let first = screening(&late, history(21)).await;
     let features = serde_json::to_value(&first.features).unwrap();
     assert_eq!(
@@ -94,7 +102,7 @@ async fn what_is_asked_for_after_a_snapshot_was_read_is_right_as_well() {
     }
     let shop = shop.reopen().await;
     begin(&shop, "d1", unheard_of()).await;
-    change(&shop, publish("d1")).await.unwrap();
+    put_in_force(&shop, publish("d1")).await.unwrap();
     let shop = shop.reopen().await;
     let first = screening(&shop, history(21)).await;
     assert_eq!((first.rulebook_version, first.score), (2, 5), "{:?}", first.hits);
@@ -109,12 +117,12 @@ async fn a_publication_is_in_force_for_the_orders_after_its_position_and_for_no_
     let before =
         [1, 2, 3].map(|number| shop.engine.submit(&shop.merchant, origin(), notice(history(number)), WhenFull::Wait));
     let before = futures_util::future::join_all(before).await;
-    let published = change(&shop, publish("d1"));
+    let published = put_in_force(&shop, publish("d1"));
     let after =
         [4, 5, 6].map(|number| shop.engine.submit(&shop.merchant, origin(), notice(history(number)), WhenFull::Wait));
     let (published, after) = tokio::join!(published, futures_util::future::join_all(after));
     let published = published.unwrap();
-    assert_eq!(published.outcome, RulebookOutcome::Published { version: 2 });
+    assert_eq!((published.version, published.since), (2, InForce::Now));
     for pending in before.into_iter().chain(after) {
         pending.unwrap().receipt().await.unwrap();
     }
@@ -135,12 +143,12 @@ async fn a_publication_is_in_force_for_the_orders_after_its_position_and_for_no_
 async fn an_old_version_comes_back_as_a_new_one() {
     let shop = Shop::open().await;
     begin(&shop, "d1", unheard_of()).await;
-    change(&shop, publish("d1")).await.unwrap();
+    put_in_force(&shop, publish("d1")).await.unwrap();
     let growth = domain::rulebook::preset("growth").unwrap();
-    let back = |to_version| RulebookChange::RollBack { to_version, rulebook: growth.clone(), author: None, note: None };
-    assert!(change(&shop, back(2)).await.is_err(), "it is in force");
-    assert!(change(&shop, back(3)).await.is_err(), "it never was");
-    assert_eq!(change(&shop, back(1)).await.unwrap().outcome, RulebookOutcome::Published { version: 3 });
+    let back = |to_version| Publication::RollBack { to_version, rulebook: growth.clone(), author: None, note: None };
+    assert!(put_in_force(&shop, back(2)).await.is_err(), "it is in force");
+    assert!(put_in_force(&shop, back(3)).await.is_err(), "it never was");
+    assert_eq!(told(put_in_force(&shop, back(1)).await), Ok((3, InForce::Now)));
     let scored = screening(&shop, history(1)).await;
     assert_eq!((scored.rulebook_version, &*scored.rulebook_hash), (3, &*growth.hash()));
 }
@@ -150,7 +158,7 @@ async fn a_publication_whose_commit_failed_is_in_force_for_nothing_and_can_be_as
     let shop = Shop::open().await;
     begin(&shop, "d1", unheard_of()).await;
     shop.log.fail_next(1);
-    assert_eq!(change(&shop, publish("d1")).await, Err(Refusal::Unavailable));
+    assert_eq!(put_in_force(&shop, publish("d1")).await, Err(Refusal::Unavailable));
     let scored = loop {
         // The writer begins again from the log.
         match shop.send(history(1)).await {
@@ -159,11 +167,9 @@ async fn a_publication_whose_commit_failed_is_in_force_for_nothing_and_can_be_as
         }
     };
     assert_eq!(scored.rulebook_version, 1);
-    let again = change(&shop, publish("d1")).await.unwrap();
-    assert_eq!(again.outcome, RulebookOutcome::Published { version: 2 });
+    assert_eq!(told(put_in_force(&shop, publish("d1")).await), Ok((2, InForce::Now)));
     let head = shop.log.head(0).await.unwrap();
-    let once_more = change(&shop, publish("d1")).await.unwrap();
-    assert_eq!(once_more.outcome, RulebookOutcome::PublishedBefore { version: 2 });
+    assert_eq!(told(put_in_force(&shop, publish("d1")).await), Ok((2, InForce::Before)));
     assert_eq!(shop.log.head(0).await.unwrap(), head, "nothing was written");
 }
 
@@ -175,13 +181,13 @@ async fn drafts_outlive_a_start_and_more_of_them_than_are_kept_at_hand() {
     }
     let edit = |draft: &str, revision| {
         let rulebook = domain::rulebook::preset("starter").unwrap();
-        RulebookChange::Edit { draft: id(draft), rulebook, revision }
+        DraftChange::Edit { draft: id(draft), rulebook, revision }
     };
-    assert_eq!(change(&shop, edit("d1", 1)).await.unwrap().outcome, RulebookOutcome::Drafted { revision: 2 });
+    assert_eq!(change(&shop, edit("d1", 1)).await, Ok(2));
     let shop = shop.reopen().await;
     assert_eq!(change(&shop, edit("d1", 1)).await, Err(DraftRejection::Stale { revision: 2 }.into()));
     assert_eq!(change(&shop, edit("d41", 1)).await, Err(DraftRejection::NoSuchDraft.into()));
-    assert_eq!(change(&shop, edit("d1", 2)).await.unwrap().outcome, RulebookOutcome::Drafted { revision: 3 });
+    assert_eq!(change(&shop, edit("d1", 2)).await, Ok(3));
 }
 
 #[tokio::test]
@@ -189,9 +195,9 @@ async fn another_merchants_draft_is_not_there_and_neither_is_a_merchant_that_nob
     let shop = Shop::open().await;
     begin(&shop, "d1", unheard_of()).await;
     let nobody = "nobody".parse().unwrap();
-    let refused = shop.engine.change_rulebook(&nobody, origin(), publish("d1")).await;
+    let refused = shop.engine.publish(&nobody, origin(), publish("d1")).await;
     assert_eq!(refused, Err(Refusal::UnknownMerchant));
-    assert_eq!(change(&shop, publish("d2")).await, Err(DraftRejection::NoSuchDraft.into()));
+    assert_eq!(put_in_force(&shop, publish("d2")).await, Err(DraftRejection::NoSuchDraft.into()));
 }
 
 #[tokio::test]
@@ -199,7 +205,7 @@ async fn another_time_zone_counts_from_the_next_order_on() {
     let shop = Shop::open().await;
     let hour = json!({"id": "hour", "when": {"feature": "order.hour", "op": ">=", "value": 0}, "points": 1});
     begin(&shop, "d1", book(&[hour])).await;
-    change(&shop, publish("d1")).await.unwrap();
+    put_in_force(&shop, publish("d1")).await.unwrap();
     let mut hours = vec![];
     for (number, zone) in [(1, "Asia/Shanghai"), (2, "Europe/Berlin"), (3, "Europe/Berlin")] {
         let changes = SettingsChanges { time_zone: Some(zone.into()), ..SettingsChanges::default() };

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine::{RulebookChange, RulebookOutcome};
+use engine::{DraftChange, DraftReceipt};
 
 use super::view::DraftView;
 use super::{change, rulebook, shelf, tagged};
@@ -37,17 +37,8 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
     let rulebook = rulebook(&body)?;
     let id = new_draft_id().map_err(|error| Problem::internal(error.as_ref()))?;
     let drafts = shelf(&app, &caller.merchant).await?.drafts();
-    let begin = RulebookChange::Begin { draft: id.clone(), rulebook: rulebook.clone(), drafts };
-    let receipt = change(&app, &caller, begin).await?;
-    let revision = revision(receipt.outcome);
+    let begin = DraftChange::Begin { draft: id.clone(), rulebook: rulebook.clone(), drafts };
+    let DraftReceipt { revision, position } = change(&app, &caller, begin).await?;
     let view = DraftView { id: id.to_string(), revision, rulebook };
-    Ok(tagged(answered(StatusCode::CREATED, receipt.position, view), revision))
-}
-
-/// The revision that a draft is at after it was written.
-pub(super) fn revision(outcome: RulebookOutcome) -> u32 {
-    match outcome {
-        RulebookOutcome::Drafted { revision } => revision,
-        RulebookOutcome::Published { version } | RulebookOutcome::PublishedBefore { version } => version,
-    }
+    Ok(tagged(answered(StatusCode::CREATED, position, view), revision))
 }

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use engine::RulebookChange;
+use domain::draft::DraftRejection;
+use engine::{DraftChange, DraftReceipt};
 
-use super::begin::revision;
 use super::view::DraftView;
 use super::{change, draft_id, rulebook, seen, shelf, tagged};
 use crate::directory::Caller;
@@ -15,7 +15,6 @@ use crate::http::body::{JsonBody, PathParameters};
 use crate::http::orders::answered;
 use crate::http::problem::Problem;
 use crate::rulebooks::Card;
-use domain::draft::DraftRejection;
 
 /// Edit a draft
 ///
@@ -54,9 +53,8 @@ pub async fn handle(
     let id = draft_id(&id)?;
     let seen = seen(&headers)?;
     let rulebook = rulebook(&body)?;
-    let edit = RulebookChange::Edit { draft: id.clone(), rulebook: rulebook.clone(), revision: seen };
-    let receipt = change(&app, &caller, edit).await?;
-    let revision = revision(receipt.outcome);
+    let edit = DraftChange::Edit { draft: id.clone(), rulebook: rulebook.clone(), revision: seen };
+    let DraftReceipt { revision, position } = change(&app, &caller, edit).await?;
     let view = DraftView { id: id.to_string(), revision, rulebook };
-    Ok(tagged(answered(StatusCode::OK, receipt.position, view), revision))
+    Ok(tagged(answered(StatusCode::OK, position, view), revision))
 }

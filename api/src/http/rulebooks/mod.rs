@@ -19,7 +19,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use domain::ids::{DraftId, MerchantId};
 use domain::rulebook::Rulebook;
-use engine::{Origin, RulebookChange, RulebookReceipt};
+use engine::{DraftChange, DraftReceipt, Origin};
 use serde_json::Value;
 
 use super::App;
@@ -34,10 +34,14 @@ async fn shelf(app: &App, merchant: &MerchantId) -> Result<Arc<Shelf>, Problem> 
     Ok(app.rulebooks.of(app.engine.partition_of(merchant), merchant).await?)
 }
 
-/// Lets the engine decide a change in the caller's name.
-async fn change(app: &App, caller: &Caller, change: RulebookChange) -> Result<RulebookReceipt, Problem> {
-    let origin = Origin { actor: caller.key.clone(), source: "api".to_owned() };
-    Ok(app.engine.change_rulebook(&caller.merchant, origin, change).await?)
+/// Lets the engine decide a change of a draft in the caller's name.
+async fn change(app: &App, caller: &Caller, change: DraftChange) -> Result<DraftReceipt, Problem> {
+    Ok(app.engine.change_draft(&caller.merchant, origin(caller), change).await?)
+}
+
+/// The caller as whoever something comes from.
+fn origin(caller: &Caller) -> Origin {
+    Origin { actor: caller.key.clone(), source: "api".to_owned() }
 }
 
 /// Reads a rulebook with all of its faults.

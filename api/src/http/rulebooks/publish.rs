@@ -4,10 +4,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::draft::Eyes;
-use engine::{RulebookChange, RulebookOutcome, RulebookReceipt};
+use engine::{InForce, Publication};
 
 use super::view::PublishedView;
-use super::{change, draft_id, note, shelf};
+use super::{draft_id, note, origin, shelf};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::PUBLISH;
@@ -50,18 +50,19 @@ pub async fn handle(
     let draft = draft_id(&id)?;
     let settings = app.directory.merchant(&caller.merchant).and_then(|merchant| merchant.settings());
     let eyes = if settings.is_some_and(|settings| settings.four_eyes) { Eyes::Four } else { Eyes::Two };
-    let receipt = change(&app, &caller, RulebookChange::Publish { draft, eyes, note }).await?;
-    published(&app, &caller, receipt).await
+    put_in_force(&app, &caller, Publication::OfDraft { draft, eyes, note }).await
 }
 
-/// The answer to a publication.
-pub(super) async fn published(app: &App, caller: &Caller, receipt: RulebookReceipt) -> Result<Response, Problem> {
-    let (version, position) = match receipt.outcome {
-        RulebookOutcome::Published { version } => (version, receipt.position),
+/// Lets the engine put a rulebook in force in the caller's name.
+pub(super) async fn put_in_force(app: &App, caller: &Caller, publication: Publication) -> Result<Response, Problem> {
+    let receipt = app.engine.publish(&caller.merchant, origin(caller), publication).await?;
+    let version = receipt.version;
+    let position = match receipt.since {
+        InForce::Now => receipt.position,
         // One that was answered as unknown, and is asked for again.
-        RulebookOutcome::PublishedBefore { version } | RulebookOutcome::Drafted { revision: version } => {
+        InForce::Before => {
             let shelf = shelf(app, &caller.merchant).await?;
-            (version, shelf.version(version).map_or(receipt.position, |card| card.place))
+            shelf.version(version).map_or(receipt.position, |card| card.place)
         }
     };
     let view = PublishedView { version, position: LogPosition::from(position).to_string() };

@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use engine::RulebookChange;
+use engine::Publication;
 use serde_json::Value;
 
-use super::publish::published;
+use super::publish::put_in_force;
 use super::refused::no_such_version;
 use super::view::PublishedView;
-use super::{change, note, shelf};
+use super::{note, shelf};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::PUBLISH;
@@ -43,9 +43,8 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
     let shelf = shelf(&app, &caller.merchant).await?;
     let card = shelf.version(to_version).ok_or_else(|| no_such_version(to_version))?;
     let rulebook = app.rulebooks.text(card.place).await?;
-    let roll_back = RulebookChange::RollBack { to_version, rulebook, author: card.author.clone(), note };
-    let receipt = change(&app, &caller, roll_back).await?;
-    published(&app, &caller, receipt).await
+    let roll_back = Publication::RollBack { to_version, rulebook, author: card.author.clone(), note };
+    put_in_force(&app, &caller, roll_back).await
 }
 
 fn version(value: &Value) -> Read<u32> {

@@ -3,11 +3,10 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine::RulebookChange;
+use engine::{DraftChange, DraftReceipt};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::begin::revision;
 use super::{change, draft_id};
 use crate::directory::Caller;
 use crate::http::App;
@@ -54,7 +53,8 @@ pub async fn handle(
 ) -> Result<Response, Problem> {
     caller.require(DRAFT)?;
     let id = draft_id(&id)?;
-    let receipt = change(&app, &caller, RulebookChange::Submit { draft: id.clone() }).await?;
-    let view = SubmittedView { id: id.to_string(), revision: revision(receipt.outcome), state: "submitted" };
-    Ok(answered(StatusCode::OK, receipt.position, view))
+    let submit = DraftChange::Submit { draft: id.clone() };
+    let DraftReceipt { revision, position } = change(&app, &caller, submit).await?;
+    let view = SubmittedView { id: id.to_string(), revision, state: "submitted" };
+    Ok(answered(StatusCode::OK, position, view))
 }
