@@ -227,6 +227,35 @@ fn signed(service: &Service, path: &str, order_no: &str) -> reqwest::RequestBuil
 }
 
 #[test]
+fn a_rulebook_is_written_through_one_process_and_published_through_the_other() {
+    let (pair, one, two) = Pair::start();
+    let book = json!({
+        "name": "Everything", "rules": [{"id": "any", "when": {"feature": "order.amount", "op": ">=", "value": 0}, "points": 7}],
+        "tiers": [{"id": "hold", "from": 100, "action": "freeze"}]
+    });
+    for (_, key) in &pair.merchants {
+        let post = |service, path: &str, body: &Value| {
+            patiently(service, |service| service.anonymous(Method::POST, path).bearer_auth(key).json(body))
+        };
+        let get =
+            |service, path: &str| patiently(service, |service| service.anonymous(Method::GET, path).bearer_auth(key));
+        let begun = post(&one, "/v1/rulebooks", &book);
+        assert_eq!(begun.status, 201, "{begun:?}");
+        let id = begun.json()["id"].as_str().unwrap().to_owned();
+        assert_eq!(get(&two, &format!("/v1/rulebooks/{id}")).json()["rulebook"]["name"], "Everything");
+        let published = post(&two, &format!("/v1/rulebooks/{id}/publish"), &json!({}));
+        assert_eq!(published.json()["version"], 2, "{published:?}");
+        for (service, order_no) in [(&one, "P1"), (&two, "P2")] {
+            assert_eq!(get(service, "/v1/rulebook").json()["version"], 2);
+            let placed = post(service, "/v1/orders", &plain(order_no)).json();
+            assert_eq!((&placed["risk"]["rulebook_version"], &placed["risk"]["score"]), (&json!(2), &json!(7)));
+        }
+    }
+    one.stop().expect_code(0);
+    two.stop().expect_code(0);
+}
+
+#[test]
 fn a_process_that_is_killed_is_followed_by_the_other_and_nothing_is_lost_or_doubled() {
     let (pair, one, two) = Pair::start();
     let before = pair.place_all(&one, "B1");

@@ -93,6 +93,13 @@ text_id!(
     "expected 1 to 64 of the characters a-z, 0-9, _ and -"
 );
 
+text_id!(
+    /// One draft of a rulebook; unique inside its merchant, and never a number, for those are versions.
+    DraftId,
+    |text| is_plain(text, 64, '-') && !text.bytes().all(|byte| byte.is_ascii_digit()),
+    "expected 1 to 64 of the characters a-z, 0-9, _ and -, not only digits"
+);
+
 impl OrderId {
     /// Joins its two parts.
     pub fn new(channel: &Channel, order_no: &OrderNo) -> Self {
