@@ -279,6 +279,14 @@ fn a_process_that_is_paused_is_followed_and_writes_nothing_when_it_goes_on() {
     assert_eq!(statuses(&pair.place_all(&one, "C2")), [201; MERCHANTS]);
     pair.until_shared_by(1);
     two.signal(Signal::CONT);
+    // It may believe still that all of these merchants are its own, and that it knows their orders.
+    for (_, key) in &pair.merchants {
+        let amended = patiently(&two, |service| {
+            let request = service.anonymous(Method::PATCH, "/v1/orders/web:C2").bearer_auth(key);
+            request.json(&json!({"amount": 7}))
+        });
+        assert_eq!(amended.status, 200, "{amended:?}");
+    }
     let by_two = pair.place_all(&two, "C3");
     assert!(by_two.iter().all(|answer| answer.status == 201), "{by_two:?}");
     assert_eq!(duplicates(&pair.place_all(&two, "C2")), [true; MERCHANTS]);

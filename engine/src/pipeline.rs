@@ -11,7 +11,7 @@ use eventlog::{DeliveryKey, EventLog, LogError};
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
-use crate::batch::Draft;
+use crate::batch::{Draft, Numbers};
 use crate::work::{Receipt, Refusal, answer};
 
 pub(crate) type Answer = Result<Receipt, Refusal>;
@@ -54,7 +54,7 @@ impl OpenBatch {
         tokio::spawn(async move {
             let committed = append(&*log, draft).await;
             let is_committed = committed.is_ok();
-            // First the writer, which may go on elsewhere; whoever is woken last is answered in this thread.
+            // First the writer: of the tasks that are woken here the runtime goes on with the last one in this thread.
             drop(end.send(committed));
             if is_committed {
                 answers.into_iter().for_each(|(reply, receipt)| answer(reply, receipt));
@@ -84,10 +84,12 @@ impl Committing {
     }
 }
 
-/// Commits what is in a draft, if there is something.
+/// Commits what is in a draft. Where there is nothing, what was refused or told again is right only if nobody else has written
+/// to the partition: a process that was paused may have been followed without knowing it.
 pub(crate) async fn append(log: &dyn EventLog, draft: Draft) -> Result<(), LogError> {
     if draft.is_empty() {
-        return Ok(());
+        let Numbers { partition, head, .. } = draft.numbers;
+        return if log.head(partition).await? == head { Ok(()) } else { Err(LogError::Fenced { partition }) };
     }
     let started = Instant::now();
     log.append(draft.into_batch()).await?;

@@ -1,9 +1,12 @@
 //! What is certainly not in the log. Most orders are new, and what is not there need not be looked for on the disk.
 //!
 //! A Bloom filter over the names of streams, the keys of deliveries and the subjects of data keys: what it does not hold is not
-//! stored; of what it holds a hundredth may not be stored either, and is looked for in vain. It speaks for a partition from the
-//! moment when all rows have been gone through that the partition had when this process acquired it; that happens beside
+//! stored; a hundredth or two of what is not stored it takes for stored, and that is looked for in vain. It speaks for a partition from
+//! the moment when all rows have been gone through that the partition had when this process acquired it; that happens beside
 //! everything else. What is appended since is remembered before it is sent to the store.
+//!
+//! A process that was followed by another without knowing it speaks for a partition that is not its own. It can write nothing by
+//! that, and answers nothing by that alone: the engine asks for the head before it answers where nothing is written.
 
 use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -133,7 +136,7 @@ impl Absence {
         loop {
             self.wake.notified().await;
             while let Err(error) = self.go_through(rows).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "stored rows cannot be gone through");
+                tracing::warn!(error = &error as &dyn std::error::Error, "stored rows cannot be gone through");
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
         }
@@ -208,6 +211,9 @@ impl Known {
         }
         if self.layers.last().is_none_or(|layer| layer.room == 0) {
             if self.layers.len() == LAYERS_MAX {
+                tracing::warn!(
+                    "more is stored than can be remembered: new orders are looked for on the disk from now on"
+                );
                 (self.is_full, self.layers) = (true, Vec::new());
                 return;
             }
@@ -283,6 +289,7 @@ fn spread<T>(asked: usize, places: Vec<usize>, found: Vec<Option<T>>) -> Vec<Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NewDelivery;
 
     fn key(number: u64) -> DeliveryKey {
         let mut bytes = [0; 16];
@@ -340,6 +347,10 @@ mod tests {
         let narrowed = absence.narrow(&wanted);
         assert_eq!(narrowed.wanted(&wanted).deliveries, [key(1)]);
         assert!(absence.narrow(&Wanted { deliveries: vec![key(2)], ..Wanted::default() }).is_empty());
+
+        let delivery = NewDelivery { key: key(2), body: [0; 16], stream: 1, sequence: 1 };
+        absence.remember(&Batch { deliveries: vec![delivery], ..Batch::default() });
+        assert_eq!(looked_for(), [0, 1], "what is on its way may be there");
 
         absence.doubt(0);
         assert_eq!(looked_for(), [0, 1]);

@@ -87,8 +87,9 @@ impl Load {
     fn until(&self, count: &AtomicU64, more: u64) {
         let enough = count.load(Relaxed) + more;
         let until = Instant::now() + PATIENCE;
-        // Senders that failed are told of by whoever waits for their end.
-        while count.load(Relaxed) < enough && !self.sending.is_finished() {
+        while count.load(Relaxed) < enough {
+            // A sender that failed has told why.
+            assert!(!self.sending.is_finished(), "{} of {enough}, and nobody sends any more", count.load(Relaxed));
             assert!(Instant::now() < until, "{} of {enough}", count.load(Relaxed));
             std::thread::park_timeout(COME_BACK);
         }

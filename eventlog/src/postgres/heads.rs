@@ -22,8 +22,8 @@ const TELL_EVERY: Duration = Duration::from_millis(5);
 /// How late others hear of a commit when the word was lost, and how long a server that cannot be reached is left alone.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A transaction that notifies is committed like one that writes. Nothing is lost with it that a look does not find, so it neither
-/// waits for the disk nor makes the commit of a batch wait for a sync of its own.
+/// A transaction that notifies is committed like one that writes. Nothing is lost with it that a look does not find, so it does not
+/// wait for the disk.
 const SEND: &str =
     "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, word) FROM unnest($2::text[]) AS word";
 

@@ -148,6 +148,16 @@ pub(crate) async fn all_that_a_batch_needs_is_found_in_one_look_also_by_the_next
     for _ in 0..100 {
         found_by(&log).await;
     }
+
+    let mut batch = after(log.acquire(PARTITION).await.unwrap());
+    let third = append_order(&log, 3, 1).await;
+    let wanted = Wanted { partition: PARTITION, streams: vec![order(3)], ..Wanted::default() };
+    assert_eq!(log.look_up(Arc::new(wanted)).await.unwrap().streams, [Some(third)]);
+    // Another owner has followed.
+    batch.deliveries = vec![delivery(8, second)];
+    log.append(batch).await.unwrap_err();
+    let wanted = Wanted { partition: PARTITION, deliveries: vec![delivery(8, second).key], ..Wanted::default() };
+    assert_eq!(log.look_up(Arc::new(wanted)).await.unwrap().deliveries, [None], "what was refused is not there");
 }
 
 pub(crate) async fn names_that_differ_in_one_part_are_different_streams<F: Fixture>() {
