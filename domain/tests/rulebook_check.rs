@@ -3,14 +3,14 @@
 mod rulebook_given;
 
 use domain::feature::{FeatureType, Value};
-use domain::rulebook::check::{Report, WarningCode, check};
+use domain::rulebook::check::{Report, WarningCode, check, check_bytes};
 use domain::rulebook::{Findings, PRESETS, Rulebook, preset};
 use proptest::prelude::*;
-use rulebook_given::{changed, example};
+use rulebook_given::{changed, example, faults};
 use serde_json::{Value as Json, json};
 
 fn checked(book: &Json) -> Report {
-    check(&Rulebook::from_json(book).unwrap())
+    check(&Rulebook::from_json(book).expect("a rulebook"))
 }
 
 /// The kinds of warnings with the rules and the tier that they are about.
@@ -30,6 +30,15 @@ fn book(rules: &[(&str, Json, Json)]) -> Json {
 
 fn orders(window: &str, op: &str, value: i64) -> Json {
     json!({"feature": "device.orders", "window": window, "op": op, "value": value})
+}
+
+#[test]
+fn what_is_no_rulebook_has_its_faults_as_errors_and_nothing_is_claimed_of_it() {
+    let book = changed("/rules/0/when/feature", json!("device.oders"));
+    let report = check_bytes(book.to_string().as_bytes());
+    let errors: Vec<_> = report.errors.into_iter().map(|fault| (fault.pointer, fault.detail)).collect();
+    assert_eq!(errors, faults(&book));
+    assert!(report.warnings.is_empty() && report.combinations.is_empty());
 }
 
 #[test]
