@@ -5,6 +5,8 @@ mod administration;
 #[cfg(test)]
 mod authorization;
 #[cfg(test)]
+mod checks;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod given;

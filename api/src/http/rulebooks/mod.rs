@@ -1,6 +1,7 @@
 //! Rulebooks: written, published, rolled back, compared.
 
 pub mod begin;
+pub mod check;
 pub mod diff;
 pub mod edit;
 pub mod get;
