@@ -6,6 +6,7 @@ pub mod directory;
 #[cfg(test)]
 mod faulty_log;
 pub mod http;
+pub mod jobs;
 pub mod rulebooks;
 pub mod service;
 pub mod store;

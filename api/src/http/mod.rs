@@ -8,6 +8,7 @@ pub mod features;
 pub mod fields;
 pub mod forward;
 pub mod health;
+pub mod jobs;
 pub mod keys;
 pub mod listing;
 pub mod merchants;
@@ -123,6 +124,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rulebooks::diff::handle))
         .routes(routes!(rulebooks::presets::list))
         .routes(routes!(rulebooks::presets::get))
+        .routes(routes!(jobs::get, jobs::cancel))
+        .routes(routes!(jobs::watch))
         .routes(routes!(notices::handle))
         .routes(routes!(webhooks::receive, webhooks::verify))
         .routes(routes!(channels::configure))
