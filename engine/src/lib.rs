@@ -27,7 +27,7 @@ mod writer;
 pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;
 pub use memory::FoldError;
-pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, replay};
+pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope, replay};
 pub use work::{
     DraftChange, DraftReceipt, InForce, MerchantReceipt, Origin, Outcome, Publication, PublicationReceipt, Receipt,
     Refusal, RiskView,
