@@ -32,13 +32,13 @@ impl<T: Send + 'static> Pages<T> {
         log: Arc<dyn EventLog>,
         partition: u32,
         position: Position,
-        decode: fn(Arc<RecordedEvent>) -> T,
+        decode: impl Fn(Arc<RecordedEvent>) -> T + Clone + Send + 'static,
     ) -> Self {
         let (sender, pages) = mpsc::channel(AHEAD_MAX);
         let mut reader = JoinSet::new();
         reader.spawn(async move {
             let mut after = position;
-            while let Some(page) = page(&*log, partition, &mut after, decode).await.transpose() {
+            while let Some(page) = page(&*log, partition, &mut after, decode.clone()).await.transpose() {
                 let failed = page.is_err();
                 if sender.send(page).await.is_err() || failed {
                     return;
@@ -59,7 +59,7 @@ async fn page<T: Send + 'static>(
     log: &dyn EventLog,
     partition: u32,
     after: &mut Position,
-    decode: fn(Arc<RecordedEvent>) -> T,
+    decode: impl Fn(Arc<RecordedEvent>) -> T + Send + 'static,
 ) -> Result<Option<Vec<T>>, LogError> {
     let events = log.read(partition, *after, PAGE_EVENTS).await?;
     let Some(last) = events.last() else { return Ok(None) };
