@@ -44,12 +44,13 @@ impl Database {
         Self { cluster: cluster.to_owned(), name, url }
     }
 
-    /// A database that holds what this one does, while nobody is connected to this one.
+    /// A database that holds what this one does; whoever is still connected to this one is cut off.
     ///
     /// # Panics
-    /// Where the cluster cannot be reached, or somebody is connected.
+    /// Where the cluster cannot be reached.
     pub async fn copy(&self) -> Self {
         let name = format!("{}_copy", self.name);
+        self.cut_connections().await;
         run(&self.cluster, format!("CREATE DATABASE {name} TEMPLATE {}", self.name)).await;
         let (server, _) = self.url.rsplit_once('/').expect("the address ends with a database");
         Self { cluster: self.cluster.clone(), url: format!("{server}/{name}"), name }
