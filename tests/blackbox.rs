@@ -22,6 +22,8 @@ mod publishing;
 #[cfg(test)]
 mod purchases;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod safety;
 #[cfg(test)]
 mod stopping;

@@ -1,5 +1,6 @@
 //! The HTTP interface: one flat list of routes, one file per endpoint.
 
+pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod channels;
@@ -124,6 +125,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rulebooks::diff::handle))
         .routes(routes!(rulebooks::presets::list))
         .routes(routes!(rulebooks::presets::get))
+        .routes(routes!(audit::replay::handle))
         .routes(routes!(jobs::get, jobs::cancel))
         .routes(routes!(jobs::watch))
         .routes(routes!(notices::handle))

@@ -11,6 +11,8 @@ mod given;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod operations;
