@@ -26,8 +26,8 @@ mod work;
 mod writer;
 
 pub use backtest::{
-    Backtested, Decision, EXAMPLES_MAX, Example, ExampleKind, Hit, Load, ORDERS_MAX, OutcomeCounts, RuleCounts, SideCounts, Trial,
-    TrialError, backtest,
+    Backtested, Decision, EXAMPLES_MAX, Example, ExampleKind, Hit, Load, ORDERS_MAX, OutcomeCounts, RuleCounts,
+    SideCounts, Trial, TrialError, backtest,
 };
 pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;

@@ -288,27 +288,27 @@ async fn good_orders_newly_hit_and_bad_ones_newly_caught_are_told_apart() {
     let found = tried(&shop, large(90, 9)).await;
     assert_eq!(found.newly_hit, OutcomeCounts { orders: 7, good: 3, good_vip: 1, good_familiar: 1, bad: 3 });
     assert_eq!(found.no_longer_hit, OutcomeCounts::default());
-    assert_eq!(found.draft, Load {
-        challenged: 7,
-        frozen: 0,
-        exempt: 0,
-        challenges_per_hour_max: 6,
-        reviews_per_hour_max: 0
-    });
+    assert_eq!(
+        found.draft,
+        Load { challenged: 7, frozen: 0, exempt: 0, challenges_per_hour_max: 6, reviews_per_hour_max: 0 }
+    );
     let told: Vec<_> = found
         .examples
         .iter()
         .map(|it| (it.order.trim_start_matches("web:"), it.good, it.vip, it.familiar, it.actual.score, it.draft.score))
         .collect();
-    assert_eq!(told, [
-        ("FAMILIAR", Some(true), false, true, 10, 90),
-        ("VIP", Some(true), true, false, 10, 90),
-        ("PLAIN", Some(true), false, false, 10, 90),
-        ("CANCELLED", Some(false), false, false, 10, 90),
-        ("REFUNDED", Some(false), false, false, 10, 90),
-        ("OVERDUE", Some(false), false, false, 10, 90),
-        ("PAID", None, false, false, 10, 90),
-    ]);
+    assert_eq!(
+        told,
+        [
+            ("FAMILIAR", Some(true), false, true, 10, 90),
+            ("VIP", Some(true), true, false, 10, 90),
+            ("PLAIN", Some(true), false, false, 10, 90),
+            ("CANCELLED", Some(false), false, false, 10, 90),
+            ("REFUNDED", Some(false), false, false, 10, 90),
+            ("OVERDUE", Some(false), false, false, 10, 90),
+            ("PAID", None, false, false, 10, 90),
+        ]
+    );
     assert!(found.examples.iter().all(|example| example.kind == ExampleKind::NewlyHit));
     let [rule] = &found.per_rule[..] else { panic!("{:?}", found.per_rule) };
     assert_eq!(rule.actual, SideCounts { fired: 7, decisive: 0 });

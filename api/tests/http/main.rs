@@ -4,6 +4,7 @@
 mod administration;
 #[cfg(test)]
 mod authorization;
+mod backtests;
 #[cfg(test)]
 mod document;
 #[cfg(test)]

@@ -96,6 +96,10 @@ mod tests {
         assert_eq!(outcome(&[], false, 1_001), Outcome::Bad);
         assert_eq!(outcome(&[Status::Cancelled], false, 0), Outcome::Bad);
         assert_eq!(outcome(&[Status::Paid], false, 2_000), Outcome::Open, "it is under way");
-        assert_eq!(outcome(&[Status::Paid, Status::Cancelled], false, 2_000), Outcome::Open, "called off by either side");
+        assert_eq!(
+            outcome(&[Status::Paid, Status::Cancelled], false, 2_000),
+            Outcome::Open,
+            "called off by either side"
+        );
     }
 }

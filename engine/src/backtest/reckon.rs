@@ -140,8 +140,7 @@ fn compare(verdicts: &Verdicts, pairs: &FxHashMap<(u32, u32), u64>, found: &mut 
     }
     let named = |rule: &str, counts: RuleCounts| RuleCounts { rule: rule.to_owned(), ..counts };
     let draft = verdicts.book(DRAFT).rulebook.rules().iter();
-    found.per_rule =
-        draft.map(|rule| named(&rule.id, rules.remove(&*rule.id).unwrap_or_default())).collect();
+    found.per_rule = draft.map(|rule| named(&rule.id, rules.remove(&*rule.id).unwrap_or_default())).collect();
     found.per_rule.extend(rules.into_iter().map(|(rule, counts)| named(&rule, counts)));
 }
 

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::time::Timestamp;
-use engine::{ORDERS_MAX, ReplayError, Trial, TrialError, backtest};
+use engine::{ORDERS_MAX, Trial, TrialError, backtest};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -14,6 +14,7 @@ use super::{no_rulebook, shelf};
 use crate::backtest::BacktestView;
 use crate::directory::Caller;
 use crate::http::App;
+use crate::http::audit::replay::failed as unreadable;
 use crate::http::auth::DRAFT;
 use crate::http::body::{JsonBody, Parameters, PathParameters};
 use crate::http::fields::{Fields, parsed};
@@ -54,6 +55,7 @@ pub struct BacktestBody {
         (status = 409, description = "With `wait`: `job_cancelled`, somebody ended the job", body = Problem),
         (status = 422, description = "With `wait` also `too_many_orders`: the period has more than 4,000,000", body = Problem),
         (status = 429, description = "`too_many_jobs`: 2 jobs of the merchant are running, or 4 altogether", body = Problem),
+        (status = 500, description = "With `wait`: `log_damaged`, the log has a gap or an event that cannot be read", body = Problem),
     )
 )]
 pub async fn handle(
@@ -98,8 +100,7 @@ const _: () = assert!(ORDERS_MAX == 4_000_000, "as the document says");
 
 fn failed(error: TrialError) -> Problem {
     match error {
-        TrialError::Replay(ReplayError::Log(error)) => error.into(),
-        TrialError::Replay(error) => Problem::internal(&error),
+        TrialError::Replay(error) => unreadable(error),
         TrialError::TooManyOrders => Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "too_many_orders",
