@@ -6,6 +6,7 @@
 //! ones, so that no merchant's decisions depend on the traffic of a larger one. What is forgotten when is a function of the log.
 
 mod stored;
+mod trial;
 
 use std::sync::Arc;
 

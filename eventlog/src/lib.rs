@@ -281,6 +281,11 @@ pub trait EventLog: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// The number of this process among the [`members`](Self::members); `None` where one alone can have the log open.
+    fn member(&self) -> Option<u64> {
+        None
+    }
+
     /// Whether other processes with the same log can reach this one.
     fn is_reachable(&self) -> bool {
         true

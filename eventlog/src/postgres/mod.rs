@@ -226,6 +226,10 @@ impl EventLog for PostgresLog {
         to_the_end(async move { shared.release(partition).await }).await
     }
 
+    fn member(&self) -> Option<u64> {
+        Some(self.shared.membership.number())
+    }
+
     fn is_reachable(&self) -> bool {
         self.shared.membership.is_reachable()
     }
