@@ -12,6 +12,8 @@ mod crash;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod forecast;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod import;

@@ -20,5 +20,6 @@ mod orders;
 mod problems;
 #[cfg(test)]
 mod rulebooks;
+mod shadow;
 #[cfg(test)]
 mod webhooks;
