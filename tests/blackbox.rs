@@ -26,6 +26,8 @@ mod purchases;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]
+mod shadow;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod support;
