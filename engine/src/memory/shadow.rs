@@ -229,3 +229,46 @@ impl Seat {
         Some(Self { events, last })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::rulebook::preset;
+
+    use super::*;
+
+    fn begun(rulebook: Rulebook) -> Seat {
+        let hash = rulebook.hash().into();
+        let started = ShadowStarted { draft: "d1".parse().unwrap(), revision: 1, rulebook, hash, actor: "ana".into() };
+        let mut seat = Seat::default();
+        let live = preset("growth").unwrap().compile(1);
+        seat.apply(&ShadowEvent::ShadowStarted(started), Some(&live), Timestamp::from_millis(0));
+        seat
+    }
+
+    #[test]
+    fn both_books_are_read_from_one_row_without_anything_twice_the_live_ones_first() {
+        let (growth, starter) = (preset("growth").unwrap().compile(1), preset("starter").unwrap().compile(0));
+        let seat = begun(preset("starter").unwrap());
+        let row = seat.row().unwrap();
+        let (first, rest) = row.split_at(growth.features().len());
+        assert_eq!(first, growth.features());
+        assert!(!rest.is_empty() && rest.iter().all(|feature| !first.contains(feature)));
+        assert!(rest.len() < starter.features().len(), "what both read is not there twice");
+        let slots = &seat.trial().unwrap().slots;
+        let read: Vec<_> = slots.iter().map(|slot| row[*slot]).collect();
+        assert_eq!(read, starter.features());
+    }
+
+    #[test]
+    fn tiers_beyond_the_limit_are_counted_together() {
+        let mut comparison = begun(preset("starter").unwrap()).comparison(&"d1".parse().unwrap()).unwrap();
+        for round in 1..=2 {
+            for tier in 0..LIVE_TIERS_MAX + 6 {
+                comparison.count(format!("tier-{tier}").into(), "pass".into());
+            }
+            assert_eq!(comparison.matrix.len(), LIVE_TIERS_MAX + 1);
+            assert_eq!(comparison.matrix["tier-0"]["pass"], round);
+            assert_eq!(comparison.matrix[OTHER_TIERS]["pass"], 6 * round, "none is lost");
+        }
+    }
+}
