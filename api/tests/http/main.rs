@@ -4,6 +4,7 @@
 mod administration;
 #[cfg(test)]
 mod authorization;
+mod backtests;
 #[cfg(test)]
 mod checks;
 #[cfg(test)]
@@ -12,6 +13,8 @@ mod document;
 mod given;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod jobs;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
@@ -22,5 +25,6 @@ mod orders;
 mod problems;
 #[cfg(test)]
 mod rulebooks;
+mod shadow;
 #[cfg(test)]
 mod webhooks;
