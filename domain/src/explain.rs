@@ -47,7 +47,7 @@ pub fn explain_otherwise(otherwise: &Otherwise, features: &Readings) -> Explanat
         let facts: Vec<_> =
             otherwise.changes.iter().map(|change| wording::otherwise(language, change, features)).collect();
         match language {
-            Language::Zh => format!("如果{}，订单就会直接放行。", facts.join("，并且")),
+            Language::Zh => format!("{}，订单就会直接放行。", wording::spaced("如果", &facts.join("，并且"))),
             Language::En => format!("The order would have passed if {}.", facts.join(", and ")),
         }
     };

@@ -106,7 +106,7 @@ fn bound(language: Language, to: &Test, value: &dyn Fn(&Reading) -> String) -> S
 }
 
 /// Chinese, with a space before what is written in Latin letters or digits.
-fn spaced(before: &str, after: &str) -> String {
+pub(super) fn spaced(before: &str, after: &str) -> String {
     let space = if after.starts_with(|first: char| first.is_ascii()) { " " } else { "" };
     format!("{before}{space}{after}")
 }
