@@ -39,7 +39,7 @@ async fn shop() -> Shop {
     let draft: domain::ids::DraftId = "d1".parse().unwrap();
     let begin = DraftChange::Begin { draft: draft.clone(), rulebook: by_amount(), drafts: 0 };
     shop.engine.change_draft(&shop.merchant, origin(), begin).await.unwrap();
-    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None };
+    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None };
     shop.engine.publish(&shop.merchant, origin(), publication).await.unwrap();
     shop.send(of_amount("SMALL", 10, 39_900)).await.unwrap();
     shop.send(of_amount("LARGE", 20, 60_000)).await.unwrap();
