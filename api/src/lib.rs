@@ -1,5 +1,6 @@
 //! Orderlight's service: the HTTP interface, the command line, and what holds them together.
 
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod directory;

@@ -104,6 +104,12 @@ pub enum ReplayError {
     },
 }
 
+/// The position after another, if it is the one that was found there.
+pub(crate) const fn next(partition: u32, after: Position, found: Position) -> Result<Position, ReplayError> {
+    let expected = after + 1;
+    if found == expected { Ok(found) } else { Err(ReplayError::Gap { partition, expected, found }) }
+}
+
 /// Replays one partition from empty; `progress` hears of each page's last position.
 pub async fn replay(
     log: Arc<dyn EventLog>,
@@ -117,10 +123,7 @@ pub async fn replay(
     let mut after = 0;
     while let Some(page) = pages.next().await? {
         for step in page {
-            if step.position != after + 1 {
-                return Err(ReplayError::Gap { partition, expected: after + 1, found: step.position });
-            }
-            after = step.position;
+            after = next(partition, after, step.position)?;
             let is_beyond = after > to;
             judge.take(&*log, step).await?;
             if is_beyond {

@@ -8,11 +8,8 @@ use engine::{Replayed, Scope, replay};
 use eventlog::Position;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{FAILED, StoreArgs};
+use super::{FAILED, StoreArgs, WRONG_USE};
 use crate::store::Store;
-
-/// Exit code: wrong use.
-const WRONG_USE: u8 = 2;
 
 /// Compute every decision again from the log alone, and name each that differs
 #[derive(Args)]

@@ -4,6 +4,7 @@
 mod administration;
 #[cfg(test)]
 mod authorization;
+mod backtests;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
@@ -22,5 +23,6 @@ mod orders;
 mod problems;
 #[cfg(test)]
 mod rulebooks;
+mod shadow;
 #[cfg(test)]
 mod webhooks;

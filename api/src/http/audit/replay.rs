@@ -159,7 +159,7 @@ fn position(value: Value) -> Read<Position> {
 }
 
 /// A log that cannot be folded is itself something that an auditor looks for.
-fn failed(error: ReplayError) -> Problem {
+pub(in crate::http) fn failed(error: ReplayError) -> Problem {
     match error {
         ReplayError::Log(error) => error.into(),
         ReplayError::Fold(_) | ReplayError::Gap { .. } => {
