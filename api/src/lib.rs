@@ -8,5 +8,6 @@ mod faulty_log;
 pub mod http;
 pub mod rulebooks;
 pub mod service;
+pub mod signals;
 pub mod store;
 pub mod wording;

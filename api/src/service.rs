@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::clock;
 use crate::directory::{Directory, hash_of};
 use crate::rulebooks::Rulebooks;
+use crate::signals::Signals;
 use crate::store::Store;
 
 /// The merchant that a new store starts with.
@@ -33,6 +34,8 @@ pub struct Service {
     pub directory: Arc<Directory>,
     /// Knows the drafts and versions of rulebooks.
     pub rulebooks: Rulebooks,
+    /// Knows which signals are declared.
+    pub signals: Signals,
     /// The log itself, for histories.
     pub log: Arc<dyn EventLog>,
     /// Tokens and personal data.
@@ -50,8 +53,9 @@ impl Service {
             .await
             .context("cannot start the engine")?;
         let models = ReadModels::open(&models, log.clone()).await.context("cannot open the read models")?;
-        let (models, rulebooks, followers) = (Arc::new(models), Rulebooks::new(log.clone()), JoinSet::new());
-        let mut service = Self { engine, models, directory, rulebooks, log, vault, followers };
+        let (models, followers) = (Arc::new(models), JoinSet::new());
+        let (rulebooks, signals) = (Rulebooks::new(log.clone()), Signals::new(log.clone()));
+        let mut service = Self { engine, models, directory, rulebooks, signals, log, vault, followers };
         if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
             service.models.start().await;
         } else {

@@ -19,4 +19,5 @@ pub mod region;
 pub mod rulebook;
 pub mod screening;
 pub mod settings;
+pub mod signal;
 pub mod time;

@@ -19,6 +19,7 @@ mod pipeline;
 mod replay;
 mod rulebooks;
 mod sealing;
+mod signals;
 mod snapshot;
 pub mod windows;
 mod work;
@@ -28,6 +29,7 @@ pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;
 pub use memory::FoldError;
 pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, replay};
+pub use signals::{Effect, SignalChange, SignalReceipt};
 pub use work::{
     DraftChange, DraftReceipt, InForce, MerchantReceipt, Origin, Outcome, Publication, PublicationReceipt, Receipt,
     Refusal, RiskView,

@@ -5,6 +5,7 @@
 //! No more than [`REMEMBERED_MAX`] orders are remembered. Beyond it the merchant with the most of them forgets its earliest
 //! ones, so that no merchant's decisions depend on the traffic of a larger one. What is forgotten when is a function of the log.
 
+mod signals;
 mod stored;
 
 use std::sync::Arc;
@@ -17,10 +18,13 @@ use domain::order::{Facts, OrderEvent, ScoredCause};
 use domain::publication::RulebookEvent;
 use domain::rulebook::{Evaluator, Rulebook};
 use domain::screening::{Assessment, screen};
+use domain::signal::{SignalEvent, SignalName, SignalNameError, ValueEvent};
 use domain::time::Timestamp;
 use eventlog::{RecordedEvent, StreamId};
 use rustc_hash::FxHashMap;
 
+use signals::Signals;
+pub(crate) use signals::Tail;
 pub(crate) use stored::KeptMemory;
 
 use crate::windows::Windows;
@@ -46,17 +50,20 @@ struct MerchantMemory {
     zone: Tz,
     live: Option<Live>,
     windows: Windows,
+    signals: Signals,
 }
 
 /// The rulebook in force.
 struct Live {
     rulebook: Arc<Rulebook>,
     evaluator: Evaluator,
+    reads_signals: bool,
 }
 
 impl Live {
     fn new(rulebook: Rulebook, version: u32) -> Self {
-        Self { evaluator: rulebook.compile(version), rulebook: Arc::new(rulebook) }
+        let reads_signals = !rulebook.signals().is_empty();
+        Self { evaluator: rulebook.compile(version), rulebook: Arc::new(rulebook), reads_signals }
     }
 }
 
@@ -105,9 +112,47 @@ impl Memory {
                 self.apply_merchant(&event.key.merchant, &read(event)?);
             }
             ("rulebook", "RulebookPublished") => self.apply_rulebook(&event.key.merchant, &read(event)?),
+            ("signal", _) => {
+                let (merchant, name) = (&event.key.merchant, signal_name(event)?);
+                self.apply_signal(merchant, name, event.stream, &read(event)?);
+            }
+            ("signal_values", _) => {
+                let (merchant, name) = (&event.key.merchant, signal_name(event)?);
+                self.apply_value(merchant, name, event.stream, &read(event)?, event.recorded_at);
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// A merchant's signals; `None` when it is not registered.
+    pub(crate) fn signals(&self, merchant: &MerchantId) -> Option<&Signals> {
+        self.merchants.get(merchant).map(|merchant| &merchant.signals)
+    }
+
+    pub(crate) fn apply_signal(
+        &mut self,
+        merchant: &MerchantId,
+        name: SignalName,
+        stream: StreamId,
+        event: &SignalEvent,
+    ) {
+        if let Some(merchant) = self.merchants.get_mut(merchant) {
+            merchant.signals.declare(name, stream, event);
+        }
+    }
+
+    pub(crate) fn apply_value(
+        &mut self,
+        merchant: &MerchantId,
+        name: SignalName,
+        stream: StreamId,
+        event: &ValueEvent,
+        recorded_at: Timestamp,
+    ) {
+        if let Some(merchant) = self.merchants.get_mut(merchant) {
+            merchant.signals.apply(name, stream, event, recorded_at);
+        }
     }
 
     pub(crate) fn apply_order(
@@ -153,7 +198,8 @@ impl Memory {
         match event {
             MerchantEvent::MerchantRegistered(registered) => {
                 let zone = registered.time_zone.parse().unwrap_or(Tz::UTC);
-                let memory = MerchantMemory { zone, live: None, windows: Windows::new() };
+                let (windows, signals) = (Windows::new(), Signals::default());
+                let memory = MerchantMemory { zone, live: None, windows, signals };
                 self.merchants.insert(merchant.clone(), memory);
             }
             MerchantEvent::SettingsChanged(settings) => {
@@ -188,9 +234,13 @@ impl Memory {
         cause: ScoredCause,
     ) -> Option<Assessment> {
         let merchant = self.merchants.get_mut(merchant)?;
-        let evaluator = &merchant.live.as_ref()?.evaluator;
+        let Live { evaluator, reads_signals, .. } = merchant.live.as_ref()?;
         let features = evaluator.features();
         merchant.windows.observe(stream, channel, facts, merchant.zone, features, &mut self.values);
+        if *reads_signals {
+            let time = merchant.windows.time_of(stream).or(facts.placed_at);
+            merchant.signals.observe(facts, time, features, &mut self.values);
+        }
         Some(screen(evaluator, &self.values, cause))
     }
 }
@@ -201,6 +251,15 @@ pub(crate) fn read<E: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Res
         position: event.position,
         event_type: event.event_type.clone(),
         source,
+    })
+}
+
+/// The signal that an event is about.
+fn signal_name(event: &RecordedEvent) -> Result<SignalName, FoldError> {
+    event.key.aggregate_id.parse().map_err(|error: SignalNameError| FoldError {
+        position: event.position,
+        event_type: event.event_type.clone(),
+        source: serde::de::Error::custom(error),
     })
 }
 

@@ -10,9 +10,12 @@ use domain::order::{
 };
 use domain::publication::RulebookRejection;
 use domain::rulebook::Rulebook;
+use domain::signal::SignalRejection;
 use domain::time::Timestamp;
 use eventlog::{DeliveryKey, Position};
 use tokio::sync::oneshot;
+
+use crate::signals::SignalWork;
 
 /// Where a message came from; kept in the metadata of its events.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +32,7 @@ pub(crate) enum Work {
     Merchant(Box<Asked<MerchantCommand, MerchantReceipt>>),
     Draft(Box<Asked<DraftChange, DraftReceipt>>),
     Publication(Box<Asked<Publication, PublicationReceipt>>),
+    Signal(Box<SignalWork>),
 }
 
 impl Work {
@@ -39,6 +43,7 @@ impl Work {
             Self::Merchant(asked) => answer(asked.reply, Err(refusal)),
             Self::Draft(asked) => answer(asked.reply, Err(refusal)),
             Self::Publication(asked) => answer(asked.reply, Err(refusal)),
+            Self::Signal(work) => answer(work.reply, Err(refusal)),
         }
     }
 }
@@ -287,4 +292,7 @@ pub enum Refusal {
     /// The live rulebook forbids it.
     #[error(transparent)]
     Rulebook(#[from] RulebookRejection),
+    /// The signal forbids it.
+    #[error(transparent)]
+    Signal(#[from] SignalRejection),
 }

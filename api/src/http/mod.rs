@@ -22,6 +22,7 @@ pub mod reviews;
 pub mod rulebooks;
 pub mod schema;
 pub mod settings;
+pub mod signals;
 pub mod view;
 pub mod webhooks;
 
@@ -124,6 +125,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rulebooks::presets::list))
         .routes(routes!(rulebooks::presets::get))
         .routes(routes!(notices::handle))
+        .routes(routes!(signals::list::handle, signals::send::handle))
+        .routes(routes!(signals::declare::handle))
+        .routes(routes!(signals::set::handle))
         .routes(routes!(webhooks::receive, webhooks::verify))
         .routes(routes!(channels::configure))
         .routes(routes!(merchants::register))

@@ -21,4 +21,6 @@ mod problems;
 #[cfg(test)]
 mod rulebooks;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod webhooks;

@@ -8,6 +8,7 @@ use domain::ids::MerchantId;
 use domain::rulebook::Rulebook;
 use rustc_hash::FxHashMap;
 
+use super::signals::{KeptSignals, Signals};
 use super::{Live, Memory, MerchantMemory};
 use crate::bytes::{Reader, Writer};
 use crate::windows::{Kept, Windows};
@@ -22,6 +23,7 @@ struct KeptMerchant {
     zone: Tz,
     live: Option<(u32, Arc<Rulebook>)>,
     windows: Kept,
+    signals: KeptSignals,
 }
 
 impl Memory {
@@ -32,6 +34,7 @@ impl Memory {
             zone: merchant.zone,
             live: merchant.live.as_ref().map(|live| (live.evaluator.version(), live.rulebook.clone())),
             windows: merchant.windows.kept(),
+            signals: merchant.signals.kept(),
         });
         let mut merchants: Vec<KeptMerchant> = merchants.collect();
         merchants.sort_by(|one, other| one.id.cmp(&other.id));
@@ -62,7 +65,8 @@ impl MerchantMemory {
                 Some(Live::new(Rulebook::read(reader.text()?.as_bytes()).ok()?, version))
             }
         };
-        Some(Self { zone, live, windows: Windows::read(reader)? })
+        let windows = Windows::read(reader)?;
+        Some(Self { zone, live, windows, signals: Signals::restore(reader)? })
     }
 }
 
@@ -83,6 +87,7 @@ impl KeptMemory {
                 writer.text(&rulebook.to_json());
             }
             merchant.windows.write(writer, spill)?;
+            merchant.signals.write(writer, spill)?;
         }
         Ok(())
     }
