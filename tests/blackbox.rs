@@ -24,6 +24,8 @@ mod purchases;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod support;

@@ -7,6 +7,7 @@ pub mod directory;
 mod faulty_log;
 pub mod http;
 pub mod rulebooks;
+pub mod scorer;
 pub mod service;
 pub mod signals;
 pub mod store;

@@ -8,15 +8,16 @@ use cqrs_es::DomainEvent;
 use domain::draft::{DraftEvent, DraftPublished, Revision, RulebookSubmitted};
 use domain::ids::Token;
 use domain::merchant::{ChannelConfigured, KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered, Role};
+use domain::order::OrderEvent;
 use domain::publication::{RulebookEvent, RulebookPublished};
 use domain::rulebook::Rulebook;
 use domain::settings::{QuietHours, Settings};
 use domain::signal::{
-    Declaration, SignalEvent, SignalSet, SignalValue, SignalWithdrawn, Subject, SubjectKind, ValueEvent,
+    Declaration, OrderScore, SignalEvent, SignalSet, SignalValue, SignalWithdrawn, Subject, SubjectKind, ValueEvent,
 };
 use domain::time::Span;
 use serde_json::json;
-use support::{every_event, minute};
+use support::{every_event, minute, placed_facts};
 
 fn stored_as_golden<E: DomainEvent + Debug>(event: &E) {
     stored_as(&event.event_type(), event);
@@ -33,6 +34,15 @@ fn stored_as<E: DomainEvent + Debug>(name: &str, event: &E) {
 #[test]
 fn an_event_of_an_order_is_stored_as_its_golden_file_says() {
     every_event().iter().for_each(stored_as_golden);
+}
+
+#[test]
+fn an_order_that_a_model_scored_is_stored_as_its_golden_file_says() {
+    let signal = "model".parse().expect("a name");
+    let score = OrderScore { signal, value: SignalValue::read(&json!("0.87")).expect("a value") };
+    let mut placed = placed_facts();
+    placed.facts.score = Some(score);
+    stored_as("Placed.scored", &OrderEvent::Placed(placed));
 }
 
 #[test]

@@ -92,11 +92,7 @@ fn it_lets_honest_customers_pass() {
         ),
         (
             "a new office's first order where parcels stand still",
-            vec![
-                decimal("signal.logistics_pressure", "1"),
-                count("order.quantity", 60),
-                is("customer.is_new", true),
-            ],
+            vec![decimal("signal.logistics_pressure", "1"), count("order.quantity", 60), is("customer.is_new", true)],
             30,
             "pass",
         ),
@@ -115,13 +111,21 @@ fn it_lets_honest_customers_pass() {
         ),
         (
             "a household's nappies of the week",
-            vec![count("customer.sku_quantity[7d]", 12), count("customer.orders[7d]", 3), is("address.familiar", false)],
+            vec![
+                count("customer.sku_quantity[7d]", 12),
+                count("customer.orders[7d]", 3),
+                is("address.familiar", false),
+            ],
             44,
             "pass",
         ),
         (
             "one large order of one SKU",
-            vec![count("customer.sku_quantity[7d]", 80), count("customer.orders[7d]", 1), is("address.familiar", false)],
+            vec![
+                count("customer.sku_quantity[7d]", 80),
+                count("customer.orders[7d]", 1),
+                is("address.familiar", false),
+            ],
             0,
             "pass",
         ),
@@ -131,9 +135,8 @@ fn it_lets_honest_customers_pass() {
 #[test]
 fn it_asks_or_holds_hoarders_and_scalpers() {
     let device = || vec![count("device.sku_quantity[1d]", 30), count("device.customers[1d]", 3)];
-    let week = |units, customers| {
-        vec![count("address.sku_quantity[7d]", units), count("address.customers[7d]", customers)]
-    };
+    let week =
+        |units, customers| vec![count("address.sku_quantity[7d]", units), count("address.customers[7d]", customers)];
     assert_screened(vec![
         ("accounts that bring fifty units to one address in a day", to_one_address(50, 3), 80, "sms"),
         ("and a hundred", to_one_address(100, 9), 110, "call"),
@@ -141,7 +144,11 @@ fn it_asks_or_holds_hoarders_and_scalpers() {
         ("and more of it", with(to_one_address(31, 3), device()), 121, "freeze"),
         (
             "a customer who comes back for one SKU again and again",
-            vec![count("customer.sku_quantity[7d]", 30), count("customer.orders[7d]", 15), is("address.familiar", false)],
+            vec![
+                count("customer.sku_quantity[7d]", 30),
+                count("customer.orders[7d]", 15),
+                is("address.familiar", false),
+            ],
             80,
             "sms",
         ),

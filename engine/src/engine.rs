@@ -9,7 +9,7 @@ use domain::merchant::MerchantCommand;
 use domain::notice::{Content, Notice, Tokeniser, subject, tokenise};
 use domain::order::Facts;
 use domain::rulebook::Rulebook;
-use domain::signal::SignalName;
+use domain::signal::{OrderScore, SignalName};
 use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError, delivery_key, partition_of};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -138,8 +138,25 @@ impl Engine {
         notice: Notice,
         when_full: WhenFull,
     ) -> Result<Pending, Refusal> {
+        self.submit_scored(merchant, origin, notice, None, when_full).await
+    }
+
+    /// As [`Self::submit`], with what the merchant's own model said of the order that is placed. It is recorded with the facts,
+    /// and is no part of what tells deliveries apart: a model may say something else the next time.
+    pub async fn submit_scored(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        notice: Notice,
+        score: Option<OrderScore>,
+        when_full: WhenFull,
+    ) -> Result<Pending, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Notice(Box::new(self.prepare(merchant, origin, notice, reply)));
+        let mut work = self.prepare(merchant, origin, notice, reply);
+        if let WorkContent::Placed(facts, _) = &mut work.content {
+            facts.score = score;
+        }
+        let work = Work::Notice(Box::new(work));
         self.send(merchant, work, when_full).await?;
         Ok(Pending(answer))
     }

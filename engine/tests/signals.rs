@@ -7,9 +7,9 @@ use domain::ids::MerchantId;
 use domain::merchant::{MerchantCommand, MerchantRegistered};
 use domain::order::{Reading, RiskState, Scored};
 use domain::rulebook::Rulebook;
-use domain::signal::{Declaration, SignalRejection, SignalValue, SubjectKind, Told};
+use domain::signal::{Declaration, OrderScore, SignalRejection, SignalValue, SubjectKind, Told};
 use domain::time::Timestamp;
-use engine::{DraftChange, Effect, Publication, Refusal, SignalChange, WhenFull, replay};
+use engine::{DraftChange, Effect, Outcome, Publication, Refusal, SignalChange, WhenFull, replay};
 use eventlog::EventLog;
 use serde_json::{Value, json};
 use support::{Shop, notice, origin, placed, second};
@@ -225,4 +225,23 @@ async fn orders_and_values_that_wait_together_are_decided_in_their_order() {
     let (frozen, released) = (RiskState::Frozen, RiskState::Released);
     assert_eq!(states, [frozen, released, frozen, released, frozen, released]);
     is_identical(&shop, 7).await;
+}
+
+#[tokio::test]
+async fn what_a_model_said_of_an_order_is_recorded_with_it_and_read_again_in_a_replay() {
+    let shop = with_book(&["model"]).await;
+    push(&shop, "model", declare(SubjectKind::Order)).await.unwrap();
+    assert!(push(&shop, "model", set("web:A1", "1", second(60))).await.is_err(), "nobody pushes it");
+    let scored = async |order_no: &str, value: &str| {
+        let (signal, value) = ("model".parse().unwrap(), SignalValue::read(&json!(value)).unwrap());
+        let (line, score) = (notice(placed(order_no, 1)), Some(OrderScore { signal, value }));
+        let pending = shop.engine.submit_scored(&shop.merchant, origin(), line, score, WhenFull::Refuse).await;
+        pending.unwrap().receipt().await.unwrap()
+    };
+    let first = scored("A1", "0.87").await.risk.unwrap().screening.unwrap();
+    assert_eq!(read(&first, "signal.model").as_deref(), Some("0.87"));
+    let again = scored("A1", "0.1").await;
+    assert_eq!((again.outcome, again.risk.unwrap().screening), (Outcome::Duplicate, Some(first)));
+    assert_eq!(read(&screening(&shop, placed("A2", 2)).await, "signal.model"), None, "of this one it said nothing");
+    is_identical(&shop, 2).await;
 }

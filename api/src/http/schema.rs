@@ -284,7 +284,8 @@ pub struct RollbackBody {
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"subject": "region", "unit": "0..1", "description": "how much the weather hinders delivery"}))]
 pub struct SignalBody {
-    /// What its values are about: `region`, `ip`, `ip24`, `phone`, `device`, `customer`, `address` or `merchant`.
+    /// What its values are about: `region`, `ip`, `ip24`, `phone`, `device`, `customer`, `address`, `merchant`, or
+    /// `order` for what the merchants' own model says.
     pub subject: String,
     /// The unit of its values, at most 32 characters.
     pub unit: Option<String>,

@@ -21,6 +21,8 @@ mod problems;
 #[cfg(test)]
 mod rulebooks;
 #[cfg(test)]
+mod scorer;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod webhooks;

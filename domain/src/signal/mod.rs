@@ -17,7 +17,7 @@ mod values;
 pub use declaration::{Declaration, Signal, SignalCommand, SignalEvent};
 pub use name::{SignalName, SignalNameError};
 pub use subject::{Subject, SubjectKind, Told};
-pub use value::SignalValue;
+pub use value::{OrderScore, SignalValue};
 pub use values::{SignalSet, SignalValues, SignalWithdrawn, ValueCommand, ValueEvent};
 
 use crate::time::Span;

@@ -34,12 +34,23 @@ pub enum SubjectKind {
     Address,
     /// The merchant itself: one value for all orders.
     Merchant,
+    /// The order itself: what the merchants' own model says of it. Nobody pushes it.
+    Order,
 }
 
 impl SubjectKind {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Region, Self::Ip, Self::Ip24, Self::Phone, Self::Device, Self::Customer, Self::Address, Self::Merchant];
+    pub const ALL: [Self; 9] = [
+        Self::Region,
+        Self::Ip,
+        Self::Ip24,
+        Self::Phone,
+        Self::Device,
+        Self::Customer,
+        Self::Address,
+        Self::Merchant,
+        Self::Order,
+    ];
 
     /// The word for it.
     pub const fn name(self) -> &'static str {
@@ -52,6 +63,7 @@ impl SubjectKind {
             Self::Customer => "customer",
             Self::Address => "address",
             Self::Merchant => "merchant",
+            Self::Order => "order",
         }
     }
 }
@@ -64,7 +76,7 @@ impl fmt::Display for SubjectKind {
 
 /// Why a text is no kind of subject.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("expected region, ip, ip24, phone, device, customer, address or merchant")]
+#[error("expected region, ip, ip24, phone, device, customer, address, merchant or order")]
 pub struct SubjectKindError;
 
 impl FromStr for SubjectKind {
@@ -153,7 +165,7 @@ impl SubjectKind {
             Self::Device => facts.device,
             Self::Customer => facts.customer.as_ref()?.token,
             Self::Address => facts.delivery.as_ref()?.address,
-            Self::Region | Self::Merchant => None,
+            Self::Region | Self::Merchant | Self::Order => None,
         }
     }
 }
@@ -192,6 +204,7 @@ fn of_text(
         SubjectKind::Merchant if text == merchant.as_str() => Ok(Subject::Merchant),
         SubjectKind::Merchant => Err("expected the merchant's own id"),
         SubjectKind::Address => Err(ADDRESS),
+        SubjectKind::Order => Err("expected nothing: the merchant's own model gives an order its value"),
     }
 }
 
@@ -283,6 +296,7 @@ mod tests {
             (SubjectKind::Device, "a\nb"),
             (SubjectKind::Customer, " "),
             (SubjectKind::Merchant, "another"),
+            (SubjectKind::Order, "web:A1"),
             (SubjectKind::Address, "文三路"),
             (SubjectKind::Address, r#"{"province": "浙江省"}"#),
             (SubjectKind::Address, r#"{"street": "文三路", "floor": 3}"#),

@@ -139,6 +139,8 @@ impl Signals {
         let held = match known.signal.declared()?.subject {
             SubjectKind::Region => known.values.regions.get(facts.delivery.as_ref()?.province.as_deref()?),
             SubjectKind::Merchant => known.values.merchant.as_ref(),
+            // Recorded with the order, it does not expire.
+            SubjectKind::Order => return facts.score.filter(|score| score.signal == name).map(|score| score.value),
             subject => known.values.tokens.get(&subject.token(facts)?),
         };
         let (value, expires_at) = held?;
@@ -272,7 +274,7 @@ const fn of_token(kind: SubjectKind, token: Token) -> Option<Subject> {
         SubjectKind::Device => Subject::Device(token),
         SubjectKind::Customer => Subject::Customer(token),
         SubjectKind::Address => Subject::Address(token),
-        SubjectKind::Region | SubjectKind::Merchant => return None,
+        SubjectKind::Region | SubjectKind::Merchant | SubjectKind::Order => return None,
     })
 }
 

@@ -25,6 +25,8 @@ use crate::http::problem::Problem;
 pub(in crate::http) const NDJSON: &str = "application/x-ndjson";
 /// Lines between reading and answering.
 const IN_FLIGHT_MAX: usize = 512;
+/// Lines that are prepared side by side.
+const PREPARED_AT_ONCE_MAX: usize = 64;
 /// Lines of one request.
 const LINES_MAX: u64 = 1_000_000;
 /// How long a sender may say nothing.
@@ -127,13 +129,16 @@ impl<S: Stream<Item = Result<Bytes, E>> + Unpin, E> Lines<S> {
     }
 }
 
-/// Answers each line of a body by one line, in order. `submit` puts a line where it is decided, one after the other; what it
-/// gives waits for the answer, beside those of other lines.
-pub(in crate::http) fn answer_lines<Submitted, Pending, Answer>(
+/// Answers each line of a body by one line, in order. `prepare` does what may be done for many lines at once; `submit` puts them
+/// where they are decided, one after the other; what it gives waits for the answer, again beside those of other lines.
+pub(in crate::http) fn answer_lines<Preparing, Prepared, Submitted, Pending, Answer>(
     body: Body,
-    submit: impl FnMut(Line) -> Submitted + Send + 'static,
+    prepare: impl FnMut(Line) -> Preparing + Send + 'static,
+    submit: impl FnMut(Prepared) -> Submitted + Send + 'static,
 ) -> Response
 where
+    Preparing: Future<Output = Prepared> + Send + 'static,
+    Prepared: Send + 'static,
     Submitted: Future<Output = Pending> + Send + 'static,
     Pending: Future<Output = Answer> + Send + 'static,
     Answer: Serialize + Send + 'static,
@@ -145,8 +150,13 @@ where
         let more = line.number <= LINES_MAX;
         Some((line, more.then_some(lines)))
     });
-    let answers =
-        lines.then(submit).buffered(IN_FLIGHT_MAX).ready_chunks(ANSWERS_AT_ONCE).map(|answers| encode(&answers));
+    let answers = lines
+        .map(prepare)
+        .buffered(PREPARED_AT_ONCE_MAX)
+        .then(submit)
+        .buffered(IN_FLIGHT_MAX)
+        .ready_chunks(ANSWERS_AT_ONCE)
+        .map(|answers| encode(&answers));
     ([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(held(answers))).into_response()
 }
 

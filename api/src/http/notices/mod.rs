@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use domain::notice::{Content, read_notice};
+use domain::notice::{Content, Notice, read_notice};
+use domain::signal::OrderScore;
 use engine::{Outcome, Pending, Receipt, WhenFull};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -97,10 +98,32 @@ pub async fn handle(
     caller.require(INGEST)?;
     require_content_type(&headers, &[NDJSON])?;
     let caller = Arc::new(caller);
-    Ok(answer_lines(body, move |line| {
-        let submitted = submit(app.clone(), Arc::clone(&caller), line);
+    let prepare = {
+        let (app, caller) = (app.clone(), Arc::clone(&caller));
+        move |line| prepare(app.clone(), Arc::clone(&caller), line)
+    };
+    Ok(answer_lines(body, prepare, move |prepared| {
+        let submitted = submit(app.clone(), Arc::clone(&caller), prepared);
         async move { submitted.await.answer() }
     }))
+}
+
+/// A line that was read, with what the merchants' own model says of its order.
+struct Prepared {
+    line: u64,
+    notice: Result<(Notice, Option<OrderScore>), Problem>,
+}
+
+async fn prepare(app: App, caller: Arc<Caller>, line: Line) -> Prepared {
+    let number = line.number;
+    let notice = match line.bytes().and_then(|line| read(&line)) {
+        Ok(notice) => {
+            let score = app.score(&caller.merchant, &notice).await;
+            Ok((notice, score))
+        }
+        Err(problem) => Err(problem),
+    };
+    Prepared { line: number, notice }
 }
 
 /// A line in the mailbox, or one that will not get there.
@@ -110,21 +133,19 @@ struct Submitted {
     pending: Result<Pending, Problem>,
 }
 
-/// Reads a line and puts it into the mailbox, waiting for room.
-async fn submit(app: App, caller: Arc<Caller>, line: Line) -> Submitted {
-    let number = line.number;
-    let refused = |problem| Submitted { line: number, is_status: false, pending: Err(problem) };
-    let notice = match line.bytes().and_then(|line| read(&line)) {
-        Ok(notice) => notice,
-        Err(problem) => return refused(problem),
+/// Puts a line into the mailbox, waiting for room.
+async fn submit(app: App, caller: Arc<Caller>, Prepared { line, notice }: Prepared) -> Submitted {
+    let (notice, score) = match notice {
+        Ok(read) => read,
+        Err(problem) => return Submitted { line, is_status: false, pending: Err(problem) },
     };
     let is_status = matches!(notice.content, Content::Status { .. });
     let origin = notice_origin(&caller.key, &notice);
-    let pending = app.engine.submit(&caller.merchant, origin, notice, WhenFull::Wait).await;
-    Submitted { line: number, is_status, pending: pending.map_err(Problem::from) }
+    let pending = app.engine.submit_scored(&caller.merchant, origin, notice, score, WhenFull::Wait).await;
+    Submitted { line, is_status, pending: pending.map_err(Problem::from) }
 }
 
-fn read(line: &[u8]) -> Result<domain::notice::Notice, Problem> {
+fn read(line: &[u8]) -> Result<Notice, Problem> {
     let value = domain::json::read(line).map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
     read_notice(value).map_err(Problem::invalid)
 }

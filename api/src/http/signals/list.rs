@@ -27,7 +27,7 @@ pub struct SignalView {
     name: String,
     /// What rules call it.
     feature: String,
-    /// What its values are about: `region`, `ip`, `ip24`, `phone`, `device`, `customer`, `address` or `merchant`.
+    /// What its values are about: `region`, `ip`, `ip24`, `phone`, `device`, `customer`, `address`, `merchant` or `order`.
     subject: &'static str,
     /// The unit of its values; empty where there is none.
     unit: String,

@@ -69,7 +69,7 @@ pub async fn handle(
     caller.require(SIGNAL)?;
     require_content_type(&headers, &[NDJSON])?;
     let caller = Arc::new(caller);
-    Ok(answer_lines(body, move |line| {
+    Ok(answer_lines(body, std::future::ready, move |line| {
         let submitted = submit(app.clone(), Arc::clone(&caller), line);
         async move { submitted.await.answer() }
     }))
