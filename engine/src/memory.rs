@@ -315,7 +315,8 @@ impl Memory {
         let evaluator = &live.as_ref()?.evaluator;
         let features = shadow.row().unwrap_or(evaluator.features());
         windows.observe(stream, channel, facts, *zone, features, &mut self.values);
-        signals.observe(facts, windows.time_of(stream), features, &mut self.values);
+        let time = || windows.time_of(stream).or(facts.placed_at);
+        signals.observe(facts, time, features, &mut self.values);
         let mut assessment = screen(evaluator, &self.values[..evaluator.features().len()], cause);
         assessment.scored.shadow = shadow.find(&self.values);
         Some(assessment)

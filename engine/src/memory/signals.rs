@@ -123,13 +123,14 @@ impl Signals {
     pub(crate) fn observe(
         &self,
         facts: &Facts,
-        time: Option<Timestamp>,
+        time: impl FnOnce() -> Option<Timestamp>,
         features: &[FeatureRef],
         out: &mut [Option<Value>],
     ) {
         if self.signals.is_empty() {
             return;
         }
+        let time = time();
         for (feature, out) in features.iter().zip(out) {
             if let Feature::Signal(name) = feature.feature {
                 *out = self.read(name, facts, time).map(|value| Value::Decimal(value.decimal()));

@@ -29,7 +29,8 @@ impl Memory {
     ) -> Option<&[Option<Value>]> {
         let MerchantMemory { zone, windows, signals, .. } = self.merchants.get_mut(merchant)?;
         windows.observe(stream, channel, facts, *zone, features, &mut self.values);
-        signals.observe(facts, windows.time_of(stream), features, &mut self.values);
+        let time = || windows.time_of(stream).or(facts.placed_at);
+        signals.observe(facts, time, features, &mut self.values);
         Some(&self.values)
     }
 }
