@@ -118,7 +118,8 @@ impl Names {
 /// JSON as people lay it out: what fits in a line stands in one.
 fn laid_out(value: &Value, indent: usize) -> String {
     const WIDTH: usize = 110;
-    let plain = value.to_string().replace("\":", "\": ").replace(",\"", ", \"").replace(",{", ", {").replace("],[", "], [");
+    let plain =
+        value.to_string().replace("\":", "\": ").replace(",\"", ", \"").replace(",{", ", {").replace("],[", "], [");
     let inner = " ".repeat(indent + 2);
     let lines: Vec<_> = match value {
         Value::Object(fields) if plain.chars().count() + indent > WIDTH => fields

@@ -4,7 +4,7 @@ mod phrases;
 mod units;
 
 use super::otherwise::FactChange;
-use crate::feature::{Feature, FeatureSpec, Value};
+use crate::feature::{Feature, FeatureSpec, SIGNAL_PREFIX, Value};
 use crate::order::{Reading, Readings};
 use crate::rulebook::{Relation, Test};
 use crate::time::Span;
@@ -27,14 +27,14 @@ impl Language {
 
 /// What a feature's value says; the feature is named as in evidence.
 pub(super) fn evidence(language: Language, name: &str, value: Option<&Reading>, features: &Readings) -> String {
-    let Some((spec, window)) = named(name) else {
+    let Some((name, spec, window)) = named(name) else {
         return format!("{name}: {}", value.map_or_else(|| unknown(language).to_owned(), plain));
     };
     let Some(value) = value else {
         return phrases::not_known(language, spec.feature).map_or_else(
             || match language {
-                Language::Zh => format!("{}未知", subject(language, spec, window)),
-                Language::En => format!("not known: {}", subject(language, spec, window)),
+                Language::Zh => format!("{}未知", subject(language, name, spec, window)),
+                Language::En => format!("not known: {}", subject(language, name, spec, window)),
             },
             str::to_owned,
         );
@@ -42,7 +42,7 @@ pub(super) fn evidence(language: Language, name: &str, value: Option<&Reading>, 
     if let Some(phrase) = phrases::phrase(language, spec, window, value, features) {
         return phrase;
     }
-    let (subject, value) = (subject(language, spec, window), units::worded(language, spec, value, features));
+    let (subject, value) = (subject(language, name, spec, window), units::worded(language, spec, value, features));
     match language {
         Language::Zh => format!("{subject}：{value}"),
         Language::En => format!("{subject}: {value}"),
@@ -52,7 +52,9 @@ pub(super) fn evidence(language: Language, name: &str, value: Option<&Reading>, 
 /// What a fact would have had to be, and what it was.
 pub(super) fn otherwise(language: Language, change: &FactChange, features: &Readings) -> String {
     let name = change.feature.to_string();
-    let Some((spec, window)) = named(&name) else { return format!("{name} {}", bound(language, &change.to, &plain)) };
+    let Some((base, spec, window)) = named(&name) else {
+        return format!("{name} {}", bound(language, &change.to, &plain));
+    };
     let value = |reading: &Reading| units::worded(language, spec, reading, features);
     let supposed = match change.nearest {
         Value::Bool(is_so) => phrases::supposed(language, spec.feature, is_so),
@@ -64,7 +66,7 @@ pub(super) fn otherwise(language: Language, change: &FactChange, features: &Read
             let subject = match spec.feature {
                 Feature::PhoneKind => language.of("手机号", "the phone number").to_owned(),
                 Feature::CustomerAge => language.of(spec.zh, "the time from registration to order").to_owned(),
-                _ => subject(language, spec, window),
+                _ => subject(language, base, spec, window),
             };
             let space = language.of("", " ");
             let says_what_was = matches!(change.to, Test::Is(Relation::NotEqual, _) | Test::NotIn(_));
@@ -111,15 +113,19 @@ pub(super) fn spaced(before: &str, after: &str) -> String {
     format!("{before}{space}{after}")
 }
 
-/// The feature and window of a name.
-fn named(name: &str) -> Option<(&'static FeatureSpec, Option<Span>)> {
+/// A name without its window, what the catalogue says of it, and the window.
+fn named(name: &str) -> Option<(&str, &'static FeatureSpec, Option<Span>)> {
     let (base, window) = name.split_once('[').map_or((name, None), |(base, window)| (base, Some(window)));
     let window = window.and_then(|window| window.trim_end_matches(']').parse().ok());
-    Some((Feature::named(base)?.spec(), window))
+    Some((base, Feature::named(base)?.spec(), window))
 }
 
 /// What a feature is about, with its window.
-fn subject(language: Language, spec: &FeatureSpec, window: Option<Span>) -> String {
+fn subject(language: Language, name: &str, spec: &FeatureSpec, window: Option<Span>) -> String {
+    if let Some(signal) = name.strip_prefix(SIGNAL_PREFIX) {
+        // What a signal says only its merchant knows; its name has to do.
+        return format!("{} {signal}", language.of(spec.zh, spec.en));
+    }
     let window = window.map(|window| units::span(language, window, usize::MAX));
     match (language, window) {
         (Language::Zh, None) => spec.zh.to_owned(),
