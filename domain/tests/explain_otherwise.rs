@@ -130,7 +130,7 @@ fn a_bound_is_worded_with_the_constant_of_the_rule() {
         [
             "如果注册到下单的时长超过 30 秒（当时为 4 秒），订单就会直接放行。",
             "如果客户等级至少为 4 级（当时未知），订单就会直接放行。",
-            "如果下单渠道为 shopify 或 store 或 woocommerce（当时为 web），订单就会直接放行。",
+            "如果下单渠道为 shopify、store、woocommerce 之一（当时为 web），订单就会直接放行。",
         ]
     );
     assert_eq!(
