@@ -6,6 +6,7 @@
 mod alone;
 mod batch;
 mod bytes;
+mod correction;
 mod drive;
 mod engine;
 mod keeper;
@@ -24,6 +25,7 @@ pub mod windows;
 mod work;
 mod writer;
 
+pub use correction::{ASKED_FOR_MAX, REACHED_MAX, SWEPT_MAX};
 pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;
 pub use memory::FoldError;

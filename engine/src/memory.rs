@@ -5,6 +5,7 @@
 //! No more than [`REMEMBERED_MAX`] orders are remembered. Beyond it the merchant with the most of them forgets its earliest
 //! ones, so that no merchant's decisions depend on the traffic of a larger one. What is forgotten when is a function of the log.
 
+mod company;
 mod stored;
 
 use std::sync::Arc;
@@ -13,14 +14,15 @@ use chrono_tz::Tz;
 use domain::feature::Value;
 use domain::ids::MerchantId;
 use domain::merchant::MerchantEvent;
-use domain::order::{Facts, OrderEvent, ScoredCause};
+use domain::order::{Facts, OrderEvent};
 use domain::publication::RulebookEvent;
 use domain::rulebook::{Evaluator, Rulebook};
-use domain::screening::{Assessment, screen};
+use domain::screening::{Assessment, Occasion, screen_on};
 use domain::time::Timestamp;
 use eventlog::{RecordedEvent, StreamId};
 use rustc_hash::FxHashMap;
 
+pub(crate) use company::Sweeping;
 pub(crate) use stored::KeptMemory;
 
 use crate::windows::Windows;
@@ -46,6 +48,12 @@ struct MerchantMemory {
     zone: Tz,
     live: Option<Live>,
     windows: Windows,
+}
+
+/// A screening, and whether the order may have others screened again: it came late, or a sweeping rule is among the hits.
+pub(crate) struct Screened {
+    pub(crate) assessment: Assessment,
+    pub(crate) reaches_others: bool,
 }
 
 /// The rulebook in force.
@@ -178,20 +186,24 @@ impl Memory {
         }
     }
 
-    /// Screens an order whose events have been applied, by the rulebook in force. `None` before the first publication.
+    /// Screens an order whose events have been applied, by the rulebook in force, and tells whether others may have to be
+    /// screened again. `None` before the first publication.
     pub(crate) fn screen(
         &mut self,
         merchant: &MerchantId,
         stream: StreamId,
         channel: &str,
         facts: &Facts,
-        cause: ScoredCause,
-    ) -> Option<Assessment> {
+        occasion: Occasion<'_>,
+    ) -> Option<Screened> {
         let merchant = self.merchants.get_mut(merchant)?;
         let evaluator = &merchant.live.as_ref()?.evaluator;
         let features = evaluator.features();
         merchant.windows.observe(stream, channel, facts, merchant.zone, features, &mut self.values);
-        Some(screen(evaluator, &self.values, cause))
+        let assessment = screen_on(evaluator, &self.values, occasion);
+        let hits = &assessment.scored.hits;
+        let sweeps = evaluator.sweeps().iter().any(|sweep| hits.iter().any(|hit| hit.rule == sweep.rule));
+        Some(Screened { assessment, reaches_others: sweeps || merchant.windows.came_late() })
     }
 }
 

@@ -1,14 +1,15 @@
 //! Replay: every decision computed again from the log alone, and compared with the recorded one byte for byte.
 //!
 //! The log is streamed once. While the decisions of one page are computed, the next ones are read and decoded by other
-//! threads, where also stays what is not needed of them. Of a recorded decision only its cause is decoded: the rest must come
-//! out of what was before it.
+//! threads, where also stays what is not needed of them. Of a recorded decision only its cause is decoded, and what other orders
+//! added to it: the rest must come out of what was before it.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;
-use domain::order::{Facts, Order, OrderEvent, ScoredCause};
+use domain::order::{Facts, Order, OrderEvent, ScoredCause, Swept, Trigger};
+use domain::screening::Occasion;
 use domain::time::Timestamp;
 use eventlog::{EventLog, LogError, Position, RecordedEvent, StreamId, StreamKey};
 use lru::LruCache;
@@ -114,8 +115,8 @@ struct Step {
 enum Content {
     /// What happened to an order.
     Order(Box<OrderEvent>),
-    /// What was decided about one: why, and the payload.
-    Decision(ScoredCause, Box<str>),
+    /// What was decided about one: what it was given, and the payload.
+    Decision(Box<Given>, Box<str>),
     /// What happened to an order and has no part in decisions.
     Nothing,
     /// What happened to another aggregate.
@@ -132,6 +133,10 @@ struct Decision {
 #[derive(Deserialize)]
 struct Given {
     cause: ScoredCause,
+    #[serde(default)]
+    trigger: Option<Trigger>,
+    #[serde(default)]
+    swept: Vec<Swept>,
 }
 
 impl Step {
@@ -141,7 +146,7 @@ impl Step {
         let content = match (&*key.aggregate_type, &*event.event_type) {
             (Order::TYPE, "Scored") => read::<Decision>(&event).map(|decision| {
                 let payload = Arc::get_mut(&mut event).map(|event| std::mem::take(&mut event.payload));
-                Content::Decision(decision.scored.cause, payload.unwrap_or_else(|| event.payload.clone()))
+                Content::Decision(Box::new(decision.scored), payload.unwrap_or_else(|| event.payload.clone()))
             }),
             (Order::TYPE, "Placed" | "Amended" | "StatusReported") => {
                 read(&event).map(|event| Content::Order(Box::new(event)))
@@ -184,9 +189,9 @@ impl Replay {
                     _ => {}
                 }
             }
-            Content::Decision(cause, payload) => {
+            Content::Decision(given, payload) => {
                 self.facts_before(log, &step).await?;
-                self.compare(&step, cause, &payload);
+                self.compare(&step, *given, &payload);
             }
             Content::Nothing => {}
             Content::Other(event) => self.memory.fold(&event)?,
@@ -203,12 +208,14 @@ impl Replay {
         Ok(self.facts.get_mut(&step.stream).expect("they were just put there"))
     }
 
-    fn compare(&mut self, step: &Step, cause: ScoredCause, recorded: &str) {
+    fn compare(&mut self, step: &Step, given: Given, recorded: &str) {
         let id = &*step.key.aggregate_id;
         let channel = id.split(':').next().unwrap_or_default();
         let recomputed = self.facts.get(&step.stream).and_then(Option::as_ref).and_then(|facts| {
-            let assessment = self.memory.screen(&step.key.merchant, step.stream, channel, facts, cause)?;
-            Some(OrderEvent::Scored(assessment.scored))
+            let Given { cause, trigger, swept } = given;
+            let occasion = Occasion { cause, trigger, swept: &swept };
+            let screened = self.memory.screen(&step.key.merchant, step.stream, channel, facts, occasion)?;
+            Some(OrderEvent::Scored(screened.assessment.scored))
         });
         self.recomputed.clear();
         serde_json::to_writer(&mut self.recomputed, &recomputed).expect("plain data has a JSON form");
