@@ -80,8 +80,17 @@ impl Correction {
 impl Writer {
     /// What an order says of others before a message amends it.
     pub(crate) fn before(&self, merchant: &MerchantId, stream: StreamId, known: &Known) -> Before {
-        let sweeping = known.screening.as_ref().map(|scored| self.memory.sweeping(merchant, scored));
-        Before { trace: self.memory.trace(merchant, stream), sweeping: sweeping.unwrap_or_default() }
+        Before { trace: self.memory.trace(merchant, stream), sweeping: self.said(merchant, known) }
+    }
+
+    /// The sweeping rules that may have fired for an order when it was last looked at. Of one that has left that is not
+    /// recorded.
+    fn said(&self, merchant: &MerchantId, known: &Known) -> Vec<Sweeping> {
+        match &known.screening {
+            Some(_) if known.reports.departed() => self.memory.every_sweep(merchant),
+            Some(scored) => self.memory.sweeping(merchant, scored),
+            None => Vec::new(),
+        }
     }
 
     /// Screens again what an order that was just placed or amended says something new about. `before` is how it was when it was
@@ -123,9 +132,9 @@ impl Writer {
         reason: &Reason,
         draft: &mut Draft,
     ) -> Result<Option<Speaker>, LogError> {
-        let Some(last) = self.last_screening(stream) else { return Ok(None) };
-        let (swept, before) = (last.swept.clone(), self.memory.sweeping(&correction.merchant, last));
-        let swept = self.still_swept(correction, stream, swept).await?;
+        let Some(known) = self.known(stream) else { return Ok(None) };
+        let before = self.said(&correction.merchant, known);
+        let swept = self.swept_so_far(correction, stream).await?;
         let Some(assessment) = self.screen_again(correction, stream, reason, &swept) else { return Ok(None) };
         let now = self.memory.sweeping(&correction.merchant, &assessment.scored);
         correction.sweeping.insert(stream, now.clone());
@@ -157,8 +166,8 @@ impl Writer {
             let trigger = Trigger { order: speaker.order.clone(), left_out };
             let reason = Reason { cause: ScoredCause::Sibling, trigger, causation };
             for other in counted {
-                let last = self.last_screening(other).map(|scored| scored.swept.clone()).unwrap_or_default();
-                let mut swept = self.still_swept(correction, other, last).await?;
+                let mut swept = self.swept_so_far(correction, other).await?;
+                swept.retain(|swept| swept.rule != *rule);
                 swept.push(Swept { rule: rule.clone(), by: speaker.order.clone(), evidence: evidence.clone() });
                 if let Some(assessment) = self.screen_again(correction, other, &reason, &swept) {
                     self.record_again(other, assessment, &reason, draft)?;
@@ -190,7 +199,7 @@ impl Writer {
                     continue;
                 }
                 correction.left -= 1;
-                let swept = self.still_swept(correction, other, last.swept.clone()).await?;
+                let swept = self.swept_so_far(correction, other).await?;
                 if let Some(assessment) = self.screen_again(correction, other, reason, &swept) {
                     self.record_again(other, assessment, reason, draft)?;
                 }
@@ -199,16 +208,36 @@ impl Writer {
         Ok(())
     }
 
-    /// Of the rules that counted as fired for an order those that still do: they fire for the same order or for another one in
-    /// whose window it lies. Where that could not be looked at everything stays as it is.
+    /// See [`Self::still_swept`], for an order at hand.
+    async fn swept_so_far(&mut self, correction: &mut Correction, stream: StreamId) -> Result<Vec<Swept>, LogError> {
+        let Some((key, cached)) = self.orders.of_stream(stream) else { return Ok(Vec::new()) };
+        let Some(last) = cached.order.known().and_then(|known| known.screening.as_ref()) else { return Ok(Vec::new()) };
+        let counted = self.counted_so_far(&correction.merchant, &key.1, last);
+        self.still_swept(correction, stream, &key.1.clone(), counted).await
+    }
+
+    /// The sweeping rules that counted as fired in an order's last screening; those that fired for the order itself may from
+    /// now on do so because of another one.
+    pub(crate) fn counted_so_far(&self, merchant: &MerchantId, own: &OrderId, last: &Scored) -> Vec<Swept> {
+        if last.hits.is_empty() {
+            return Vec::new();
+        }
+        let by_itself = self.memory.sweeping(merchant, last).into_iter();
+        let by_itself = by_itself.map(|it| Swept { rule: it.rule, by: own.clone(), evidence: it.evidence });
+        by_itself.chain(last.swept.iter().cloned()).collect()
+    }
+
+    /// Of rules that counted as fired for an order those that do because of others: they fire for the same one as before, or
+    /// for another in whose window it lies. Where that could not be looked at everything stays as it is.
     pub(crate) async fn still_swept(
         &mut self,
         correction: &mut Correction,
         stream: StreamId,
-        swept: Vec<Swept>,
+        own: &OrderId,
+        counted: Vec<Swept>,
     ) -> Result<Vec<Swept>, LogError> {
-        let mut still = Vec::with_capacity(swept.len() + 1);
-        for entry in swept {
+        let mut still = Vec::new();
+        for entry in counted {
             if !self.memory.has_sweep(&correction.merchant, &entry.rule) {
                 continue;
             }
@@ -221,7 +250,7 @@ impl Writer {
             let found = others.into_iter().find_map(|other| self.swept_by(correction, other, &entry.rule));
             match found {
                 Some(found) => still.push(found),
-                None if was_looked_at => {}
+                None if was_looked_at || entry.by == *own => {}
                 None => still.push(entry),
             }
         }
@@ -267,8 +296,9 @@ impl Writer {
     ) -> Result<Option<OrderId>, LogError> {
         let Some((key, cached)) = self.orders.of_stream(stream) else { return Ok(None) };
         let order = key.1.clone();
-        let is_told = cached.order.known().is_none_or(|known| !is_open(known) || !says_more(known, &assessment.scored));
-        if is_told {
+        let remembers = self.memory.remembers(&key.0, stream);
+        let says_more = |known: &Known| is_open(known) && says_more(known, &assessment.scored, remembers);
+        if !cached.order.known().is_some_and(says_more) {
             return Ok(Some(order));
         }
         let Some((key, mut cached)) = self.orders.take_of_stream(stream) else { return Ok(None) };
@@ -311,12 +341,16 @@ impl Writer {
         Ok(streams)
     }
 
+    fn known(&self, stream: StreamId) -> Option<&Known> {
+        self.orders.of_stream(stream)?.1.order.known()
+    }
+
     fn last_screening(&self, stream: StreamId) -> Option<&Scored> {
-        self.orders.of_stream(stream)?.1.order.known()?.screening.as_ref()
+        self.known(stream)?.screening.as_ref()
     }
 
     fn is_open(&self, stream: StreamId) -> bool {
-        self.orders.of_stream(stream).and_then(|(_, cached)| cached.order.known()).is_some_and(is_open)
+        self.known(stream).is_some_and(is_open)
     }
 
     fn has_hit(&self, stream: StreamId, rule: &str) -> bool {
@@ -329,10 +363,9 @@ fn is_open(known: &Known) -> bool {
     known.screening.is_some() && !known.reports.departed()
 }
 
-/// Whether a screening differs from the last one in what it leads to. What a window has forgotten since takes nothing back.
-fn says_more(known: &Known, scored: &Scored) -> bool {
+/// Whether a screening leads to something else than the last one. What has been forgotten since takes nothing back.
+fn says_more(known: &Known, scored: &Scored, remembers: bool) -> bool {
     let Some(last) = &known.screening else { return false };
     let told = |scored: &Scored| (scored.score, scored.tier.clone(), scored.exemption.clone());
-    let mut now = scored.features.0.iter().filter(|(_, value)| value.is_none());
-    told(last) != told(scored) && !now.any(|(name, _)| last.features.get(name).is_some())
+    told(last) != told(scored) && (remembers || scored.score > last.score)
 }

@@ -226,11 +226,12 @@ impl Writer {
         if let (Some(cause), Some(position), Some(known)) = (cause, first, cached.order.known()) {
             let stream = cached.stream.unwrap_or_default();
             let swept = match &known.screening {
-                Some(last) if !last.swept.is_empty() => {
+                Some(last) => {
                     let mut correction = Correction::new(&message.merchant);
-                    self.still_swept(&mut correction, stream, last.swept.clone()).await?
+                    let counted = self.counted_so_far(&message.merchant, &message.order, last);
+                    self.still_swept(&mut correction, stream, &message.order, counted).await?
                 }
-                _ => Vec::new(),
+                None => Vec::new(),
             };
             let occasion = Occasion { cause, trigger: None, swept: &swept };
             let channel = message.order.channel();

@@ -3,12 +3,17 @@
 
 mod support;
 
-use domain::order::RiskState;
+use std::collections::BTreeMap;
+
+use cqrs_es::Aggregate;
+use domain::order::{Known, Order, RiskState, Status};
 use domain::rulebook::Rulebook;
-use engine::{SWEPT_MAX, replay};
+use domain::time::{Span, Timestamp};
+use engine::{Refusal, SWEPT_MAX, replay};
 use eventlog::EventLog;
+use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{Shop, placed, status};
+use support::{Shop, placed, second, status};
 
 /// An order from the device of all with a number of a virtual operator, which scores 40.
 fn from_device(order_no: &str, at: u32) -> Value {
@@ -260,4 +265,78 @@ async fn one_order_has_a_bounded_number_screened_again_and_tells_how_many_it_lef
     let trigger = json!({"order": format!("web:A{all}"), "left_out": 10});
     assert_eq!(last_scored(&shop, "A200").await["trigger"], trigger);
     replays(&shop).await;
+}
+
+/// A history of few devices within minutes, in any order of arrival: placements, moves to another device, statuses.
+fn history_of_bursts() -> impl Strategy<Value = Vec<Value>> {
+    let line = (0..40_u32, 0..3_u8, 0..900_u32, 0..12_u8).prop_map(|(number, device, at, what)| match what {
+        0 => status(&number.to_string(), ["shipped", "cancelled", "paid"][usize::from(device)], at),
+        1 | 2 => amend(&number.to_string(), &format!("d{device}")),
+        3 => json!({"kind": "amended", "order_id": format!("web:{number}"), "order": {"placed_at": second(at).to_string()}}),
+        _ => {
+            let mut line = from_device(&number.to_string(), at);
+            line["order"]["device"]["id"] = format!("d{device}").into();
+            line["order"]["customer"]["id"] = format!("u{}", number % 7).into();
+            line
+        }
+    });
+    proptest::collection::vec(line, 1..150)
+}
+
+/// Of each order its facts, whether a report may have kept it from being touched, and the rules that fired at last.
+async fn outcome(shop: &Shop) -> Vec<(Known, Timestamp, bool, Vec<String>)> {
+    let mut orders: BTreeMap<String, (Order, Timestamp)> = BTreeMap::new();
+    for event in shop.events().await.iter().filter(|event| &*event.key.aggregate_type == "order") {
+        let (order, placed) = orders.entry(event.key.aggregate_id.to_string()).or_default();
+        order.apply(serde_json::from_str(&event.payload).unwrap());
+        if &*event.event_type == "Placed" {
+            *placed = event.recorded_at;
+        }
+    }
+    let known = orders.into_values().filter_map(|(order, placed)| {
+        let known = order.known()?.clone();
+        let is_kept = known.reports.all().iter().any(|report| report.status != Status::Paid);
+        let hits = known.screening.iter().flat_map(|scored| scored.hits.iter().map(|hit| hit.rule.to_string()));
+        Some((known.clone(), placed, is_kept, hits.collect()))
+    });
+    known.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the order of arrival: the rule counts against an order exactly when the order is in a burst in the end.
+    #[test]
+    fn in_the_end_everybody_in_a_burst_is_held_and_nobody_else(lines in history_of_bursts(), reopen_after in 0..150_usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut shop = Shop::open().await;
+            shop.set_clock(second(3_600));
+            for (index, line) in lines.into_iter().enumerate() {
+                if index == reopen_after {
+                    shop = shop.reopen().await;
+                }
+                match shop.send(line).await {
+                    Ok(_) | Err(Refusal::Order(_) | Refusal::DeliveryKeyReused) => {}
+                    Err(refusal) => panic!("{refusal}"),
+                }
+            }
+            let orders = outcome(&shop).await;
+            let lies = |(known, placed, ..): &(Known, Timestamp, bool, Vec<String>)| {
+                (known.facts.device, domain::time::window_time(known.facts.placed_at.unwrap(), *placed))
+            };
+            let holds = |trigger: (_, Timestamp), other: (_, Timestamp)| {
+                trigger.0 == other.0 && other.1 <= trigger.1 && other.1 > trigger.1.minus(Span::from_mins(5))
+            };
+            for order in orders.iter().filter(|order| !order.2) {
+                let own = lies(order);
+                let is_in_a_burst = orders.iter().map(lies).any(|trigger| {
+                    holds(trigger, own) && orders.iter().filter(|other| holds(trigger, lies(other))).count() >= 5
+                });
+                let is_held = order.3.iter().any(|rule| rule == "device_burst");
+                assert_eq!(is_held, is_in_a_burst, "{:?}", order.0.screening);
+            }
+            replays(&shop).await;
+        });
+    }
 }

@@ -37,6 +37,18 @@ impl Memory {
         fired.collect()
     }
 
+    /// The rules of the live rulebook that sweep, without evidence.
+    pub(crate) fn every_sweep(&self, merchant: &MerchantId) -> Vec<Sweeping> {
+        let sweeps = self.sweeps(merchant).iter();
+        sweeps.map(|sweep| Sweeping { rule: sweep.rule.clone(), evidence: Readings::default() }).collect()
+    }
+
+    /// Whether all is remembered that a screening of an order looks at.
+    pub(crate) fn remembers(&self, merchant: &MerchantId, order: StreamId) -> bool {
+        let Some(MerchantMemory { live: Some(live), windows, .. }) = self.merchants.get(merchant) else { return false };
+        windows.remembers(order, live.evaluator.features())
+    }
+
     /// The orders whose windows hold an order where it is or was.
     pub(crate) fn reached(
         &self,

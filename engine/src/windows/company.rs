@@ -8,7 +8,7 @@ use domain::time::Span;
 
 use super::Windows;
 use super::entities::ALL;
-use super::observe::looks_at;
+use super::observe::{HEAT_BASE, looks_at};
 use super::order::{Key, Order, Position, SkuUnits};
 use super::series::Stretch;
 use super::tally::{Tally, is_abandoned};
@@ -46,6 +46,19 @@ impl Windows {
     /// Where an order lies; `None` when it is not remembered.
     pub(crate) fn trace(&self, order: u64) -> Option<Trace> {
         self.remembered_order(order).map(Trace::of)
+    }
+
+    /// Whether all is remembered that features of an order can look at.
+    pub(crate) fn remembers(&self, order: u64, features: &[FeatureRef]) -> bool {
+        let (Some(order), Some(forgotten)) = (self.remembered_order(order), self.forgotten) else {
+            return self.forgotten.is_none();
+        };
+        let reach = |feature: &FeatureRef| match (feature.feature, feature.window) {
+            (Feature::Windowed(_, Measure::Heat), Some(window)) => window.millis() + HEAT_BASE.millis(),
+            (_, window) => window.map_or(0, Span::millis),
+        };
+        let reach = features.iter().map(reach).max().unwrap_or_default();
+        order.position.time.saturating_sub(reach) >= forgotten
     }
 
     /// The orders whose windows hold an order where it is or was: of its entities that `features` look at, within the longest
