@@ -5,7 +5,7 @@
 //! no crash can come between. What is decided is a function of the log before it: which orders these are comes out of the
 //! windows, how they stand out of their streams, and nothing depends on what happens to be cached.
 //!
-//! Nothing is recorded where score, tier and exemption stay as they are, and nothing about an order that has left or is off;
+//! Nothing is recorded where score, tier, exemption and the points of each rule stay as they are, and nothing about an order that has left or is off;
 //! but what lies in its window speaks about the others all the same. A rule that counts as fired for an order because it
 //! fired for another one does so for as long as that holds.
 
@@ -83,14 +83,15 @@ impl Writer {
         Before { trace: self.memory.trace(merchant, stream), sweeping: self.said(merchant, known) }
     }
 
-    /// The sweeping rules that may have fired for an order when it was last looked at. Of one that has left that is not
-    /// recorded.
+    /// The sweeping rules that may have fired for an order itself when it was last looked at. Of one that has left that is not
+    /// recorded, nor where a rule that counted because of another order came to fire for this one too.
     fn said(&self, merchant: &MerchantId, known: &Known) -> Vec<Sweeping> {
-        match &known.screening {
-            Some(_) if known.reports.departed() => self.memory.every_sweep(merchant),
-            Some(scored) => self.memory.sweeping(merchant, scored),
-            None => Vec::new(),
+        let Some(last) = &known.screening else { return Vec::new() };
+        let mut said = self.memory.every_sweep(merchant);
+        if !known.reports.departed() {
+            said.retain(|sweeping| last.hits.iter().any(|hit| hit.rule == sweeping.rule));
         }
+        said
     }
 
     /// Screens again what an order that was just placed or amended says something new about. `before` is how it was when it was
@@ -193,9 +194,8 @@ impl Writer {
             }
             let counted = self.memory.counted(&correction.merchant, speaker.stream, trace, rule, SWEPT_MAX);
             for other in self.ask_for(correction, counted.orders).await? {
-                let Some(last) = self.last_screening(other).filter(|_| correction.left > 0) else { continue };
-                let is_swept = last.swept.iter().any(|swept| swept.rule == *rule && swept.by == speaker.order);
-                if !is_swept || !self.is_open(other) {
+                // Whatever is recorded of why it counts there: that something else had taken its place was not worth an event.
+                if correction.left == 0 || !self.is_open(other) || !self.has_hit(other, rule) {
                     continue;
                 }
                 correction.left -= 1;
@@ -366,6 +366,7 @@ fn is_open(known: &Known) -> bool {
 /// Whether a screening leads to something else than the last one. What has been forgotten since takes nothing back.
 fn says_more(known: &Known, scored: &Scored, remembers: bool) -> bool {
     let Some(last) = &known.screening else { return false };
-    let told = |scored: &Scored| (scored.score, scored.tier.clone(), scored.exemption.clone());
+    let hits = |scored: &Scored| scored.hits.iter().map(|hit| (hit.rule.clone(), hit.points)).collect::<Vec<_>>();
+    let told = |scored: &Scored| (scored.score, scored.tier.clone(), scored.exemption.clone(), hits(scored));
     told(last) != told(scored) && (remembers || scored.score > last.score)
 }

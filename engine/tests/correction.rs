@@ -334,7 +334,7 @@ proptest! {
                     holds(trigger, own) && orders.iter().filter(|other| holds(trigger, lies(other))).count() >= 5
                 });
                 let is_held = order.3.iter().any(|rule| rule == "device_burst");
-                assert_eq!(is_held, is_in_a_burst, "{:?}", order.0.screening);
+                assert_eq!(is_held, is_in_a_burst, "{:?} {:?}", order.0.screening, orders.iter().map(|o| (lies(o), o.2, &o.3, o.0.facts.customer.as_ref().unwrap().token)).collect::<Vec<_>>());
             }
             replays(&shop).await;
         });
