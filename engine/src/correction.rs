@@ -219,9 +219,6 @@ impl Writer {
     /// The sweeping rules that counted as fired in an order's last screening; those that fired for the order itself may from
     /// now on do so because of another one.
     pub(crate) fn counted_so_far(&self, merchant: &MerchantId, own: &OrderId, last: &Scored) -> Vec<Swept> {
-        if last.hits.is_empty() {
-            return Vec::new();
-        }
         let by_itself = self.memory.sweeping(merchant, last).into_iter();
         let by_itself = by_itself.map(|it| Swept { rule: it.rule, by: own.clone(), evidence: it.evidence });
         by_itself.chain(last.swept.iter().cloned()).collect()

@@ -50,7 +50,7 @@ struct MerchantMemory {
     windows: Windows,
 }
 
-/// A screening, and whether the order may have others screened again: it came late, or a sweeping rule is among the hits.
+/// A screening, and whether the order may have others screened again: it lies in their windows, or a sweeping rule fired.
 pub(crate) struct Screened {
     pub(crate) assessment: Assessment,
     pub(crate) reaches_others: bool,
@@ -203,7 +203,9 @@ impl Memory {
         let assessment = screen_on(evaluator, &self.values, occasion);
         let hits = &assessment.scored.hits;
         let sweeps = evaluator.sweeps().iter().any(|sweep| hits.iter().any(|hit| hit.rule == sweep.rule));
-        Some(Screened { assessment, reaches_others: sweeps || merchant.windows.came_late() })
+        let windows = &merchant.windows;
+        let reaches_others = sweeps || (windows.came_late() && windows.reaches_others(stream, features));
+        Some(Screened { assessment, reaches_others })
     }
 }
 

@@ -169,26 +169,29 @@ impl Writer {
             (WorkContent::Status { .. }, ..) | (_, None, _) | (.., None) => None,
             (_, Some(stream), Some(known)) => Some(self.before(&message.merchant, stream, known)),
         };
-        let acted = self.act(message, content, &mut cached, &mut open.draft).await;
-        let stream = cached.stream;
-        self.orders.put(key.clone(), cached);
-        let Acted { outcome, reaches_others } = match acted? {
-            Ok(acted) => acted,
-            Err(refusal) => return Ok(Err(refusal)),
+        let acted = self.act(message, content, &mut cached, &mut open.draft).await?;
+        let answer = match acted {
+            Err(refusal) => Err(refusal),
+            Ok(Acted { outcome, reaches_others }) => {
+                if let (Some(causation), Some(stream)) = (reaches_others, cached.stream) {
+                    self.orders.put(key.clone(), cached);
+                    // Few orders come here, and the others are spared the room that it takes.
+                    Box::pin(self.correct(message, stream, before, causation, &mut open.draft)).await?;
+                    cached = self.orders.take(&key);
+                }
+                let decided_in = started.elapsed();
+                metrics::histogram!("orderlight_decision_seconds").record(decided_in.as_secs_f64());
+                let position = (open.draft.numbers.partition, open.draft.numbers.head);
+                let receipt = Receipt::new(message.order.clone(), &cached.order, position, outcome, decided_in);
+                if let (Some(Delivery { key, body }), Some(stream)) = (message.delivery, cached.stream) {
+                    open.draft.delivery(NewDelivery { key, body, stream, sequence: cached.sequence });
+                    open.taken.insert(key, (body, receipt.clone()));
+                }
+                Ok(receipt)
+            }
         };
-        if let (Some(causation), Some(stream)) = (reaches_others, stream) {
-            self.correct(message, stream, before, causation, &mut open.draft).await?;
-        }
-        let decided_in = started.elapsed();
-        metrics::histogram!("orderlight_decision_seconds").record(decided_in.as_secs_f64());
-        let cached = self.orders.get(&key).expect("it was just put there");
-        let position = (open.draft.numbers.partition, open.draft.numbers.head);
-        let receipt = Receipt::new(message.order.clone(), &cached.order, position, outcome, decided_in);
-        if let (Some(Delivery { key, body }), Some(stream)) = (message.delivery, cached.stream) {
-            open.draft.delivery(NewDelivery { key, body, stream, sequence: cached.sequence });
-            open.taken.insert(key, (body, receipt.clone()));
-        }
-        Ok(Ok(receipt))
+        self.orders.put(key, cached);
+        Ok(answer)
     }
 
     /// What the notice says, then what the screening says of it.
@@ -226,12 +229,12 @@ impl Writer {
         if let (Some(cause), Some(position), Some(known)) = (cause, first, cached.order.known()) {
             let stream = cached.stream.unwrap_or_default();
             let swept = match &known.screening {
-                Some(last) => {
+                Some(last) if !last.hits.is_empty() => {
                     let mut correction = Correction::new(&message.merchant);
                     let counted = self.counted_so_far(&message.merchant, &message.order, last);
-                    self.still_swept(&mut correction, stream, &message.order, counted).await?
+                    Box::pin(self.still_swept(&mut correction, stream, &message.order, counted)).await?
                 }
-                None => Vec::new(),
+                _ => Vec::new(),
             };
             let occasion = Occasion { cause, trigger: None, swept: &swept };
             let channel = message.order.channel();

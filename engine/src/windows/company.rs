@@ -61,16 +61,22 @@ impl Windows {
         order.position.time.saturating_sub(reach) >= forgotten
     }
 
+    /// Whether an order lies in the window of another one; allocates nothing.
+    pub(crate) fn reaches_others(&self, order: u64, features: &[FeatureRef]) -> bool {
+        let (Some(own), Some(reach)) = (self.remembered_order(order), longest(features)) else { return false };
+        let stretch = behind(own.position.time, reach);
+        looked_at(features).any(|entity| {
+            let group = own.key(entity).and_then(|key| self.entities.group(entity, key));
+            group.is_some_and(|group| group.holds_another(&self.memory, stretch, own.position))
+        })
+    }
+
     /// The orders whose windows hold an order where it is or was: of its entities that `features` look at, within the longest
     /// of their windows; the latest ones where there are more than `max`, earliest first.
     pub(crate) fn reached(&self, order: u64, traces: &[Trace], features: &[FeatureRef], max: usize) -> Vec<u64> {
-        let windows = features.iter().filter_map(|feature| feature.window);
-        let Some(reach) = windows.max_by_key(|window| window.millis()) else { return Vec::new() };
+        let Some(reach) = longest(features) else { return Vec::new() };
         let mut found: Vec<(Position, u64)> = Vec::new();
-        for entity in ALL.into_iter().filter(|entity| *entity != Entity::Region) {
-            if !features.iter().any(|feature| looks_at(feature.feature) == Some(entity)) {
-                continue;
-            }
+        for entity in looked_at(features) {
             for trace in traces {
                 let Some(group) = trace.keys[entity as usize].and_then(|key| self.entities.group(entity, key)) else {
                     continue;
@@ -133,6 +139,17 @@ impl Windows {
     fn remembered_order(&self, order: u64) -> Option<&Order> {
         self.memory.get(*self.arrivals.get(&order)?)
     }
+}
+
+/// The entities whose orders some features look at; a province has nobody screened again.
+fn looked_at(features: &[FeatureRef]) -> impl Iterator<Item = Entity> {
+    let is_looked_at = |entity: &Entity| features.iter().any(|feature| looks_at(feature.feature) == Some(*entity));
+    ALL.into_iter().filter(|entity| *entity != Entity::Region).filter(is_looked_at)
+}
+
+/// The longest window of some features.
+fn longest(features: &[FeatureRef]) -> Option<Span> {
+    features.iter().filter_map(|feature| feature.window).max_by_key(|window| window.millis())
 }
 
 /// The times of the orders whose windows hold a time.

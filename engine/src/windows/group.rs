@@ -228,6 +228,15 @@ impl Group {
         self.arrivals().iter().filter_map(|arrival| memory.get(*arrival))
     }
 
+    /// Whether another order than the one at a position lies in a stretch.
+    pub(super) fn holds_another(&self, memory: &Memory, stretch: Stretch, position: Position) -> bool {
+        match self {
+            Self::One(arrival) => *arrival != position.arrival,
+            Self::Many(crowd) => crowd.latest(memory, stretch).any(|order| order.position != position),
+            few => few.within(memory, stretch).any(|order| order.position != position),
+        }
+    }
+
     /// The orders of a stretch, earliest first.
     pub(super) fn earliest<'a>(
         &'a self,
