@@ -102,7 +102,7 @@ async fn put_in_force(shop: &Shop, id: &str, rulebook: Rulebook) {
     let draft: DraftId = id.parse().unwrap();
     let begin = DraftChange::Begin { draft: draft.clone(), rulebook, drafts: 0 };
     shop.engine.change_draft(&shop.merchant, origin(), begin).await.unwrap();
-    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None };
+    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None };
     shop.engine.publish(&shop.merchant, origin(), publication).await.unwrap();
 }
 
