@@ -41,3 +41,5 @@ mod stopping;
 mod support;
 #[cfg(test)]
 mod two_processes;
+#[cfg(test)]
+mod walkthrough;

@@ -122,14 +122,14 @@ pub struct ExampleView {
     /// Whether the address is familiar to the customer; told likewise.
     pub familiar: bool,
     /// As recorded.
-    pub actual: DecisionView,
+    pub actual: TrialDecisionView,
     /// By the draft.
-    pub draft: DecisionView,
+    pub draft: TrialDecisionView,
 }
 
 /// A decision.
 #[derive(Serialize, ToSchema)]
-pub struct DecisionView {
+pub struct TrialDecisionView {
     /// `pass` or a tier's id.
     pub tier: String,
     /// The sum of the hits' points.
@@ -218,7 +218,7 @@ impl From<Example> for ExampleView {
     }
 }
 
-impl From<Decision> for DecisionView {
+impl From<Decision> for TrialDecisionView {
     fn from(Decision { tier, score, exemption, hits }: Decision) -> Self {
         let hits = hits.into_iter().map(|Hit { rule, points }| PointsView { rule, points });
         Self { tier, score, exemption, hits: hits.collect() }
