@@ -14,6 +14,8 @@ mod crash;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod forecast;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod import;
@@ -27,6 +29,8 @@ mod purchases;
 mod replay;
 #[cfg(test)]
 mod safety;
+#[cfg(test)]
+mod shadow;
 #[cfg(test)]
 mod stopping;
 #[cfg(test)]

@@ -243,6 +243,14 @@ fn a_rulebook_is_written_through_one_process_and_published_through_the_other() {
         assert_eq!(begun.status, 201, "{begun:?}");
         let id = begun.json()["id"].as_str().unwrap().to_owned();
         assert_eq!(get(&two, &format!("/v1/rulebooks/{id}")).json()["rulebook"]["name"], "Everything");
+        let shadow = format!("/v1/rulebooks/{id}/shadow");
+        let run = post(&two, &shadow, &json!(null));
+        assert_eq!(run.status, 200, "{run:?}");
+        assert_eq!(post(&one, "/v1/orders", &plain("P0")).status, 201);
+        for service in [&one, &two] {
+            let compared = get(service, &shadow);
+            assert_eq!(compared.json()["matrix"], json!({"pass": {"pass": 1}}), "{compared:?}");
+        }
         let published = post(&two, &format!("/v1/rulebooks/{id}/publish"), &json!({}));
         assert_eq!(published.json()["version"], 2, "{published:?}");
         for (service, order_no) in [(&one, "P1"), (&two, "P2")] {

@@ -9,6 +9,7 @@ mod batch;
 mod bytes;
 mod drive;
 mod engine;
+mod forecast;
 mod keeper;
 mod keys;
 mod memory;
@@ -20,6 +21,7 @@ mod pipeline;
 mod replay;
 mod rulebooks;
 mod sealing;
+mod shadow;
 mod snapshot;
 pub mod windows;
 mod work;
@@ -34,7 +36,7 @@ pub use keeper::Standing;
 pub use memory::FoldError;
 pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope, replay};
 pub use work::{
-    DraftChange, DraftReceipt, InForce, MerchantReceipt, Origin, Outcome, Publication, PublicationReceipt, Receipt,
-    Refusal, RiskView,
+    Comparison, DraftChange, DraftReceipt, InForce, Matrix, MerchantReceipt, Origin, Outcome, Publication,
+    PublicationReceipt, Receipt, Refusal, RiskView, ShadowReceipt, ShadowWish,
 };
 pub use writer::{Clock, OpenError};

@@ -23,7 +23,7 @@ use domain::time::Timestamp;
 use tokio::sync::watch;
 
 pub use delivery::delivery_key;
-pub use partition::partition_of;
+pub use partition::{ids_of, partition_of};
 
 /// A place in a partition; the first event has position 1, an empty partition has head 0.
 pub type Position = u64;

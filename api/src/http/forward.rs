@@ -1,4 +1,5 @@
-//! Requests that another process must carry out: those that change what is in a partition which that process writes.
+//! Requests that another process must carry out: those that change what is in a partition which that process writes, and
+//! those that ask what its writer remembers.
 //!
 //! Every process can be asked for everything. A change of a merchant whose partition is not written here goes, as it came, to the
 //! process that does, at the address that it registered; its answer comes back as it is. A request is passed on once and not
@@ -35,6 +36,9 @@ const OWNER_KNOWN_FOR: Duration = Duration::from_millis(200);
 /// How long the owner may take to be reached, and to begin its answer; where a job is waited for, that long besides.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Routes that only the writer can answer, although they change nothing.
+const ASKED_OF_THE_WRITER: [&str; 1] = ["/v1/rulebooks/{id}/shadow"];
 
 type Owners = Mutex<Vec<Option<(Instant, Option<Arc<str>>)>>>;
 
@@ -168,11 +172,11 @@ fn waits_for_job(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| query.split('&').any(|parameter| parameter == "wait=true"))
 }
 
-/// Whose log a request would change, if it would change one.
+/// Whose writer must carry a request out, if it takes one.
 async fn merchant_of(request: Request) -> Result<(Option<MerchantId>, Request), Problem> {
     let is_change = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(request.method());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    match route.filter(|_| is_change) {
+    match route.filter(|route| is_change || ASKED_OF_THE_WRITER.contains(route)) {
         None => Ok((None, request)),
         Some("/v1/webhooks/{merchant}/{channel}") => {
             let (mut parts, body) = request.into_parts();

@@ -120,6 +120,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rulebooks::roll_back::handle))
         .routes(routes!(rulebooks::begin::handle, rulebooks::list::handle))
         .routes(routes!(rulebooks::edit::handle, rulebooks::get::handle))
+        .routes(routes!(rulebooks::shadow::start, rulebooks::shadow::get, rulebooks::shadow::end))
         .routes(routes!(rulebooks::submit::handle))
         .routes(routes!(rulebooks::publish::handle))
         .routes(routes!(rulebooks::diff::handle))

@@ -23,5 +23,6 @@ mod orders;
 mod problems;
 #[cfg(test)]
 mod rulebooks;
+mod shadow;
 #[cfg(test)]
 mod webhooks;

@@ -78,6 +78,18 @@ impl Shop {
         self.directory.path().join("log.sqlite")
     }
 
+    /// Ends the engine and begins again from the log alone.
+    pub async fn without_snapshots(self) -> Self {
+        self.engine.close().await;
+        self.log.close().await;
+        drop(self.log);
+        let snapshots = self.directory.path().join("snapshots");
+        if snapshots.exists() {
+            std::fs::remove_dir_all(snapshots).expect("removed");
+        }
+        Self::open_in(self.directory, self.clock).await
+    }
+
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.clock.load(Ordering::SeqCst))
     }
