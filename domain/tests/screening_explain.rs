@@ -4,7 +4,7 @@ mod screening_given;
 
 use domain::explain::explain;
 use domain::feature::Value;
-use domain::order::{Scored, ScoredCause};
+use domain::order::{Scored, ScoredCause, Swept, Trigger};
 use domain::rulebook::{Rulebook, preset};
 use screening_given::screened;
 use serde_json::json;
@@ -212,4 +212,30 @@ fn what_the_rulebook_does_not_know_is_called_by_its_id() {
     let held = explain(&growth(&burst()), &other);
     assert!(held.zh.starts_with("订单需要关注：得分 80，达到“sms”档。"), "{}", held.zh);
     assert!(held.en.starts_with("The order needs attention: the score of 80 reaches tier “sms”."), "{}", held.en);
+}
+
+#[test]
+fn a_rule_that_counts_because_of_another_order_names_that_order_and_what_its_window_held() {
+    let rulebook = preset("growth").unwrap();
+    let mut scored = growth(&burst());
+    let by = "web:A5".parse::<domain::ids::OrderId>().unwrap();
+    let evidence = scored.hits[0].evidence.clone();
+    scored.swept = vec![Swept { rule: "device_burst".into(), by: by.clone(), evidence }];
+    scored.hits.truncate(1);
+    scored.cause = ScoredCause::Sibling;
+    scored.trigger = Some(Trigger { order: by, left_out: 3 });
+    check(
+        &scored,
+        &rulebook,
+        "需要客户短信验证：得分 80，达到“sms”档（80 分及以上）。\
+         命中的规则：“同设备短时多单”+50 分（由订单 web:A5 触发，5 分钟内同一设备的订单数：5 单）。\
+         本次评分因订单 web:A5 触发“同设备短时多单”、本单在其窗口内而重新进行；同一窗口内另有 3 笔未重新评分。",
+        "The customer is to be asked by SMS: the score of 80 reaches tier “sms” (80 and more). \
+         Fired: “Device burst” +50 (fired for order web:A5, orders from this device within 5 minutes: 5). \
+         It was screened again because “Device burst” fired for order web:A5, whose window holds this one; \
+         3 more of that window were left as they are.",
+    );
+    let amended = Scored { cause: ScoredCause::Amended, swept: vec![], ..scored };
+    let explanation = explain(&amended, &rulebook).en;
+    assert!(explanation.contains("because the facts of order web:A5 changed;"), "{explanation}");
 }
