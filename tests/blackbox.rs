@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod backtest;
+#[cfg(test)]
 mod brief;
 #[cfg(test)]
 mod command_line;
@@ -13,6 +15,8 @@ mod correction;
 mod crash;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod forecast;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -24,7 +28,13 @@ mod publishing;
 #[cfg(test)]
 mod purchases;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod safety;
+#[cfg(test)]
+mod shadow;
+#[cfg(test)]
+mod signals;
 #[cfg(test)]
 mod stopping;
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! Orderlight's service: the HTTP interface, the command line, and what holds them together.
 
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod directory;
 #[cfg(test)]
 mod faulty_log;
 pub mod http;
+pub mod jobs;
 pub mod rulebooks;
+pub mod scorer;
 pub mod service;
+pub mod signals;
 pub mod store;
 pub mod wording;

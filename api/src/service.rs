@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use domain::ids::{DraftId, MerchantId};
 use domain::merchant::{KeyCreated, MerchantCommand, MerchantRegistered, Role};
-use domain::notice::{Content, Notice};
+use domain::notice::{Content, Notice, tokenise};
 use domain::rulebook::Rulebook;
+use domain::signal::OrderScore;
 use domain::time::Timestamp;
 use engine::{Engine, MerchantReceipt, Origin, Refusal, Standing};
 use eventlog::EventLog;
@@ -17,7 +18,10 @@ use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::directory::{Directory, hash_of};
+use crate::jobs::Jobs;
 use crate::rulebooks::Rulebooks;
+use crate::scorer::Scorer;
+use crate::signals::Signals;
 use crate::store::Store;
 
 /// The merchant that a new store starts with.
@@ -33,6 +37,12 @@ pub struct Service {
     pub directory: Arc<Directory>,
     /// Knows the drafts and versions of rulebooks.
     pub rulebooks: Rulebooks,
+    /// Long tasks.
+    pub jobs: Jobs,
+    /// Knows which signals are declared.
+    pub signals: Signals,
+    /// The merchants' own model, where there is one.
+    pub scorer: Option<Scorer>,
     /// The log itself, for histories.
     pub log: Arc<dyn EventLog>,
     /// Tokens and personal data.
@@ -50,8 +60,11 @@ impl Service {
             .await
             .context("cannot start the engine")?;
         let models = ReadModels::open(&models, log.clone()).await.context("cannot open the read models")?;
-        let (models, rulebooks, followers) = (Arc::new(models), Rulebooks::new(log.clone()), JoinSet::new());
-        let mut service = Self { engine, models, directory, rulebooks, log, vault, followers };
+        let (models, followers) = (Arc::new(models), JoinSet::new());
+        let (rulebooks, signals) = (Rulebooks::new(log.clone()), Signals::new(log.clone()));
+        let jobs = Jobs::new(log.member()).context("cannot start the threads of jobs")?;
+        let mut service =
+            Self { engine, models, directory, rulebooks, jobs, signals, scorer: None, log, vault, followers };
         if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
             service.models.start().await;
         } else {
@@ -122,6 +135,13 @@ impl Service {
         Ok(())
     }
 
+    /// What the merchants' own model says of an order that is being placed; `None` where there is none, or it does not answer.
+    pub async fn score(&self, merchant: &MerchantId, notice: &Notice) -> Option<OrderScore> {
+        let (Some(scorer), Content::Placed(facts)) = (&self.scorer, &notice.content) else { return None };
+        let (facts, _) = tokenise(facts, &self.vault.tokeniser(merchant));
+        scorer.score(merchant, &notice.order, &facts).await
+    }
+
     /// Decides a command about a merchant; the directory knows of it before the answer.
     pub async fn command(
         &self,
@@ -157,6 +177,7 @@ impl Service {
 
     /// Finishes what waits and closes the store.
     pub async fn stop(mut self) {
+        self.jobs.stop();
         self.followers.shutdown().await;
         self.engine.close().await;
         self.models.stop().await;
@@ -165,6 +186,7 @@ impl Service {
 
     /// Closes the store under requests that do not end. What they still send is answered as unknown.
     pub async fn cut_off(&self) {
+        self.jobs.stop();
         self.models.stop().await;
         self.log.close().await;
     }

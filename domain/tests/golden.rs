@@ -7,14 +7,20 @@ use std::sync::Arc;
 
 use cqrs_es::DomainEvent;
 use domain::draft::{DraftEvent, DraftPublished, Revision, RulebookSubmitted};
-use domain::ids::OrderId;
+use domain::forecast::{Forecast, ForecastLeft, Rate};
+use domain::ids::{OrderId, Token};
 use domain::merchant::{ChannelConfigured, KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered, Role};
 use domain::order::{OrderEvent, Reading, Readings, Scored, ScoredCause, Swept, Trigger};
 use domain::publication::{RulebookEvent, RulebookPublished};
 use domain::rulebook::Rulebook;
 use domain::settings::{QuietHours, Settings};
+use domain::shadow::{ShadowEnded, ShadowEnding, ShadowEvent, ShadowStarted, Shadowed};
+use domain::signal::{
+    Declaration, OrderScore, SignalEvent, SignalSet, SignalValue, SignalWithdrawn, Subject, SubjectKind, ValueEvent,
+};
 use domain::time::Span;
-use support::{every_event, minute};
+use serde_json::json;
+use support::{every_event, minute, placed_facts, scored};
 
 fn stored_as_golden<E: DomainEvent + Debug>(event: &E) {
     stored_as(&event.event_type(), event);
@@ -48,6 +54,15 @@ fn a_screening_that_another_order_made_necessary_is_stored_as_its_golden_file_sa
         ..scored.unwrap()
     };
     stored_as("Scored.swept", &OrderEvent::Scored(scored));
+}
+
+#[test]
+fn an_order_that_a_model_scored_is_stored_as_its_golden_file_says() {
+    let signal = "model".parse().expect("a name");
+    let score = OrderScore { signal, value: SignalValue::read(&json!("0.87")).expect("a value") };
+    let mut placed = placed_facts();
+    placed.facts.score = Some(score);
+    stored_as("Placed.scored", &OrderEvent::Placed(placed));
 }
 
 #[test]
@@ -104,6 +119,8 @@ fn publication() -> RulebookPublished {
         draft: None,
         restores: None,
         note: Some("first".into()),
+        expected: None,
+        forecast_left: None,
     }
 }
 
@@ -114,7 +131,39 @@ fn a_publication_is_stored_as_its_golden_file_says() {
         RulebookPublished { author: Some("ana".into()), draft: Some("d1".parse().unwrap()), ..publication() };
     stored_as("RulebookPublished.draft", &RulebookEvent::RulebookPublished(of_a_draft));
     let rolled_back = RulebookPublished { version: 3, restores: Some(1), ..publication() };
-    stored_as("RulebookPublished.rollback", &RulebookEvent::RulebookPublished(rolled_back));
+    stored_as("RulebookPublished.rollback", &RulebookEvent::RulebookPublished(rolled_back.clone()));
+    let expected = Forecast { challenge_ppm: 12_000, freeze_ppm: 500, factor_percent: 250, after_orders: 300 };
+    let bound = RulebookPublished { version: 2, expected: Some(expected), ..publication() };
+    stored_as("RulebookPublished.expected", &RulebookEvent::RulebookPublished(bound));
+    let (rate, expected_ppm, factor_percent) = (Rate::Freeze, 500, 250);
+    let left = ForecastLeft { version: 2, rate, expected_ppm, factor_percent, held: 9, orders: 312 };
+    let by_itself = RulebookPublished { note: None, forecast_left: Some(left), ..rolled_back };
+    stored_as("RulebookPublished.forecast_left", &RulebookEvent::RulebookPublished(by_itself));
+}
+
+#[test]
+fn an_event_of_a_shadow_is_stored_as_its_golden_file_says() {
+    let (draft, actor) = (|| "d1".parse().unwrap(), || "ana".into());
+    let (rulebook, hash) = (small(), small().hash().into());
+    let started = ShadowStarted { draft: draft(), revision: 2, rulebook, hash, actor: actor() };
+    stored_as_golden(&ShadowEvent::ShadowStarted(started));
+    let ended = |cause| ShadowEvent::ShadowEnded(ShadowEnded { draft: draft(), cause, actor: actor() });
+    stored_as_golden(&ended(ShadowEnding::Asked));
+    stored_as("ShadowEnded.published", &ended(ShadowEnding::Published));
+}
+
+#[test]
+fn what_a_shadow_found_is_stored_with_the_screening_that_it_ran_beside() {
+    let shadowed = Shadowed {
+        draft: "d1".parse().unwrap(),
+        revision: 2,
+        score: 95,
+        tier: "hold".into(),
+        hits: vec!["large".into()],
+        exemption: Some("vip".into()),
+    };
+    let OrderEvent::Scored(scored) = scored(30) else { panic!("it is a screening") };
+    stored_as("Scored.shadow", &OrderEvent::Scored(Scored { shadow: Some(Box::new(shadowed)), ..scored }));
 }
 
 #[test]
@@ -128,4 +177,34 @@ fn an_event_of_a_draft_is_stored_as_its_golden_file_says() {
         DraftEvent::DraftPublished(DraftPublished { revision: 2, version: 4, actor: "rita".into() }),
     ];
     events.iter().for_each(stored_as_golden);
+}
+
+#[test]
+fn an_event_of_a_signal_is_stored_as_its_golden_file_says() {
+    let declared =
+        Declaration {
+            subject: SubjectKind::Region, unit: "0..1".into(), description: "天气影响配送的程度".into()
+        };
+    stored_as_golden(&SignalEvent::SignalDeclared(declared));
+    let plain = Declaration { subject: SubjectKind::Merchant, unit: "".into(), description: "".into() };
+    stored_as("SignalDeclared.plain", &SignalEvent::SignalDeclared(plain));
+    let set = |subject, value: &str| {
+        let value = SignalValue::read(&json!(value)).expect("a value");
+        ValueEvent::SignalSet(SignalSet { subject, value, expires_at: minute(5) })
+    };
+    let token = Token::new([7; 16]);
+    stored_as_golden(&set(Subject::Region("浙江省".into()), "0.80"));
+    let others = [
+        Subject::Ip(token),
+        Subject::Ip24(token),
+        Subject::Phone(token),
+        Subject::Device(token),
+        Subject::Customer(token),
+        Subject::Address(token),
+        Subject::Merchant,
+    ];
+    for subject in others {
+        stored_as(&format!("SignalSet.{}", subject.kind()), &set(subject, "-1"));
+    }
+    stored_as_golden(&ValueEvent::SignalWithdrawn(SignalWithdrawn { subject: Subject::Device(token) }));
 }

@@ -183,6 +183,7 @@ fn events(number: u32, placed_at: Timestamp) -> Result<[OrderEvent; 3], Box<dyn 
         cause: ScoredCause::Placed,
         trigger: None,
         swept: vec![],
+        shadow: None,
     };
     let released = Released { cause: ReleasedCause::Clean, actor: None, reason_code: None, note: None };
     Ok([OrderEvent::Placed(placed), OrderEvent::Scored(scored), OrderEvent::Released(released)])

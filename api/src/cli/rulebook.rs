@@ -31,6 +31,9 @@ impl Rulebook {
         let Ok(rulebook) = domain::rulebook::Rulebook::read(&bytes) else { return Ok(ExitCode::from(FAILED)) };
         let (rules, tiers) = (rulebook.rules().len(), rulebook.tiers().len());
         println!("{}: good, {rules} rules, {tiers} tiers, hash {}", file.display(), rulebook.hash());
+        for signal in rulebook.signals() {
+            println!("reads signal.{signal}, which the merchant must have declared before it can be saved");
+        }
         for warning in &report.warnings {
             println!("warning: {}", warning.detail);
         }
@@ -68,6 +71,7 @@ pub(super) async fn tell_unused(file: Option<&Path>, store: &Store) -> anyhow::R
     Ok(())
 }
 
-fn bytes(file: &Path) -> anyhow::Result<Vec<u8>> {
+/// What a file holds.
+pub(super) fn bytes(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use orderlight::http::{App, router};
+use orderlight::scorer::Scorer;
 use orderlight::service::Service;
 use orderlight::store::{At, Store};
 use reqwest::header::HeaderMap;
@@ -18,6 +19,7 @@ pub(crate) const BOOTSTRAP: &str = "bootstrap-token-of-the-tests";
 pub(crate) struct Server {
     pub(crate) address: String,
     pub(crate) data: TempDir,
+    pub(crate) service: Arc<Service>,
     client: reqwest::Client,
 }
 
@@ -31,16 +33,23 @@ pub(crate) struct Answer {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// With a model that is asked about orders.
+    pub(crate) async fn start_with(scorer: Option<Scorer>) -> Self {
         let data = TempDir::new().unwrap();
         let store = Store::open(&At::Directory(data.path().to_owned()), Some(&"07".repeat(32))).await.unwrap();
         let rulebook = domain::rulebook::preset("growth").unwrap();
-        let service = Service::start(store, rulebook).await.unwrap();
+        let mut service = Service::start(store, rulebook).await.unwrap();
+        service.scorer = scorer;
         service.bootstrap(Some(BOOTSTRAP)).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(axum::serve(listener, router(App::new(Arc::new(service)))).into_future());
+        let service = Arc::new(service);
+        tokio::spawn(axum::serve(listener, router(App::new(service.clone()))).into_future());
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { address, data, client }
+        Self { address, data, service, client }
     }
 
     /// A request without a key.

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::others::{Swept, Trigger};
 use crate::ids::{ChallengeId, Channel, OrderNo, Token};
 use crate::phone::PhoneKind;
+use crate::shadow::Shadowed;
+use crate::signal::OrderScore;
 use crate::time::Timestamp;
 
 /// What happened to an order.
@@ -113,6 +115,9 @@ pub struct Facts {
     /// Stands for the personal data as a whole, so that a change that no other fact shows is still a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personal: Option<Token>,
+    /// What the merchant's own model said of it when it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<OrderScore>,
 }
 
 impl Facts {
@@ -276,6 +281,9 @@ pub struct Scored {
     /// a rule that fires for this order itself is not listed here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub swept: Vec<Swept>,
+    /// What the draft in the shadow found, where one runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Box<Shadowed>>,
 }
 
 /// One rule that fired.

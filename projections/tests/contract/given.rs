@@ -226,6 +226,7 @@ pub(crate) fn scored(score: i64, tier: &str) -> OrderEvent {
         cause: ScoredCause::Placed,
         trigger: None,
         swept: vec![],
+        shadow: None,
     })
 }
 
