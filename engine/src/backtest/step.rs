@@ -45,6 +45,14 @@ pub(super) struct Screened {
     pub(super) hits: Vec<RecordedHit>,
     #[serde(default)]
     pub(super) exemption: Option<Box<str>>,
+    #[serde(default)]
+    pub(super) swept: Vec<RecordedSweep>,
+}
+
+/// A rule that counts as fired because it fired for another order.
+#[derive(Deserialize)]
+pub(super) struct RecordedSweep {
+    pub(super) rule: Box<str>,
 }
 
 /// A rule that fired.
