@@ -20,6 +20,7 @@ mod orders;
 mod problems;
 #[cfg(test)]
 mod rulebooks;
+#[cfg(test)]
 mod shadow;
 #[cfg(test)]
 mod webhooks;
