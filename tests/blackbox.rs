@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod backtest;
+#[cfg(test)]
 mod brief;
 #[cfg(test)]
 mod command_line;
@@ -23,6 +25,8 @@ mod personal_data;
 mod publishing;
 #[cfg(test)]
 mod purchases;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]

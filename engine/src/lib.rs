@@ -4,6 +4,7 @@
 //! only then answers. What it remembers (windows, hot orders, data keys) is a fold over the log and can be thrown away.
 
 mod alone;
+mod backtest;
 mod batch;
 mod bytes;
 mod drive;
@@ -26,10 +27,14 @@ pub mod windows;
 mod work;
 mod writer;
 
+pub use backtest::{
+    Backtested, Decision, EXAMPLES_MAX, Example, ExampleKind, Hit, Load, ORDERS_MAX, OutcomeCounts, RuleCounts,
+    SideCounts, Trial, TrialError, backtest,
+};
 pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;
 pub use memory::FoldError;
-pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, replay};
+pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope, replay};
 pub use work::{
     Comparison, DraftChange, DraftReceipt, InForce, Matrix, MerchantReceipt, Origin, Outcome, Publication,
     PublicationReceipt, Receipt, Refusal, RiskView, ShadowReceipt, ShadowWish,

@@ -7,6 +7,7 @@
 
 mod shadow;
 mod stored;
+mod trial;
 mod watch;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! A real log with an engine on it, notices to send, and a log that fails when told to.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -70,6 +71,11 @@ impl Shop {
         self.log.close().await;
         drop(self.log);
         Self::open_in(self.directory, self.clock).await
+    }
+
+    /// Where the log is.
+    pub fn log_file(&self) -> PathBuf {
+        self.directory.path().join("log.sqlite")
     }
 
     /// Ends the engine and begins again from the log alone.

@@ -1,5 +1,6 @@
 //! Rulebooks: written, run in the shadow, published, rolled back, compared.
 
+pub mod backtest;
 pub mod begin;
 pub mod diff;
 pub mod edit;
