@@ -10,6 +10,8 @@ mod brief;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod correction;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod faults;
@@ -32,8 +34,12 @@ mod safety;
 #[cfg(test)]
 mod shadow;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
 mod two_processes;
+#[cfg(test)]
+mod walkthrough;

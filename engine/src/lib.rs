@@ -7,6 +7,7 @@ mod alone;
 mod backtest;
 mod batch;
 mod bytes;
+mod correction;
 mod drive;
 mod engine;
 mod forecast;
@@ -22,6 +23,7 @@ mod replay;
 mod rulebooks;
 mod sealing;
 mod shadow;
+mod signals;
 mod snapshot;
 pub mod windows;
 mod work;
@@ -31,10 +33,12 @@ pub use backtest::{
     Backtested, Decision, EXAMPLES_MAX, Example, ExampleKind, Hit, Load, ORDERS_MAX, OutcomeCounts, RuleCounts,
     SideCounts, Trial, TrialError, backtest,
 };
+pub use correction::{ASKED_FOR_MAX, REACHED_MAX, SWEPT_MAX};
 pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;
 pub use memory::FoldError;
 pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope, replay};
+pub use signals::{Effect, SignalChange, SignalReceipt};
 pub use work::{
     Comparison, DraftChange, DraftReceipt, InForce, Matrix, MerchantReceipt, Origin, Outcome, Publication,
     PublicationReceipt, Receipt, Refusal, RiskView, ShadowReceipt, ShadowWish,

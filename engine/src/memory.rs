@@ -5,7 +5,9 @@
 //! No more than [`REMEMBERED_MAX`] orders are remembered. Beyond it the merchant with the most of them forgets its earliest
 //! ones, so that no merchant's decisions depend on the traffic of a larger one. What is forgotten when is a function of the log.
 
+mod company;
 mod shadow;
+mod signals;
 mod stored;
 mod trial;
 mod watch;
@@ -13,20 +15,24 @@ mod watch;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use domain::feature::Value;
+use domain::feature::{FeatureRef, Value};
 use domain::forecast::ForecastLeft;
 use domain::ids::{DraftId, MerchantId};
 use domain::merchant::MerchantEvent;
-use domain::order::{Facts, OrderEvent, Scored, ScoredCause};
+use domain::order::{Facts, OrderEvent, Scored};
 use domain::publication::RulebookEvent;
 use domain::rulebook::{Evaluator, Rulebook};
-use domain::screening::{Assessment, screen};
+use domain::screening::{Assessment, Occasion, screen_on};
 use domain::shadow::{Shadow, ShadowEvent};
+use domain::signal::{SignalEvent, SignalName, SignalNameError, ValueEvent};
 use domain::time::Timestamp;
 use eventlog::{RecordedEvent, StreamId};
 use rustc_hash::FxHashMap;
 
+pub(crate) use company::Sweeping;
 use shadow::Seat;
+use signals::Signals;
+pub(crate) use signals::Tail;
 pub(crate) use stored::KeptMemory;
 pub(crate) use watch::Before;
 use watch::Watch;
@@ -57,6 +63,13 @@ struct MerchantMemory {
     shadow: Seat,
     watch: Option<Watch>,
     windows: Windows,
+    signals: Signals,
+}
+
+/// A screening, and whether the order may have others screened again: it lies in their windows, or a sweeping rule fired.
+pub(crate) struct Screened {
+    pub(crate) assessment: Assessment,
+    pub(crate) reaches_others: bool,
 }
 
 /// The rulebook in force.
@@ -74,7 +87,14 @@ impl Live {
 
 impl MerchantMemory {
     fn new(zone: Tz) -> Self {
-        Self { zone, live: None, shadow: Seat::default(), watch: None, windows: Windows::new() }
+        Self {
+            zone,
+            live: None,
+            shadow: Seat::default(),
+            watch: None,
+            windows: Windows::new(),
+            signals: Signals::default(),
+        }
     }
 
     /// Takes a screening into what is counted of them.
@@ -138,9 +158,47 @@ impl Memory {
                 self.apply_shadow(&event.key.merchant, &read(event)?, event.recorded_at);
             }
             ("rulebook", "RulebookPublished") => self.apply_rulebook(&event.key.merchant, &read(event)?),
+            ("signal", _) => {
+                let (merchant, name) = (&event.key.merchant, signal_name(event)?);
+                self.apply_signal(merchant, name, event.stream, &read(event)?);
+            }
+            ("signal_values", _) => {
+                let (merchant, name) = (&event.key.merchant, signal_name(event)?);
+                self.apply_value(merchant, name, event.stream, &read(event)?, event.recorded_at);
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// A merchant's signals; `None` when it is not registered.
+    pub(crate) fn signals(&self, merchant: &MerchantId) -> Option<&Signals> {
+        self.merchants.get(merchant).map(|merchant| &merchant.signals)
+    }
+
+    pub(crate) fn apply_signal(
+        &mut self,
+        merchant: &MerchantId,
+        name: SignalName,
+        stream: StreamId,
+        event: &SignalEvent,
+    ) {
+        if let Some(merchant) = self.merchants.get_mut(merchant) {
+            merchant.signals.declare(name, stream, event);
+        }
+    }
+
+    pub(crate) fn apply_value(
+        &mut self,
+        merchant: &MerchantId,
+        name: SignalName,
+        stream: StreamId,
+        event: &ValueEvent,
+        recorded_at: Timestamp,
+    ) {
+        if let Some(merchant) = self.merchants.get_mut(merchant) {
+            merchant.signals.apply(name, stream, event, recorded_at);
+        }
     }
 
     pub(crate) fn apply_order(
@@ -252,22 +310,48 @@ impl Memory {
     }
 
     /// Screens an order whose events have been applied, by the rulebook in force and, where a draft runs in the shadow, by that
-    /// beside it. `None` before the first publication.
+    /// beside it, and tells whether others may have to be screened again. `None` before the first publication.
     pub(crate) fn screen(
         &mut self,
         merchant: &MerchantId,
         stream: StreamId,
         channel: &str,
         facts: &Facts,
-        cause: ScoredCause,
-    ) -> Option<Assessment> {
-        let merchant = self.merchants.get_mut(merchant)?;
-        let evaluator = &merchant.live.as_ref()?.evaluator;
-        let features = merchant.shadow.row().unwrap_or(evaluator.features());
-        merchant.windows.observe(stream, channel, facts, merchant.zone, features, &mut self.values);
-        let mut assessment = screen(evaluator, &self.values[..evaluator.features().len()], cause);
-        assessment.scored.shadow = merchant.shadow.find(&self.values);
-        Some(assessment)
+        occasion: Occasion<'_>,
+    ) -> Option<Screened> {
+        let MerchantMemory { zone, live, shadow, windows, signals, .. } = self.merchants.get_mut(merchant)?;
+        let evaluator = &live.as_ref()?.evaluator;
+        let features = shadow.row().unwrap_or(evaluator.features());
+        Applied { stream, channel, facts }.read(windows, signals, *zone, features, &mut self.values);
+        let mut assessment = screen_on(evaluator, &self.values[..evaluator.features().len()], occasion);
+        assessment.scored.shadow = shadow.find(&self.values);
+        let hits = &assessment.scored.hits;
+        let sweeps = evaluator.sweeps().iter().any(|sweep| hits.iter().any(|hit| hit.rule == sweep.rule));
+        let reaches_others = sweeps || (windows.came_late() && windows.reaches_others(stream, evaluator.features()));
+        Some(Screened { assessment, reaches_others })
+    }
+}
+
+/// An order whose events have been applied.
+struct Applied<'a> {
+    stream: StreamId,
+    channel: &'a str,
+    facts: &'a Facts,
+}
+
+impl Applied<'_> {
+    /// Reads features of it, from everything that a feature comes from.
+    fn read(
+        &self,
+        windows: &mut Windows,
+        signals: &Signals,
+        zone: Tz,
+        features: &[FeatureRef],
+        out: &mut Vec<Option<Value>>,
+    ) {
+        windows.observe(self.stream, self.channel, self.facts, zone, features, out);
+        let time = || windows.time_of(self.stream).or(self.facts.placed_at);
+        signals.observe(self.facts, time, features, out);
     }
 }
 
@@ -277,6 +361,15 @@ pub(crate) fn read<E: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Res
         position: event.position,
         event_type: event.event_type.clone(),
         source,
+    })
+}
+
+/// The signal that an event is about.
+fn signal_name(event: &RecordedEvent) -> Result<SignalName, FoldError> {
+    event.key.aggregate_id.parse().map_err(|error: SignalNameError| FoldError {
+        position: event.position,
+        event_type: event.event_type.clone(),
+        source: serde::de::Error::custom(error),
     })
 }
 

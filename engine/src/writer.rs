@@ -10,7 +10,7 @@ use std::sync::Arc;
 use domain::rulebook::Rulebook;
 use domain::time::Timestamp;
 use eventlog::vault::Vault;
-use eventlog::{EventLog, LogError};
+use eventlog::{EventLog, LogError, StreamId};
 use futures_util::FutureExt;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -75,6 +75,8 @@ pub(crate) struct Writer {
     pub(crate) open: Option<OpenBatch>,
     /// What is on its way there.
     pub(crate) committing: Option<Committing>,
+    /// The last stream that is in the log for certain.
+    pub(crate) settled: StreamId,
     last_recorded_at: Timestamp,
     saver: Option<Saver>,
     /// Of memory as it will be after the commit that is under way.
@@ -116,6 +118,7 @@ impl Writer {
             drafts,
             open,
             committing,
+            settled: numbers.last_stream(),
             last_recorded_at,
             saver,
             snapshot,
@@ -197,14 +200,22 @@ impl Writer {
     }
 
     /// Deals with all that waits, in order: notices go into the open batch, a command about a merchant or its rulebooks is
-    /// decided alone when all before it is committed.
+    /// decided alone when all before it is committed, and so are changes of signals, as many together as follow each other.
     async fn take(&mut self, waiting: &mut Vec<Work>) -> Result<(), LogError> {
         let mut notices: Vec<NoticeWork> = Vec::with_capacity(waiting.len());
         // Taken from the end, so that what is left at an error can be refused by the caller.
         waiting.reverse();
+        let mut signals = Vec::new();
         while let Some(work) = waiting.pop() {
+            if !matches!(work, Work::Signal(_)) {
+                self.process_signals(std::mem::take(&mut signals)).await?;
+            }
             match work {
                 Work::Notice(notice) => notices.push(*notice),
+                Work::Signal(signal) => {
+                    self.decide_all(&mut notices).await?;
+                    signals.push(*signal);
+                }
                 Work::Merchant(asked) => {
                     self.decide_all(&mut notices).await?;
                     self.process_merchant(*asked).await?;
@@ -223,6 +234,7 @@ impl Writer {
                 }
             }
         }
+        self.process_signals(signals).await?;
         self.decide_notices(notices).await
     }
 
@@ -236,6 +248,7 @@ impl Writer {
     fn begin_commit(&mut self) {
         debug_assert!(self.committing.is_none(), "commits follow each other");
         if let Some(open) = self.open.take() {
+            self.settled = self.numbers.last_stream();
             self.advance(&open.draft);
             self.committing = Some(open.commit(self.tools.log.clone()));
             // What was decided so far is what this commit makes durable; the next batch is not begun.
@@ -263,13 +276,14 @@ impl Writer {
     }
 
     /// Commits all that was decided.
-    async fn flush(&mut self) -> Result<(), LogError> {
+    pub(crate) async fn flush(&mut self) -> Result<(), LogError> {
         loop {
             if let Some(committing) = &mut self.committing {
                 committing.end().await?;
                 self.committed();
             }
             if self.open.is_none() {
+                self.orders.settle();
                 return Ok(());
             }
             self.begin_commit();

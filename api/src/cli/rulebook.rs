@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
+use serde_json::json;
 
 use super::FAILED;
 use crate::service::default_merchant;
@@ -31,12 +32,19 @@ impl Rulebook {
         let Ok(rulebook) = domain::rulebook::Rulebook::read(&bytes) else { return Ok(ExitCode::from(FAILED)) };
         let (rules, tiers) = (rulebook.rules().len(), rulebook.tiers().len());
         println!("{}: good, {rules} rules, {tiers} tiers, hash {}", file.display(), rulebook.hash());
+        for signal in rulebook.signals() {
+            println!("reads signal.{signal}, which the merchant must have declared before it can be saved");
+        }
         for warning in &report.warnings {
             println!("warning: {}", warning.detail);
         }
         for tier in rulebook.tiers() {
             for rules in report.combinations.get(&tier.id).into_iter().flatten() {
                 println!("{} is reached by: {}", tier.id, rules.join(" + "));
+            }
+            if let Some(witness) = report.witnesses.get(&tier.id) {
+                let facts = witness.features.0.iter().map(|(name, value)| format!("{name} = {}", json!(value)));
+                println!("{} for example with: {}", tier.id, facts.collect::<Vec<_>>().join(", "));
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -24,6 +24,7 @@ pub mod reviews;
 pub mod rulebooks;
 pub mod schema;
 pub mod settings;
+pub mod signals;
 pub mod view;
 pub mod webhooks;
 
@@ -124,6 +125,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rulebooks::submit::handle))
         .routes(routes!(rulebooks::publish::handle))
         .routes(routes!(rulebooks::diff::handle))
+        .routes(routes!(rulebooks::check::handle))
         .routes(routes!(rulebooks::backtest::handle))
         .routes(routes!(rulebooks::presets::list))
         .routes(routes!(rulebooks::presets::get))
@@ -131,6 +133,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(jobs::get, jobs::cancel))
         .routes(routes!(jobs::watch))
         .routes(routes!(notices::handle))
+        .routes(routes!(signals::list::handle, signals::send::handle))
+        .routes(routes!(signals::declare::handle))
+        .routes(routes!(signals::set::handle))
         .routes(routes!(webhooks::receive, webhooks::verify))
         .routes(routes!(channels::configure))
         .routes(routes!(merchants::register))

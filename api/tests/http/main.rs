@@ -4,7 +4,10 @@
 mod administration;
 #[cfg(test)]
 mod authorization;
+#[cfg(test)]
 mod backtests;
+#[cfg(test)]
+mod checks;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
@@ -24,6 +27,10 @@ mod problems;
 #[cfg(test)]
 mod rulebooks;
 #[cfg(test)]
+mod scorer;
+#[cfg(test)]
 mod shadow;
+#[cfg(test)]
+mod signals;
 #[cfg(test)]
 mod webhooks;

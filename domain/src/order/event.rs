@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::others::{Swept, Trigger};
 use crate::ids::{ChallengeId, Channel, OrderNo, Token};
 use crate::phone::PhoneKind;
 use crate::shadow::Shadowed;
+use crate::signal::OrderScore;
 use crate::time::Timestamp;
 
 /// What happened to an order.
@@ -113,6 +115,9 @@ pub struct Facts {
     /// Stands for the personal data as a whole, so that a change that no other fact shows is still a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personal: Option<Token>,
+    /// What the merchant's own model said of it when it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<OrderScore>,
 }
 
 impl Facts {
@@ -272,6 +277,13 @@ pub struct Scored {
     /// What the draft in the shadow found, where one runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Box<Shadowed>>,
+    /// Which other order made the screening necessary, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
+    /// Rules that count as fired because they fired for another order whose window holds this one. They are among the hits;
+    /// a rule that fires for this order itself is not listed here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub swept: Vec<Swept>,
 }
 
 /// One rule that fired.

@@ -14,6 +14,7 @@ mod read;
 mod read_condition;
 mod read_constant;
 mod reader;
+mod signals;
 mod write;
 
 use std::sync::Arc;
@@ -25,10 +26,11 @@ use crate::fault::Fault;
 use crate::screening::ChallengeTerms;
 use crate::time::Span;
 
-pub use compile::{Evaluator, Findings, Fired};
+pub use compile::{Evaluator, Findings, Fired, Sweep};
 pub use condition::{Comparison, Condition, Relation, Test};
 pub use diff::{Change, Difference, FieldChange, Part};
 pub use presets::{DEFAULT_PRESET, PRESETS, preset};
+pub(crate) use read_constant::decimal_of;
 
 /// The most bytes a rulebook's JSON can have.
 pub const BYTES_MAX: usize = 1 << 20;
@@ -117,6 +119,16 @@ pub enum Points {
         /// The most points; not less than `base`.
         max: i64,
     },
+}
+
+impl Points {
+    /// What it adds where no value raises it.
+    pub(crate) const fn least(self) -> i64 {
+        match self {
+            Self::Flat(points) => points,
+            Self::Graded { base, .. } => base,
+        }
+    }
 }
 
 /// What a score leads to.
