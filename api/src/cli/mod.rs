@@ -1,12 +1,14 @@
 //! The command line.
 
 mod import;
+mod judge;
 mod keys;
 mod migrate;
 mod projections;
 mod replay;
 mod rulebook;
 mod serve;
+mod simulate;
 mod stop;
 
 use std::path::PathBuf;
@@ -36,6 +38,10 @@ enum Command {
     Import(import::Import),
     /// Compute every decision again from the log alone, and name each that differs
     Replay(replay::Replay),
+    /// Make labelled traffic
+    Simulate(simulate::Simulate),
+    /// Compare the decisions in a store with the labels of made-up traffic
+    Judge(judge::Judge),
     /// Work with rulebook files
     #[command(subcommand)]
     Rulebook(rulebook::Rulebook),
@@ -97,6 +103,8 @@ pub fn main() -> ExitCode {
                 Command::Serve(serve) => serve.run().await,
                 Command::Import(import) => import.run().await,
                 Command::Replay(replay) => replay.run().await,
+                Command::Simulate(simulate) => simulate.run(),
+                Command::Judge(judge) => judge.run().await,
                 Command::Rulebook(rulebook) => rulebook.run(),
                 Command::Migrate(migrate) => migrate.run().await,
                 Command::Projections(projections) => projections.run().await,
