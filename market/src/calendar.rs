@@ -12,8 +12,7 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 const END: i64 = 1_762_876_800_000;
 
 /// Orders by the hour of an ordinary day, in proportion.
-const HOURS: [u64; 24] =
-    [30, 15, 8, 5, 4, 5, 10, 20, 35, 50, 60, 58, 55, 52, 55, 56, 54, 50, 52, 62, 75, 80, 72, 50];
+const HOURS: [u64; 24] = [30, 15, 8, 5, 4, 5, 10, 20, 35, 50, 60, 58, 55, 52, 55, 56, 54, 50, 52, 62, 75, 80, 72, 50];
 /// Hours of the day at which limited goods are put on sale.
 const SALES: [i64; 2] = [10, 20];
 /// Of all orders, how many in a thousand come because the sale begins, and for how many minutes.

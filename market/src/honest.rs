@@ -191,7 +191,8 @@ fn dormitory(people: People, person: Person, at: i64, random: &mut Random) -> Ve
     let mut at = at;
     (0..u64::from(mates))
         .map(|mate| {
-            let mut student = if mate == 0 { person } else { people.person(Honest::Dormitory, room_mate(person, mate)) };
+            let mut student =
+                if mate == 0 { person } else { people.person(Honest::Dormitory, room_mate(person, mate)) };
             (student.roof, student.region, student.home) = (person.roof, person.region, person.home);
             if random.happens(60) {
                 student = student.registered(at - new_account_age(random));

@@ -127,12 +127,8 @@ mod tests {
 
     #[test]
     fn a_label_is_one_flat_line() {
-        let label = Label {
-            order_id: "web:1".into(),
-            kind: Kind::Attack(Attack::AccountFarm),
-            burst: Some(3),
-            place: Some(1),
-        };
+        let label =
+            Label { order_id: "web:1".into(), kind: Kind::Attack(Attack::AccountFarm), burst: Some(3), place: Some(1) };
         let line = r#"{"order_id":"web:1","side":"attack","kind":"account_farm","burst":3,"place":1}"#;
         assert_eq!(serde_json::to_string(&label).unwrap(), line);
         assert_eq!(serde_json::from_str::<Label>(line).unwrap(), label);

@@ -82,12 +82,7 @@ impl People {
 
 impl Person {
     pub(crate) fn buyer(self) -> Buyer {
-        Buyer {
-            account: self.key,
-            phone: self.phone,
-            level: Some(self.level),
-            registered_at: Some(self.registered_at),
-        }
+        Buyer { account: self.key, phone: self.phone, level: Some(self.level), registered_at: Some(self.registered_at) }
     }
 
     /// The same person with an account that they made a while ago.
@@ -103,7 +98,11 @@ impl Person {
 
     /// On the way or at home.
     pub(crate) fn network(self, random: &mut Random, at: i64) -> IpAddr {
-        if random.happens(550) { places::phone_network(self.region, self.key, at) } else { places::home_line(self.roof, at) }
+        if random.happens(550) {
+            places::phone_network(self.region, self.key, at)
+        } else {
+            places::home_line(self.roof, at)
+        }
     }
 
     pub(crate) const fn at_home(self) -> Recipient {

@@ -62,13 +62,11 @@ pub(crate) struct Item {
     pub(crate) quantity: u32,
 }
 
-const MOBILE_PREFIXES: [&str; 16] = [
-    "130", "131", "132", "135", "136", "137", "138", "139", "150", "151", "158", "159", "176", "177", "186", "188",
-];
+const MOBILE_PREFIXES: [&str; 16] =
+    ["130", "131", "132", "135", "136", "137", "138", "139", "150", "151", "158", "159", "176", "177", "186", "188"];
 const VIRTUAL_PREFIXES: [&str; 5] = ["162", "165", "167", "170", "171"];
 const FAMILY_NAMES: [&str; 12] = ["王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴", "徐", "孙"];
-const GIVEN_NAMES: [&str; 12] =
-    ["伟", "芳", "娜", "敏", "静", "强", "磊", "军", "洋", "秀英", "建国", "小红"];
+const GIVEN_NAMES: [&str; 12] = ["伟", "芳", "娜", "敏", "静", "强", "磊", "军", "洋", "秀英", "建国", "小红"];
 const AGENTS: [&str; 5] = [
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X)",
     "Mozilla/5.0 (Linux; Android 15; V2408A)",
@@ -98,7 +96,10 @@ pub(crate) fn basket(random: &mut Random) -> Vec<Item> {
     (0..lines)
         .map(|_| {
             let goods = random.below(u64::from(GOODS)) * random.below(u64::from(GOODS)) / u64::from(GOODS);
-            Item { goods: u32::try_from(goods).expect("below the goods"), quantity: random.weighted(&[(1, 80), (2, 15), (4, 5)]) }
+            Item {
+                goods: u32::try_from(goods).expect("below the goods"),
+                quantity: random.weighted(&[(1, 80), (2, 15), (4, 5)]),
+            }
         })
         .collect()
 }
@@ -175,7 +176,11 @@ impl Purchase {
         let lines: Vec<Line> = self
             .basket
             .iter()
-            .map(|item| Line { sku: format!("SKU-{:03}", item.goods), quantity: item.quantity, unit_price: price(item.goods) })
+            .map(|item| Line {
+                sku: format!("SKU-{:03}", item.goods),
+                quantity: item.quantity,
+                unit_price: price(item.goods),
+            })
             .collect();
         let notice = Notice::Placed {
             message_id: format!("placed-{order_no}"),

@@ -82,7 +82,7 @@ mod tests {
     fn a_key_gives_these_numbers_on_every_machine() {
         let mut random = Random::of(key(&[7, 11]));
         let drawn: Vec<u64> = (0..4).map(|_| random.below(1_000_000)).collect();
-        assert_eq!(drawn, [0, 0, 0, 0]);
+        assert_eq!(drawn, [709_854, 661_924, 881_896, 254_021]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use cqrs_es::Aggregate;
 use clap::Args;
+use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
 use domain::order::{FrozenCause, Order, OrderEvent, ReleasedCause};
 use eventlog::{EventLog, RecordedEvent};
@@ -53,11 +53,7 @@ impl Judge {
 }
 
 /// What became of every order of a merchant. One entry an order is all that is kept.
-async fn fates(
-    log: &dyn EventLog,
-    partition: u32,
-    merchant: &MerchantId,
-) -> anyhow::Result<FxHashMap<Box<str>, Fate>> {
+async fn fates(log: &dyn EventLog, partition: u32, merchant: &MerchantId) -> anyhow::Result<FxHashMap<Box<str>, Fate>> {
     let mut fates = FxHashMap::default();
     let mut after = 0;
     loop {

@@ -11,9 +11,8 @@ use crate::random::{Random, key};
 
 /// A dealer with the accounts of an office, who pays, and has it all sent to one or two warehouses.
 pub(super) fn distributor(campaign: Campaign, people: People, random: &mut Random) -> Vec<Purchase> {
-    let accounts: Vec<_> = (0..random.below(7) + 3)
-        .map(|_| people.person(Honest::Wholesaler, random.key() >> 1))
-        .collect();
+    let accounts: Vec<_> =
+        (0..random.below(7) + 3).map(|_| people.person(Honest::Wholesaler, random.key() >> 1)).collect();
     let warehouses = random.below(2) + 1;
     let office = random.key();
     let mut at = campaign.starts_at;

@@ -112,7 +112,11 @@ impl AttackRow {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} orders screened, {} labelled orders not screened", self.orders, self.not_screened)?;
-        writeln!(f, "\n{:<22} {:>9} {:>11} {:>9} {:>18} {:>8} {:>9}", "honest", "orders", "challenged", "%", "95 %", "frozen", "%")?;
+        writeln!(
+            f,
+            "\n{:<22} {:>9} {:>11} {:>9} {:>18} {:>8} {:>9}",
+            "honest", "orders", "challenged", "%", "95 %", "frozen", "%"
+        )?;
         for (kind, row) in &self.honest_kinds {
             row.write(f, &Kind::Honest(*kind).to_string())?;
         }
@@ -126,7 +130,13 @@ impl fmt::Display for Report {
             row.write(f, &Kind::Attack(*kind).to_string())?;
         }
         self.attacks.write(f, "all")?;
-        writeln!(f, "\nmanual share: {} %, {} of {} orders", percent(self.manual.share), self.manual.count, self.manual.of)
+        writeln!(
+            f,
+            "\nmanual share: {} %, {} of {} orders",
+            percent(self.manual.share),
+            self.manual.count,
+            self.manual.of
+        )
     }
 }
 
@@ -149,10 +159,9 @@ impl HonestRow {
 impl AttackRow {
     fn write(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         let bursts = format!("{} of {}", self.bursts_caught.count, self.bursts_caught.of);
-        let places = self.first_caught.map_or_else(
-            || "none".to_owned(),
-            |Places { median, p90, max }| format!("{median} / {p90} / {max}"),
-        );
+        let places = self
+            .first_caught
+            .map_or_else(|| "none".to_owned(), |Places { median, p90, max }| format!("{median} / {p90} / {max}"));
         writeln!(
             f,
             "{name:<22} {:>9} {:>9} {:>18} {:>9} {bursts:>15} {places:>19}",
