@@ -18,6 +18,8 @@ mod import;
 #[cfg(test)]
 mod personal_data;
 #[cfg(test)]
+mod publishing;
+#[cfg(test)]
 mod purchases;
 #[cfg(test)]
 mod safety;

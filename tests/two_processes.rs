@@ -1,12 +1,13 @@
 //! Two processes on one database: each keeps its share, passes on what is the other's, and takes over when the other is gone.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use eventlog::EventLog;
 use eventlog::postgres::PostgresLog;
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use standardwebhooks::Webhook;
 use tempfile::TempDir;
 use test_postgres::Database;
 
@@ -18,6 +19,8 @@ use crate::support::service::{Answer, Service, TOKEN};
 const MERCHANTS: usize = 12;
 /// What is promised for a process that is gone.
 const TAKEN_OVER_IN: Duration = Duration::from_secs(5);
+/// What signs webhooks.
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// The pause before a request is sent again that was told to come back.
 const COME_BACK: Duration = Duration::from_millis(50);
 
@@ -175,6 +178,84 @@ fn each_of_two_processes_answers_for_all_merchants() {
 }
 
 #[test]
+fn webhooks_reach_the_process_that_keeps_the_merchant_and_an_ended_key_writes_nothing_through_either() {
+    let (pair, one, two) = Pair::start();
+    let services = [&one, &two];
+    for (number, (merchant, key)) in pair.merchants.iter().enumerate() {
+        let send = |service: &Service, method: Method, path: &str, body: &Value| {
+            patiently(service, |service| service.anonymous(method.clone(), path).bearer_auth(key).json(body))
+        };
+        let by = services[number % 2];
+        let configured = send(by, Method::PUT, "/v1/channels/standard", &json!({"credentials": {"secret": SECRET}}));
+        assert_eq!(configured.status, 200, "{configured:?}");
+        // As a sender may write the same path.
+        let path = format!("/v1/webhooks/{}/standard", merchant.replace('-', "%2D"));
+        for (order_no, service) in ["W1", "W2"].into_iter().zip(services) {
+            let answer = patiently(service, |service| signed(service, &path, order_no));
+            assert!(matches!(answer.status, 200..=299), "{merchant}: {answer:?}");
+        }
+        let created = send(by, Method::POST, "/v1/keys", &json!({"name": "till", "roles": ["ingest"]})).json();
+        let (id, till) = (created["id"].as_str().unwrap(), created["key"].as_str().unwrap());
+        let place = |service: &Service, order_no: &str| {
+            service.anonymous(Method::POST, "/v1/orders").bearer_auth(till).json(&plain(order_no))
+        };
+        for (order_no, service) in ["K1", "K2"].into_iter().zip(services) {
+            assert_eq!(patiently(service, |service| place(service, order_no)).status, 201, "{merchant}");
+        }
+        assert!(matches!(send(by, Method::DELETE, &format!("/v1/keys/{id}"), &json!(null)).status, 200 | 204));
+        for service in services {
+            let refused = service.send(place(service, "K3"));
+            assert_eq!(refused.status, 401, "{merchant}: {refused:?}");
+        }
+    }
+    one.stop().expect_code(0);
+    two.stop().expect_code(0);
+    assert_eq!(pair.placements(), MERCHANTS * 4);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a sender has a clock of its own")]
+fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn signed(service: &Service, path: &str, order_no: &str) -> reqwest::RequestBuilder {
+    let body = json!({"kind": "placed", "order": plain(order_no)}).to_string();
+    let seconds = i64::try_from(now_seconds()).unwrap();
+    let signature = Webhook::new(SECRET).unwrap().sign(order_no, seconds, body.as_bytes()).unwrap();
+    let request = service.anonymous(Method::POST, path).header("webhook-id", order_no).body(body);
+    request.header("webhook-timestamp", seconds.to_string()).header("webhook-signature", signature)
+}
+
+#[test]
+fn a_rulebook_is_written_through_one_process_and_published_through_the_other() {
+    let (pair, one, two) = Pair::start();
+    let book = json!({
+        "name": "Everything", "rules": [{"id": "any", "when": {"feature": "order.amount", "op": ">=", "value": 0}, "points": 7}],
+        "tiers": [{"id": "hold", "from": 100, "action": "freeze"}]
+    });
+    for (_, key) in &pair.merchants {
+        let post = |service, path: &str, body: &Value| {
+            patiently(service, |service| service.anonymous(Method::POST, path).bearer_auth(key).json(body))
+        };
+        let get =
+            |service, path: &str| patiently(service, |service| service.anonymous(Method::GET, path).bearer_auth(key));
+        let begun = post(&one, "/v1/rulebooks", &book);
+        assert_eq!(begun.status, 201, "{begun:?}");
+        let id = begun.json()["id"].as_str().unwrap().to_owned();
+        assert_eq!(get(&two, &format!("/v1/rulebooks/{id}")).json()["rulebook"]["name"], "Everything");
+        let published = post(&two, &format!("/v1/rulebooks/{id}/publish"), &json!({}));
+        assert_eq!(published.json()["version"], 2, "{published:?}");
+        for (service, order_no) in [(&one, "P1"), (&two, "P2")] {
+            assert_eq!(get(service, "/v1/rulebook").json()["version"], 2);
+            let placed = post(service, "/v1/orders", &plain(order_no)).json();
+            assert_eq!((&placed["risk"]["rulebook_version"], &placed["risk"]["score"]), (&json!(2), &json!(7)));
+        }
+    }
+    one.stop().expect_code(0);
+    two.stop().expect_code(0);
+}
+
+#[test]
 fn a_process_that_is_killed_is_followed_by_the_other_and_nothing_is_lost_or_doubled() {
     let (pair, one, two) = Pair::start();
     let before = pair.place_all(&one, "B1");
@@ -198,6 +279,14 @@ fn a_process_that_is_paused_is_followed_and_writes_nothing_when_it_goes_on() {
     assert_eq!(statuses(&pair.place_all(&one, "C2")), [201; MERCHANTS]);
     pair.until_shared_by(1);
     two.signal(Signal::CONT);
+    // It may believe still that all of these merchants are its own, and that it knows their orders.
+    for (_, key) in &pair.merchants {
+        let amended = patiently(&two, |service| {
+            let request = service.anonymous(Method::PATCH, "/v1/orders/web:C2").bearer_auth(key);
+            request.json(&json!({"amount": 7}))
+        });
+        assert_eq!(amended.status, 200, "{amended:?}");
+    }
     let by_two = pair.place_all(&two, "C3");
     assert!(by_two.iter().all(|answer| answer.status == 201), "{by_two:?}");
     assert_eq!(duplicates(&pair.place_all(&two, "C2")), [true; MERCHANTS]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use domain::ids::MerchantId;
+use domain::ids::{DraftId, MerchantId};
 use domain::merchant::{KeyCreated, MerchantCommand, MerchantRegistered, Role};
 use domain::notice::{Content, Notice};
 use domain::rulebook::Rulebook;
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::directory::{Directory, hash_of};
+use crate::rulebooks::Rulebooks;
 use crate::store::Store;
 
 /// The merchant that a new store starts with.
@@ -30,6 +31,8 @@ pub struct Service {
     pub models: Arc<ReadModels>,
     /// Knows who may do what.
     pub directory: Arc<Directory>,
+    /// Knows the drafts and versions of rulebooks.
+    pub rulebooks: Rulebooks,
     /// The log itself, for histories.
     pub log: Arc<dyn EventLog>,
     /// Tokens and personal data.
@@ -47,7 +50,8 @@ impl Service {
             .await
             .context("cannot start the engine")?;
         let models = ReadModels::open(&models, log.clone()).await.context("cannot open the read models")?;
-        let mut service = Self { engine, models: Arc::new(models), directory, log, vault, followers: JoinSet::new() };
+        let (models, rulebooks, followers) = (Arc::new(models), Rulebooks::new(log.clone()), JoinSet::new());
+        let mut service = Self { engine, models, directory, rulebooks, log, vault, followers };
         if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
             service.models.start().await;
         } else {
@@ -190,6 +194,13 @@ pub fn new_key(name: &str, roles: Vec<Role>, expires_at: Option<Timestamp>) -> a
     let hash = hex::encode(hash_of(&key)).into();
     let created = KeyCreated { id: hex::encode(id).into(), name: name.into(), hash, roles, expires_at };
     Ok((key, created))
+}
+
+/// A new draft's id, `d-` and 16 hexadecimal digits.
+pub fn new_draft_id() -> anyhow::Result<DraftId> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).context("the system has no randomness")?;
+    format!("d-{}", hex::encode(random)).parse().context("such a text is a draft's id")
 }
 
 #[cfg(test)]

@@ -60,7 +60,8 @@ impl Store {
             At::Postgres { url, address, data } => {
                 let vault = given.context("a store in Postgres needs a master key, see ORDERLIGHT_MASTER_KEY")?;
                 let log = PostgresLog::open(url, address.as_deref()).await.context("cannot open the event log")?;
-                let (models, snapshots) = (Place::Postgres(url.clone()), Some(data.join(SNAPSHOTS)));
+                let models = Place::Postgres { url: url.clone(), session_name: Some(log.session_name()) };
+                let snapshots = Some(data.join(SNAPSHOTS));
                 Self { log: Arc::new(log), vault: Arc::new(vault), models, snapshots }
             }
         };

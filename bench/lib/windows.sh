@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the crates measure of themselves, in memory: windows, screening, replay, read models.
+# What the crates measure of themselves: windows, screening, replay, read models.
 
 readonly examples=(windows_rate screening_rate replay_rate projection_rate)
 
@@ -47,7 +47,7 @@ report_windows() {
   local example
   cat <<END
 
-## Windows, screening, replay and read models in memory
+## Windows, screening, replay and read models
 
 What the examples of the crates print, each number the median of $rounds runs.
 END

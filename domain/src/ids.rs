@@ -93,6 +93,13 @@ text_id!(
     "expected 1 to 64 of the characters a-z, 0-9, _ and -"
 );
 
+text_id!(
+    /// One draft of a rulebook; unique inside its merchant, and never a number, for those are versions.
+    DraftId,
+    |text| is_plain(text, 64, '-') && !text.bytes().all(|byte| byte.is_ascii_digit()),
+    "expected 1 to 64 of the characters a-z, 0-9, _ and -, not only digits"
+);
+
 impl OrderId {
     /// Joins its two parts.
     pub fn new(channel: &Channel, order_no: &OrderNo) -> Self {
@@ -166,8 +173,22 @@ impl Serialize for Token {
 
 impl<'de> Deserialize<'de> for Token {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(ReadToken)
+    }
+}
+
+/// Reads a token where it stands: an event holds many, and none needs a text of its own.
+struct ReadToken;
+
+impl serde::de::Visitor<'_> for ReadToken {
+    type Value = Token;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a token of 32 hexadecimal digits")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Token, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -3,6 +3,7 @@
 //! No I/O, clock, randomness, async runtime or logging here; times, ids and random bytes come in as data.
 //! The same inputs give the same outputs, byte for byte, today and in a replay years later.
 
+pub mod draft;
 pub mod explain;
 pub mod fault;
 pub mod feature;
@@ -17,4 +18,5 @@ pub mod publication;
 pub mod region;
 pub mod rulebook;
 pub mod screening;
+pub mod settings;
 pub mod time;

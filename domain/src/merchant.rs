@@ -1,4 +1,4 @@
-//! The merchant: one tenant with its time zone, its keys and its channels.
+//! The merchant: one tenant with its settings, its keys and its channels.
 //!
 //! A merchant's events lie in the merchant's own partition, before every event that depends on them.
 
@@ -6,6 +6,7 @@ use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
+use crate::settings::{Settings, SettingsChanges};
 use crate::time::Timestamp;
 
 /// The most keys of one merchant, revoked ones included.
@@ -22,6 +23,8 @@ pub enum MerchantEvent {
     KeyRevoked(KeyRevoked),
     /// A channel may send webhooks.
     ChannelConfigured(ChannelConfigured),
+    /// It decided how the service works for it; these are all of its settings from then on.
+    SettingsChanged(Settings),
 }
 
 /// See [`MerchantEvent::MerchantRegistered`].
@@ -128,6 +131,8 @@ pub struct Merchant {
     registered: Option<MerchantRegistered>,
     keys: Vec<Key>,
     channels: Vec<ChannelConfigured>,
+    #[serde(default)]
+    settings: Option<Settings>,
 }
 
 /// A key and whether it counts.
@@ -164,6 +169,12 @@ impl Merchant {
     pub fn channels(&self) -> &[ChannelConfigured] {
         &self.channels
     }
+
+    /// Its settings; `None` when it was not registered.
+    pub fn settings(&self) -> Option<Settings> {
+        let registered = self.registered.as_ref()?;
+        Some(self.settings.clone().unwrap_or_else(|| Settings::in_zone(&registered.time_zone)))
+    }
 }
 
 /// What somebody wants of a merchant.
@@ -177,6 +188,8 @@ pub enum MerchantCommand {
     RevokeKey(KeyRevoked),
     /// Let a channel send webhooks.
     ConfigureChannel(ChannelConfigured),
+    /// Decide how the service works for it.
+    ChangeSettings(SettingsChanges),
 }
 
 /// Why a command was refused.
@@ -210,6 +223,7 @@ pub fn evolve(mut merchant: Merchant, event: MerchantEvent) -> Merchant {
             merchant.channels.retain(|known| known.channel != configured.channel || known.shop != configured.shop);
             merchant.channels.push(configured);
         }
+        MerchantEvent::SettingsChanged(settings) => merchant.settings = Some(settings),
     }
     merchant
 }
@@ -235,6 +249,11 @@ pub fn decide(merchant: &Merchant, command: MerchantCommand) -> Result<Vec<Merch
         (Some(_), MerchantCommand::ConfigureChannel(configured)) => {
             Ok(vec![MerchantEvent::ChannelConfigured(configured)])
         }
+        (Some(_), MerchantCommand::ChangeSettings(changes)) => {
+            let settings = merchant.settings().ok_or(MerchantRejection::NotRegistered)?;
+            let changed = settings.clone().with(changes);
+            Ok(if changed == settings { vec![] } else { vec![MerchantEvent::SettingsChanged(changed)] })
+        }
     }
 }
 
@@ -246,6 +265,7 @@ impl MerchantEvent {
             Self::KeyCreated(_) => "KeyCreated",
             Self::KeyRevoked(_) => "KeyRevoked",
             Self::ChannelConfigured(_) => "ChannelConfigured",
+            Self::SettingsChanged(_) => "SettingsChanged",
         }
     }
 }
@@ -328,5 +348,25 @@ mod tests {
         given(vec![registered, MerchantEvent::KeyCreated(key("k1")), revoked])
             .when(revoke())
             .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn settings_that_are_not_named_stay_and_the_same_ones_again_are_no_event() {
+        let registered = MerchantEvent::MerchantRegistered(registered());
+        let change = |changes| MerchantCommand::ChangeSettings(changes);
+        let four_eyes = || SettingsChanges { four_eyes: Some(true), ..SettingsChanges::default() };
+        let changed = Settings { four_eyes: true, ..Settings::in_zone("Asia/Shanghai") };
+        given(vec![]).when(change(four_eyes())).then_expect_error(MerchantRejection::NotRegistered);
+        given(vec![registered.clone()])
+            .when(change(four_eyes()))
+            .then_expect_events(vec![MerchantEvent::SettingsChanged(changed.clone())]);
+        given(vec![registered.clone()]).when(change(SettingsChanges::default())).then_expect_events(vec![]);
+        let before = vec![registered, MerchantEvent::SettingsChanged(changed.clone())];
+        given(before.clone()).when(change(four_eyes())).then_expect_events(vec![]);
+        let zone = SettingsChanges { time_zone: Some("Europe/Berlin".into()), ..SettingsChanges::default() };
+        given(before).when(change(zone)).then_expect_events(vec![MerchantEvent::SettingsChanged(Settings {
+            time_zone: "Europe/Berlin".into(),
+            ..changed
+        })]);
     }
 }

@@ -6,10 +6,13 @@ use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
+use crate::ids::DraftId;
 use crate::rulebook::Rulebook;
 
 /// The id of a merchant's one stream of publications.
 pub const LIVE: &str = "live";
+/// The most versions of one merchant.
+pub const VERSIONS_MAX: u32 = 100_000;
 
 /// What happened to a merchant's live rulebook.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -29,21 +32,35 @@ pub struct RulebookPublished {
     pub hash: Box<str>,
     /// Who put it in force.
     pub actor: Box<str>,
+    /// Who wrote it, where it was written here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Box<str>>,
+    /// The draft that it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<DraftId>,
+    /// The earlier version that it brings back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<u32>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
 }
 
-/// A merchant's live rulebook.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+/// A merchant's live rulebook: which version it is. What it says stands in the event of that version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct LiveRulebook {
-    published: Option<RulebookPublished>,
+    version: u32,
 }
 
 impl LiveRulebook {
-    /// The version in force; `None` before the first.
-    pub const fn published(&self) -> Option<&RulebookPublished> {
-        self.published.as_ref()
+    /// With this version in force; 0 before the first.
+    pub const fn at(version: u32) -> Self {
+        Self { version }
+    }
+
+    /// The version in force; 0 before the first.
+    pub const fn version(self) -> u32 {
+        self.version
     }
 }
 
@@ -56,21 +73,71 @@ pub enum RulebookCommand {
         rulebook: Rulebook,
         /// Who.
         actor: Box<str>,
+        /// Who wrote it.
+        author: Option<Box<str>>,
+        /// The draft that it was.
+        draft: Option<DraftId>,
+        /// Why.
+        note: Option<Box<str>>,
+    },
+    /// Put in force again what an earlier version said.
+    RollBack {
+        /// Which version.
+        to_version: u32,
+        /// What it said.
+        rulebook: Rulebook,
+        /// Who wrote it.
+        author: Option<Box<str>>,
+        /// Who.
+        actor: Box<str>,
         /// Why.
         note: Option<Box<str>>,
     },
 }
 
-/// Publishing cannot be refused: what may be published is decided before.
+/// Why a command was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum RulebookRejection {}
+pub enum RulebookRejection {
+    /// There is nothing to bring back.
+    #[error("version {version} is in force")]
+    InForce {
+        /// Which.
+        version: u32,
+    },
+    /// It was never in force.
+    #[error("there is no version {version}")]
+    NoSuchVersion {
+        /// Which.
+        version: u32,
+    },
+    /// More than [`VERSIONS_MAX`].
+    #[error("the merchant has 100000 versions already")]
+    TooManyVersions,
+}
 
 /// What follows from a command.
-pub fn decide(live: &LiveRulebook, command: RulebookCommand) -> Vec<RulebookEvent> {
-    let RulebookCommand::Publish { rulebook, actor, note } = command;
-    let version = live.published.as_ref().map_or(0, |published| published.version) + 1;
-    let hash = rulebook.hash().into();
-    vec![RulebookEvent::RulebookPublished(RulebookPublished { version, rulebook, hash, actor, note })]
+pub fn decide(live: LiveRulebook, command: RulebookCommand) -> Result<Vec<RulebookEvent>, RulebookRejection> {
+    if live.version >= VERSIONS_MAX {
+        return Err(RulebookRejection::TooManyVersions);
+    }
+    let version = live.version + 1;
+    let published = match command {
+        RulebookCommand::RollBack { to_version, .. } if to_version == live.version => {
+            return Err(RulebookRejection::InForce { version: to_version });
+        }
+        RulebookCommand::RollBack { to_version, .. } if !(1..version).contains(&to_version) => {
+            return Err(RulebookRejection::NoSuchVersion { version: to_version });
+        }
+        RulebookCommand::RollBack { to_version, rulebook, author, actor, note } => {
+            let (hash, restores) = (rulebook.hash().into(), Some(to_version));
+            RulebookPublished { version, rulebook, hash, actor, author, draft: None, restores, note }
+        }
+        RulebookCommand::Publish { rulebook, actor, author, draft, note } => {
+            let hash = rulebook.hash().into();
+            RulebookPublished { version, rulebook, hash, actor, author, draft, restores: None, note }
+        }
+    };
+    Ok(vec![RulebookEvent::RulebookPublished(published)])
 }
 
 impl RulebookEvent {
@@ -105,7 +172,7 @@ impl Aggregate for LiveRulebook {
         _services: &(),
         sink: &EventSink<Self>,
     ) -> Result<(), RulebookRejection> {
-        for event in decide(self, command) {
+        for event in decide(*self, command)? {
             sink.write(event, self).await;
         }
         Ok(())
@@ -113,6 +180,69 @@ impl Aggregate for LiveRulebook {
 
     fn apply(&mut self, event: RulebookEvent) {
         let RulebookEvent::RulebookPublished(published) = event;
-        self.published = Some(published);
+        self.version = published.version;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_es::test::{AggregateTestExecutor, TestFramework};
+
+    use super::*;
+
+    fn given(versions: u32) -> AggregateTestExecutor<LiveRulebook> {
+        TestFramework::<LiveRulebook>::with(()).given((1..=versions).map(|version| published(version, None)).collect())
+    }
+
+    fn book() -> Rulebook {
+        let book = r#"{"name": "None", "rules": [], "tiers": []}"#;
+        Rulebook::read(book.as_bytes()).expect("a rulebook")
+    }
+
+    fn published(version: u32, restores: Option<u32>) -> RulebookEvent {
+        RulebookEvent::RulebookPublished(RulebookPublished {
+            version,
+            rulebook: book(),
+            hash: book().hash().into(),
+            actor: "rita".into(),
+            author: Some("ana".into()),
+            draft: None,
+            restores,
+            note: None,
+        })
+    }
+
+    fn roll_back(to_version: u32) -> RulebookCommand {
+        RulebookCommand::RollBack {
+            to_version,
+            rulebook: book(),
+            author: Some("ana".into()),
+            actor: "rita".into(),
+            note: None,
+        }
+    }
+
+    #[test]
+    fn versions_follow_each_other_without_a_gap() {
+        for versions in [0, 1, 5] {
+            let (rulebook, author) = (book(), Some("ana".into()));
+            let publish = RulebookCommand::Publish { rulebook, actor: "rita".into(), author, draft: None, note: None };
+            given(versions).when(publish).then_expect_events(vec![published(versions + 1, None)]);
+        }
+    }
+
+    #[test]
+    fn rolling_back_makes_a_new_version_of_an_old_one() {
+        given(3).when(roll_back(1)).then_expect_events(vec![published(4, Some(1))]);
+        given(3).when(roll_back(3)).then_expect_error(RulebookRejection::InForce { version: 3 });
+        for version in [0, 4] {
+            given(3).when(roll_back(version)).then_expect_error(RulebookRejection::NoSuchVersion { version });
+        }
+    }
+
+    #[test]
+    fn versions_have_a_limit() {
+        let refused = decide(LiveRulebook::at(VERSIONS_MAX), roll_back(1));
+        assert_eq!(refused, Err(RulebookRejection::TooManyVersions));
     }
 }

@@ -5,13 +5,20 @@ mod support;
 use std::fmt::Debug;
 
 use cqrs_es::DomainEvent;
+use domain::draft::{DraftEvent, DraftPublished, Revision, RulebookSubmitted};
 use domain::merchant::{ChannelConfigured, KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered, Role};
 use domain::publication::{RulebookEvent, RulebookPublished};
 use domain::rulebook::Rulebook;
+use domain::settings::{QuietHours, Settings};
+use domain::time::Span;
 use support::{every_event, minute};
 
 fn stored_as_golden<E: DomainEvent + Debug>(event: &E) {
-    let path = format!("{}/tests/golden/events/{}.json", env!("CARGO_MANIFEST_DIR"), event.event_type());
+    stored_as(&event.event_type(), event);
+}
+
+fn stored_as<E: DomainEvent + Debug>(name: &str, event: &E) {
+    let path = format!("{}/tests/golden/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let stored = serde_json::to_string(event).expect("an event has a JSON form");
     let golden = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; would be {stored}"));
     assert_eq!(stored, golden.trim_end(), "{path}");
@@ -45,12 +52,18 @@ fn an_event_of_a_merchant_is_stored_as_its_golden_file_says() {
             credentials: "c2VhbGVk".into(),
             previous_credentials: Some("b2xk".into()),
         }),
+        MerchantEvent::SettingsChanged(Settings {
+            four_eyes: true,
+            stock_release_after: Some(Span::from_hours(2)),
+            quiet_hours: Some(QuietHours { from: 1_320, to: 480 }),
+            hold_out_basis_points: 100,
+            ..Settings::in_zone("Asia/Shanghai")
+        }),
     ];
     events.iter().for_each(stored_as_golden);
 }
 
-#[test]
-fn a_publication_is_stored_as_its_golden_file_says() {
+fn small() -> Rulebook {
     let rulebook = r#"{
         "name": "Small",
         "rules": [{"id": "large", "name": {"zh": "大额", "en": "Large"}, "points": 80,
@@ -58,14 +71,41 @@ fn a_publication_is_stored_as_its_golden_file_says() {
         "tiers": [{"id": "hold", "from": 80, "action": "freeze"}],
         "exemptions": []
     }"#;
-    let rulebook = Rulebook::read(rulebook.as_bytes()).unwrap();
-    let hash = rulebook.hash().into();
-    let note = Some("first".into());
-    stored_as_golden(&RulebookEvent::RulebookPublished(RulebookPublished {
+    Rulebook::read(rulebook.as_bytes()).expect("a rulebook")
+}
+
+fn publication() -> RulebookPublished {
+    RulebookPublished {
         version: 1,
-        rulebook,
-        hash,
+        rulebook: small(),
+        hash: small().hash().into(),
         actor: "rita".into(),
-        note,
-    }));
+        author: None,
+        draft: None,
+        restores: None,
+        note: Some("first".into()),
+    }
+}
+
+#[test]
+fn a_publication_is_stored_as_its_golden_file_says() {
+    stored_as_golden(&RulebookEvent::RulebookPublished(publication()));
+    let of_a_draft =
+        RulebookPublished { author: Some("ana".into()), draft: Some("d1".parse().unwrap()), ..publication() };
+    stored_as("RulebookPublished.draft", &RulebookEvent::RulebookPublished(of_a_draft));
+    let rolled_back = RulebookPublished { version: 3, restores: Some(1), ..publication() };
+    stored_as("RulebookPublished.rollback", &RulebookEvent::RulebookPublished(rolled_back));
+}
+
+#[test]
+fn an_event_of_a_draft_is_stored_as_its_golden_file_says() {
+    let revision =
+        |revision| Revision { revision, rulebook: small(), hash: small().hash().into(), actor: "ana".into() };
+    let events = [
+        DraftEvent::RulebookDrafted(revision(1)),
+        DraftEvent::RulebookEdited(revision(2)),
+        DraftEvent::RulebookSubmitted(RulebookSubmitted { revision: 2, actor: "ana".into() }),
+        DraftEvent::DraftPublished(DraftPublished { revision: 2, version: 4, actor: "rita".into() }),
+    ];
+    events.iter().for_each(stored_as_golden);
 }

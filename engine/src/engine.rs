@@ -18,7 +18,8 @@ use tokio::time::timeout;
 use crate::keeper::{self, Partition, Standing};
 use crate::keys::MerchantKeys;
 use crate::work::{
-    Delivery, MerchantReceipt, MerchantWork, Message, NoticeWork, Origin, Personal, Receipt, Refusal, Work, WorkContent,
+    Asked, Delivery, DraftChange, DraftReceipt, MerchantReceipt, Message, NoticeWork, Origin, Personal, Publication,
+    PublicationReceipt, Receipt, Refusal, Work, WorkContent,
 };
 use crate::writer::{Clock, OpenError, Tools, Writer};
 
@@ -149,7 +150,33 @@ impl Engine {
         command: MerchantCommand,
     ) -> Result<MerchantReceipt, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Merchant(Box::new(MerchantWork { merchant: merchant.clone(), origin, command, reply }));
+        let work = Work::Merchant(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
+        self.send(merchant, work, WhenFull::Refuse).await?;
+        answered(answer).await
+    }
+
+    /// Decides a change of a draft, durably.
+    pub async fn change_draft(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        command: DraftChange,
+    ) -> Result<DraftReceipt, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Draft(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
+        self.send(merchant, work, WhenFull::Refuse).await?;
+        answered(answer).await
+    }
+
+    /// Puts a rulebook in force, durably.
+    pub async fn publish(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        command: Publication,
+    ) -> Result<PublicationReceipt, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Publication(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
         self.send(merchant, work, WhenFull::Refuse).await?;
         answered(answer).await
     }

@@ -3,6 +3,7 @@
 //! One writer per partition takes what waits in its bounded mailbox, decides it in order, commits it in one transaction and
 //! only then answers. What it remembers (windows, hot orders, data keys) is a fold over the log and can be thrown away.
 
+mod alone;
 mod batch;
 mod bytes;
 mod drive;
@@ -16,6 +17,7 @@ mod orders;
 mod pages;
 mod pipeline;
 mod replay;
+mod rulebooks;
 mod sealing;
 mod snapshot;
 pub mod windows;
@@ -26,5 +28,8 @@ pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;
 pub use memory::FoldError;
 pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, replay};
-pub use work::{MerchantReceipt, Origin, Outcome, Receipt, Refusal, RiskView};
+pub use work::{
+    DraftChange, DraftReceipt, InForce, MerchantReceipt, Origin, Outcome, Publication, PublicationReceipt, Receipt,
+    Refusal, RiskView,
+};
 pub use writer::{Clock, OpenError};

@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 use domain::feature::Value;
 use domain::ids::MerchantId;
 use domain::merchant::MerchantEvent;
-use domain::order::{Known, OrderEvent, ScoredCause};
+use domain::order::{Facts, OrderEvent, ScoredCause};
 use domain::publication::RulebookEvent;
 use domain::rulebook::{Evaluator, Rulebook};
 use domain::screening::{Assessment, screen};
@@ -101,7 +101,9 @@ impl Memory {
             ("order", "Placed" | "Amended" | "StatusReported") => {
                 self.apply_order(&event.key.merchant, event.stream, &read(event)?, event.recorded_at);
             }
-            ("merchant", "MerchantRegistered") => self.apply_merchant(&event.key.merchant, &read(event)?),
+            ("merchant", "MerchantRegistered" | "SettingsChanged") => {
+                self.apply_merchant(&event.key.merchant, &read(event)?);
+            }
             ("rulebook", "RulebookPublished") => self.apply_rulebook(&event.key.merchant, &read(event)?),
             _ => {}
         }
@@ -148,11 +150,25 @@ impl Memory {
     }
 
     pub(crate) fn apply_merchant(&mut self, merchant: &MerchantId, event: &MerchantEvent) {
-        if let MerchantEvent::MerchantRegistered(registered) = event {
-            let zone = registered.time_zone.parse().unwrap_or(Tz::UTC);
-            let memory = MerchantMemory { zone, live: None, windows: Windows::new() };
-            self.merchants.insert(merchant.clone(), memory);
+        match event {
+            MerchantEvent::MerchantRegistered(registered) => {
+                let zone = registered.time_zone.parse().unwrap_or(Tz::UTC);
+                let memory = MerchantMemory { zone, live: None, windows: Windows::new() };
+                self.merchants.insert(merchant.clone(), memory);
+            }
+            MerchantEvent::SettingsChanged(settings) => {
+                if let Some(merchant) = self.merchants.get_mut(merchant) {
+                    merchant.zone = settings.time_zone.parse().unwrap_or(Tz::UTC);
+                }
+            }
+            MerchantEvent::KeyCreated(_) | MerchantEvent::KeyRevoked(_) | MerchantEvent::ChannelConfigured(_) => {}
         }
+    }
+
+    /// The version in force; 0 before the first.
+    pub(crate) fn live_version(&self, merchant: &MerchantId) -> u32 {
+        let live = self.merchants.get(merchant).and_then(|merchant| merchant.live.as_ref());
+        live.map_or(0, |live| live.evaluator.version())
     }
 
     pub(crate) fn apply_rulebook(&mut self, merchant: &MerchantId, event: &RulebookEvent) {
@@ -168,13 +184,13 @@ impl Memory {
         merchant: &MerchantId,
         stream: StreamId,
         channel: &str,
-        order: &Known,
+        facts: &Facts,
         cause: ScoredCause,
     ) -> Option<Assessment> {
         let merchant = self.merchants.get_mut(merchant)?;
         let evaluator = &merchant.live.as_ref()?.evaluator;
         let features = evaluator.features();
-        merchant.windows.observe(stream, channel, &order.facts, merchant.zone, features, &mut self.values);
+        merchant.windows.observe(stream, channel, facts, merchant.zone, features, &mut self.values);
         Some(screen(evaluator, &self.values, cause))
     }
 }
@@ -193,7 +209,7 @@ mod tests {
     use domain::feature::{Feature, FeatureRef};
     use domain::ids::Token;
     use domain::merchant::MerchantRegistered;
-    use domain::order::{Facts, Placed};
+    use domain::order::Placed;
     use domain::time::Span;
 
     use super::*;

@@ -79,7 +79,7 @@ impl Writer {
         let deliveries = notices.iter().filter_map(|notice| Some(notice.message.delivery.as_ref()?.key));
         let deliveries = deliveries.filter(|key| taken(open, self.committing.as_ref(), key).is_none()).collect();
         let streams = orders.iter().map(|(merchant, order)| stream_key(merchant, order)).collect();
-        let wanted = Arc::new(Wanted { streams, deliveries, subjects });
+        let wanted = Arc::new(Wanted { partition: self.numbers.partition, streams, deliveries, subjects });
         let found = log.look_up(wanted.clone()).await?;
         self.orders.learn(orders, &found.streams, &found.events)?;
         self.sealing.learn(&wanted.subjects, found.subject_keys)?;
@@ -210,7 +210,7 @@ impl Writer {
         cause: ScoredCause,
         draft: &Draft,
     ) -> Option<OrderCommand> {
-        let assessment = self.memory.screen(&message.merchant, stream, message.order.channel(), known, cause)?;
+        let assessment = self.memory.screen(&message.merchant, stream, message.order.channel(), &known.facts, cause)?;
         metrics::counter!("orderlight_scored_total", "tier" => assessment.scored.tier.clone()).increment(1);
         // The position of the screening makes the id unique, and the same in every replay.
         let id = format!("{}-{}", draft.numbers.partition, draft.numbers.head + 1);

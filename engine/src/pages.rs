@@ -1,36 +1,44 @@
-//! A partition's events from end to end, read one page ahead of whoever works on them.
+//! A partition's events from end to end, read and decoded ahead of whoever works on them.
 
+use std::convert::identity;
 use std::sync::Arc;
 
 use eventlog::{EventLog, LogError, Position, RecordedEvent};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 
 /// Events read at once.
 const PAGE_EVENTS: u32 = 2_000;
-/// Pages that are read and wait to be worked on.
+/// Pages that are ready and wait to be worked on.
 const AHEAD_MAX: usize = 2;
 
 /// See the module.
-pub(crate) struct Pages {
-    pages: mpsc::Receiver<Result<Vec<Arc<RecordedEvent>>, LogError>>,
+pub(crate) struct Pages<T> {
+    pages: mpsc::Receiver<Result<Vec<T>, LogError>>,
     /// Reads; ends with this.
     _reader: JoinSet<()>,
 }
 
-impl Pages {
+impl Pages<Arc<RecordedEvent>> {
     /// The events after a position, up to the end that the log has when it is reached.
     pub(crate) fn after(log: Arc<dyn EventLog>, partition: u32, position: Position) -> Self {
+        Self::decoded(log, partition, position, identity)
+    }
+}
+
+impl<T: Send + 'static> Pages<T> {
+    /// The same events as `decode` makes them, beside the work on the pages before.
+    pub(crate) fn decoded(
+        log: Arc<dyn EventLog>,
+        partition: u32,
+        position: Position,
+        decode: fn(Arc<RecordedEvent>) -> T,
+    ) -> Self {
         let (sender, pages) = mpsc::channel(AHEAD_MAX);
         let mut reader = JoinSet::new();
         reader.spawn(async move {
             let mut after = position;
-            loop {
-                let page = log.read(partition, after, PAGE_EVENTS).await;
-                let Some(last) = page.as_ref().map_or(Some(after), |page| page.last().map(|last| last.position)) else {
-                    return;
-                };
-                after = last;
+            while let Some(page) = page(&*log, partition, &mut after, decode).await.transpose() {
                 let failed = page.is_err();
                 if sender.send(page).await.is_err() || failed {
                     return;
@@ -41,7 +49,22 @@ impl Pages {
     }
 
     /// The next page, which is not empty; `None` at the end of the log.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Arc<RecordedEvent>>>, LogError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<T>>, LogError> {
         self.pages.recv().await.transpose()
     }
+}
+
+/// Reads and decodes the page after a position, which then is that of its last event.
+async fn page<T: Send + 'static>(
+    log: &dyn EventLog,
+    partition: u32,
+    after: &mut Position,
+    decode: fn(Arc<RecordedEvent>) -> T,
+) -> Result<Option<Vec<T>>, LogError> {
+    let events = log.read(partition, *after, PAGE_EVENTS).await?;
+    let Some(last) = events.last() else { return Ok(None) };
+    *after = last.position;
+    // On a thread where it keeps no other task waiting.
+    let decoding = spawn_blocking(move || events.into_iter().map(decode).collect());
+    decoding.await.map(Some).map_err(|error| LogError::Store(error.into()))
 }

@@ -10,9 +10,8 @@ use std::time::Instant;
 use eventlog::{DeliveryKey, EventLog, LogError};
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-use crate::batch::Draft;
+use crate::batch::{Draft, Numbers};
 use crate::work::{Receipt, Refusal, answer};
 
 pub(crate) type Answer = Result<Receipt, Refusal>;
@@ -51,16 +50,19 @@ impl OpenBatch {
     pub(crate) fn commit(self, log: Arc<dyn EventLog>) -> Committing {
         metrics::histogram!("orderlight_batch_size").record(f64::from(u32::try_from(self.len()).unwrap_or(u32::MAX)));
         let Self { draft, answers, taken } = self;
-        let task = tokio::spawn(async move {
+        let (end, ended) = oneshot::channel();
+        tokio::spawn(async move {
             let committed = append(&*log, draft).await;
-            if committed.is_ok() {
+            let is_committed = committed.is_ok();
+            // First the writer: of the tasks that are woken here the runtime goes on with the last one in this thread.
+            drop(end.send(committed));
+            if is_committed {
                 answers.into_iter().for_each(|(reply, receipt)| answer(reply, receipt));
             } else {
                 refuse(answers);
             }
-            committed
         });
-        Committing { task, taken }
+        Committing { ended, taken }
     }
 }
 
@@ -70,21 +72,24 @@ fn refuse(answers: Vec<(oneshot::Sender<Answer>, Answer)>) {
 
 /// A batch on its way to the disk.
 pub(crate) struct Committing {
-    task: JoinHandle<Result<(), LogError>>,
+    ended: oneshot::Receiver<Result<(), LogError>>,
     pub(crate) taken: Taken,
 }
 
 impl Committing {
     /// Waits for its end. May be dropped and called again.
     pub(crate) async fn end(&mut self) -> Result<(), LogError> {
-        (&mut self.task).await.unwrap_or_else(|error| Err(LogError::Store(error.into())))
+        let ended = (&mut self.ended).await;
+        ended.unwrap_or_else(|_| Err(LogError::Store("commit ended without a word".into())))
     }
 }
 
-/// Commits what is in a draft, if there is something.
+/// Commits what is in a draft. Where there is nothing, what was refused or told again is right only if nobody else has written
+/// to the partition: a process that was paused may have been followed without knowing it.
 pub(crate) async fn append(log: &dyn EventLog, draft: Draft) -> Result<(), LogError> {
     if draft.is_empty() {
-        return Ok(());
+        let Numbers { partition, head, .. } = draft.numbers;
+        return if log.head(partition).await? == head { Ok(()) } else { Err(LogError::Fenced { partition }) };
     }
     let started = Instant::now();
     log.append(draft.into_batch()).await?;

@@ -1,20 +1,26 @@
 //! Replay: every decision computed again from the log alone, and compared with the recorded one byte for byte.
+//!
+//! The log is streamed once. While the decisions of one page are computed, the next ones are read and decoded by other
+//! threads, where also stays what is not needed of them. Of a recorded decision only its cause is decoded: the rest must come
+//! out of what was before it.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;
-use domain::order::OrderEvent;
-use eventlog::{EventLog, LogError, Position, RecordedEvent, StreamId};
+use domain::order::{Facts, Order, OrderEvent, ScoredCause};
+use domain::time::Timestamp;
+use eventlog::{EventLog, LogError, Position, RecordedEvent, StreamId, StreamKey};
 use lru::LruCache;
 use rustc_hash::FxBuildHasher;
+use serde::Deserialize;
 
 use crate::memory::{FoldError, Memory, read};
-use crate::orders::{CachedOrder, order_at};
+use crate::orders::order_at;
 use crate::pages::Pages;
 
-/// The most orders kept; others are read again from the log.
-const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+/// The most orders whose facts are kept; those of others are read again from the log.
+const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 /// The most differences that are listed; all are counted.
 pub const DIFFERENCES_MAX: usize = 1_000;
 
@@ -74,73 +80,148 @@ pub async fn replay(
     mut progress: impl FnMut(Position),
 ) -> Result<Replayed, ReplayError> {
     let mut replay = Replay {
+        partition,
         memory: Memory::default(),
-        orders: LruCache::with_hasher(CACHED_ORDERS_MAX, FxBuildHasher),
+        facts: LruCache::with_hasher(CACHED_ORDERS_MAX, FxBuildHasher),
         found: Replayed::default(),
+        recomputed: Vec::new(),
     };
-    let mut pages = Pages::after(log.clone(), partition, 0);
+    let mut pages = Pages::decoded(log.clone(), partition, 0, Step::of);
     let mut after = 0;
     while let Some(page) = pages.next().await? {
-        for event in &page {
-            if event.position != after + 1 {
-                return Err(ReplayError::Gap { partition, expected: after + 1, found: event.position });
+        for step in page {
+            if step.position != after + 1 {
+                return Err(ReplayError::Gap { partition, expected: after + 1, found: step.position });
             }
-            after = event.position;
-            replay.take(&*log, event).await?;
+            after = step.position;
+            replay.take(&*log, step).await?;
         }
         progress(after);
     }
     Ok(replay.found)
 }
 
+/// An event as far as a replay needs it.
+struct Step {
+    position: Position,
+    stream: StreamId,
+    sequence: u64,
+    key: Arc<StreamKey>,
+    recorded_at: Timestamp,
+    content: Result<Content, FoldError>,
+}
+
+enum Content {
+    /// What happened to an order.
+    Order(Box<OrderEvent>),
+    /// What was decided about one: why, and the payload.
+    Decision(ScoredCause, Box<str>),
+    /// What happened to an order and has no part in decisions.
+    Nothing,
+    /// What happened to another aggregate.
+    Other(Arc<RecordedEvent>),
+}
+
+/// A decision's payload, as far as it is given to the computation and not its outcome.
+#[derive(Deserialize)]
+struct Decision {
+    #[serde(rename = "Scored")]
+    scored: Given,
+}
+
+#[derive(Deserialize)]
+struct Given {
+    cause: ScoredCause,
+}
+
+impl Step {
+    fn of(mut event: Arc<RecordedEvent>) -> Self {
+        let (position, stream, sequence) = (event.position, event.stream, event.sequence);
+        let (key, recorded_at) = (event.key.clone(), event.recorded_at);
+        let content = match (&*key.aggregate_type, &*event.event_type) {
+            (Order::TYPE, "Scored") => read::<Decision>(&event).map(|decision| {
+                let payload = Arc::get_mut(&mut event).map(|event| std::mem::take(&mut event.payload));
+                Content::Decision(decision.scored.cause, payload.unwrap_or_else(|| event.payload.clone()))
+            }),
+            (Order::TYPE, "Placed" | "Amended" | "StatusReported") => {
+                read(&event).map(|event| Content::Order(Box::new(event)))
+            }
+            (Order::TYPE, _) => Ok(Content::Nothing),
+            _ => Ok(Content::Other(event)),
+        };
+        Self { position, stream, sequence, key, recorded_at, content }
+    }
+}
+
 struct Replay {
+    partition: u32,
     memory: Memory,
-    orders: LruCache<StreamId, CachedOrder, FxBuildHasher>,
+    /// The facts of orders, of which screenings are made besides windows; `None` before the placement.
+    facts: LruCache<StreamId, Option<Facts>, FxBuildHasher>,
     found: Replayed,
+    /// The payload of the last decision, and room for that of the next.
+    recomputed: Vec<u8>,
 }
 
 impl Replay {
-    async fn take(&mut self, log: &dyn EventLog, event: &RecordedEvent) -> Result<(), ReplayError> {
+    async fn take(&mut self, log: &dyn EventLog, mut step: Step) -> Result<(), ReplayError> {
         self.found.events += 1;
-        if &*event.key.aggregate_type != domain::order::Order::TYPE {
-            return Ok(self.memory.fold(event)?);
+        match std::mem::replace(&mut step.content, Ok(Content::Nothing))? {
+            Content::Order(event) => {
+                self.memory.apply_order(&step.key.merchant, step.stream, &event, step.recorded_at);
+                match *event {
+                    OrderEvent::Placed(placed) if step.sequence == 1 => {
+                        self.facts.put(step.stream, Some(placed.facts));
+                    }
+                    OrderEvent::Placed(placed) => {
+                        self.facts_before(log, &step).await?.get_or_insert(placed.facts);
+                    }
+                    OrderEvent::Amended(amended) => {
+                        if let Some(facts) = self.facts_before(log, &step).await? {
+                            facts.absorb(&amended.changes);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Content::Decision(cause, payload) => {
+                self.facts_before(log, &step).await?;
+                self.compare(&step, cause, &payload);
+            }
+            Content::Nothing => {}
+            Content::Other(event) => self.memory.fold(&event)?,
         }
-        let mut cached = match self.orders.pop(&event.stream) {
-            Some(cached) => cached,
-            None if event.sequence == 1 => CachedOrder::default(),
-            None => order_at(log, event.stream, event.sequence - 1).await?,
-        };
-        let order_event: OrderEvent = read(event)?;
-        if let OrderEvent::Scored(_) = &order_event {
-            self.compare(event, &order_event, &cached);
-        }
-        self.memory.apply_order(&event.key.merchant, event.stream, &order_event, event.recorded_at);
-        cached.order.apply(order_event);
-        cached.sequence = event.sequence;
-        self.orders.put(event.stream, cached);
         Ok(())
     }
 
-    fn compare(&mut self, event: &RecordedEvent, recorded: &OrderEvent, cached: &CachedOrder) {
-        let OrderEvent::Scored(scored) = recorded else { return };
-        let id = &*event.key.aggregate_id;
+    /// The facts of an order as they were before an event of it.
+    async fn facts_before(&mut self, log: &dyn EventLog, step: &Step) -> Result<&mut Option<Facts>, LogError> {
+        if !self.facts.contains(&step.stream) {
+            let order = order_at(log, step.stream, step.sequence - 1).await?.order;
+            self.facts.put(step.stream, order.known().map(|known| known.facts.clone()));
+        }
+        Ok(self.facts.get_mut(&step.stream).expect("they were just put there"))
+    }
+
+    fn compare(&mut self, step: &Step, cause: ScoredCause, recorded: &str) {
+        let id = &*step.key.aggregate_id;
         let channel = id.split(':').next().unwrap_or_default();
-        let recomputed = cached
-            .order
-            .known()
-            .and_then(|known| self.memory.screen(&event.key.merchant, event.stream, channel, known, scored.cause))
-            .map(|assessment| OrderEvent::Scored(assessment.scored));
-        let recomputed = serde_json::to_string(&recomputed).expect("plain data has a JSON form");
+        let recomputed = self.facts.get(&step.stream).and_then(Option::as_ref).and_then(|facts| {
+            let assessment = self.memory.screen(&step.key.merchant, step.stream, channel, facts, cause)?;
+            Some(OrderEvent::Scored(assessment.scored))
+        });
+        self.recomputed.clear();
+        serde_json::to_writer(&mut self.recomputed, &recomputed).expect("plain data has a JSON form");
         self.found.decisions += 1;
-        if recomputed == *event.payload {
+        if self.recomputed == recorded.as_bytes() {
             self.found.identical += 1;
         } else if self.found.different.len() < DIFFERENCES_MAX {
             self.found.different.push(Difference {
                 order: id.to_owned(),
-                partition: event.partition,
-                position: event.position,
-                recorded: event.payload.to_string(),
-                recomputed,
+                partition: self.partition,
+                position: step.position,
+                recorded: recorded.to_owned(),
+                recomputed: String::from_utf8_lossy(&self.recomputed).into_owned(),
             });
         }
     }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use domain::ids::{MerchantId, OrderId, Token};
+use domain::draft::{DraftRejection, Eyes};
+use domain::ids::{DraftId, MerchantId, OrderId, Token};
 use domain::merchant::{MerchantCommand, MerchantEvent, MerchantRejection};
 use domain::order::{
     ChallengeState, Facts, Known, Order, Rejection, ReleasedCause, Risk, RiskState, Scored, Status, StatusReported,
 };
+use domain::publication::RulebookRejection;
+use domain::rulebook::Rulebook;
 use domain::time::Timestamp;
 use eventlog::{DeliveryKey, Position};
 use tokio::sync::oneshot;
@@ -23,7 +26,9 @@ pub struct Origin {
 /// One piece of work for a writer.
 pub(crate) enum Work {
     Notice(Box<NoticeWork>),
-    Merchant(Box<MerchantWork>),
+    Merchant(Box<Asked<MerchantCommand, MerchantReceipt>>),
+    Draft(Box<Asked<DraftChange, DraftReceipt>>),
+    Publication(Box<Asked<Publication, PublicationReceipt>>),
 }
 
 impl Work {
@@ -31,7 +36,9 @@ impl Work {
     pub(crate) fn refuse(self, refusal: Refusal) {
         match self {
             Self::Notice(notice) => answer(notice.reply, Err(refusal)),
-            Self::Merchant(merchant) => answer(merchant.reply, Err(refusal)),
+            Self::Merchant(asked) => answer(asked.reply, Err(refusal)),
+            Self::Draft(asked) => answer(asked.reply, Err(refusal)),
+            Self::Publication(asked) => answer(asked.reply, Err(refusal)),
         }
     }
 }
@@ -41,12 +48,65 @@ pub(crate) fn answer<T>(reply: oneshot::Sender<T>, answer: T) {
     drop(reply.send(answer));
 }
 
-/// A command about a merchant, which is committed alone.
-pub(crate) struct MerchantWork {
+/// A command that is committed alone.
+pub(crate) struct Asked<Command, Receipt> {
     pub(crate) merchant: MerchantId,
     pub(crate) origin: Origin,
-    pub(crate) command: MerchantCommand,
-    pub(crate) reply: oneshot::Sender<Result<MerchantReceipt, Refusal>>,
+    pub(crate) command: Command,
+    pub(crate) reply: oneshot::Sender<Result<Receipt, Refusal>>,
+}
+
+/// What somebody wants of a draft. Who it is stands in the [`Origin`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DraftChange {
+    /// Begin a draft.
+    Begin {
+        /// Under a new id.
+        draft: DraftId,
+        /// What it says.
+        rulebook: Rulebook,
+        /// How many drafts the merchant has.
+        drafts: usize,
+    },
+    /// Write a draft anew.
+    Edit {
+        /// Which.
+        draft: DraftId,
+        /// What it says from now on.
+        rulebook: Rulebook,
+        /// The revision that the writer saw.
+        revision: u32,
+    },
+    /// Ask for a draft's publication.
+    Submit {
+        /// Which.
+        draft: DraftId,
+    },
+}
+
+/// What somebody wants to come into force. Who it is stands in the [`Origin`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Publication {
+    /// A draft.
+    OfDraft {
+        /// Which.
+        draft: DraftId,
+        /// How many people it takes.
+        eyes: Eyes,
+        /// Why.
+        note: Option<Box<str>>,
+    },
+    /// What an earlier version said.
+    RollBack {
+        /// Which version.
+        to_version: u32,
+        /// What it said.
+        rulebook: Rulebook,
+        /// Who wrote that.
+        author: Option<Box<str>>,
+        /// Why.
+        note: Option<Box<str>>,
+    },
 }
 
 /// A notice without personal data in the clear, ready to be decided.
@@ -168,6 +228,35 @@ pub struct MerchantReceipt {
     pub position: (u32, Position),
 }
 
+/// The durable answer to a change of a draft.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DraftReceipt {
+    /// The revision that it is at, from 1.
+    pub revision: u32,
+    /// The partition, and the position up to which its log holds it.
+    pub position: (u32, Position),
+}
+
+/// The durable answer to a publication.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PublicationReceipt {
+    /// The version that is in force, from 1.
+    pub version: u32,
+    /// Since when.
+    pub since: InForce,
+    /// The partition, and the position up to which its log holds it.
+    pub position: (u32, Position),
+}
+
+/// Since when a version is in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InForce {
+    /// Since the position of the receipt: for all after it.
+    Now,
+    /// Since before it was asked for.
+    Before,
+}
+
 /// Why the engine did not do something. One variant per decision the caller can make.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -192,4 +281,10 @@ pub enum Refusal {
     /// The merchant forbids it.
     #[error(transparent)]
     Merchant(#[from] MerchantRejection),
+    /// The draft forbids it.
+    #[error(transparent)]
+    Draft(#[from] DraftRejection),
+    /// The live rulebook forbids it.
+    #[error(transparent)]
+    Rulebook(#[from] RulebookRejection),
 }

@@ -19,6 +19,7 @@ use crate::memory::{FoldError, Memory};
 use crate::orders::Orders;
 use crate::pages::Pages;
 use crate::pipeline::{Committing, OpenBatch};
+use crate::rulebooks::Drafts;
 use crate::sealing::Sealing;
 use crate::snapshot::{self, Loaded, Saver, Snapshot};
 use crate::work::{NoticeWork, Refusal, Work};
@@ -69,6 +70,7 @@ pub(crate) struct Writer {
     pub(crate) memory: Memory,
     pub(crate) orders: Orders,
     pub(crate) sealing: Sealing,
+    pub(crate) drafts: Drafts,
     /// What was decided and is not on its way to the disk.
     pub(crate) open: Option<OpenBatch>,
     /// What is on its way there.
@@ -104,7 +106,20 @@ impl Writer {
         }
         let sealing = Sealing::new(tools.vault.clone());
         let (orders, open, committing) = (Orders::new(), None, None);
-        Ok(Self { tools, numbers, memory, orders, sealing, open, committing, last_recorded_at, saver, snapshot: None })
+        let (drafts, snapshot) = (Drafts::new(), None);
+        Ok(Self {
+            tools,
+            numbers,
+            memory,
+            orders,
+            sealing,
+            drafts,
+            open,
+            committing,
+            last_recorded_at,
+            saver,
+            snapshot,
+        })
     }
 
     /// Works until the mailbox is closed and empty, the partition is not wanted here any more, or something failed; whatever was
@@ -181,8 +196,8 @@ impl Writer {
         Ok(ending.unwrap_or(Ended::Closed))
     }
 
-    /// Deals with all that waits, in order: notices go into the open batch, a merchant's command is decided alone when all
-    /// before it is committed.
+    /// Deals with all that waits, in order: notices go into the open batch, a command about a merchant or its rulebooks is
+    /// decided alone when all before it is committed.
     async fn take(&mut self, waiting: &mut Vec<Work>) -> Result<(), LogError> {
         let mut notices: Vec<NoticeWork> = Vec::with_capacity(waiting.len());
         // Taken from the end, so that what is left at an error can be refused by the caller.
@@ -190,14 +205,27 @@ impl Writer {
         while let Some(work) = waiting.pop() {
             match work {
                 Work::Notice(notice) => notices.push(*notice),
-                Work::Merchant(merchant) => {
-                    self.decide_notices(std::mem::take(&mut notices)).await?;
-                    self.flush().await?;
-                    self.process_merchant(*merchant).await?;
+                Work::Merchant(asked) => {
+                    self.decide_all(&mut notices).await?;
+                    self.process_merchant(*asked).await?;
+                }
+                Work::Draft(asked) => {
+                    self.decide_all(&mut notices).await?;
+                    self.process_draft(*asked).await?;
+                }
+                Work::Publication(asked) => {
+                    self.decide_all(&mut notices).await?;
+                    self.process_publication(*asked).await?;
                 }
             }
         }
         self.decide_notices(notices).await
+    }
+
+    /// Decides and commits all that was taken so far.
+    async fn decide_all(&mut self, notices: &mut Vec<NoticeWork>) -> Result<(), LogError> {
+        self.decide_notices(std::mem::take(notices)).await?;
+        self.flush().await
     }
 
     /// Begins the commit of the open batch; the one before it has ended.

@@ -4,6 +4,7 @@
 //! with an epoch check in the same transaction, so a stale writer fails with [`LogError::Fenced`] instead of corrupting.
 //! What was appended is never updated or deleted; `payload` and `metadata` are stored as the bytes that were hashed.
 
+mod absence;
 mod batch;
 pub mod cqrs;
 mod delivery;
@@ -196,6 +197,8 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// What a writer asks before it decides a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
+    /// The partition whose writer asks; all of it lives there.
+    pub partition: u32,
     /// Streams by name.
     pub streams: Vec<StreamKey>,
     /// Deliveries by key.

@@ -20,6 +20,11 @@ pub(crate) fn no_id_of(partition: u32) -> u64 {
     u64::from(partition) << ID_BITS
 }
 
+/// The partition of an id.
+pub(crate) fn partition_of_id(id: u64) -> u32 {
+    u32::try_from(id >> ID_BITS).expect("what stands above 40 of 64 bits fits 32")
+}
+
 /// The one partition of a merchant: the first eight bytes of the SHA-256 of its name as a big-endian number, modulo the number of
 /// partitions. Windows of a merchant therefore live in one writer. `partitions` is not zero.
 pub fn partition_of(merchant: &MerchantId, partitions: u32) -> u32 {

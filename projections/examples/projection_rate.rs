@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let file = directory.path().join("read.sqlite");
     let place = match &database {
-        Some(database) => Place::Postgres(database.url().to_owned()),
+        Some(database) => Place::Postgres { url: database.url().to_owned(), session_name: None },
         None => Place::File(file.clone()),
     };
     let models = ReadModels::open(&place, Arc::clone(&log) as _).await?;

@@ -57,12 +57,18 @@ pub enum Place {
     /// In a SQLite file of their own, opened once at a time: a part of what is found by is in memory, see `sqlite/handles.rs`. The
     /// lock of the embedded log sees to that.
     File(PathBuf),
-    /// In the schema `orderlight_read` of a Postgres database, `postgres://user@host/name`. Several processes may share it.
-    Postgres(String),
+    /// In the schema `orderlight_read` of a Postgres database. Several processes may share it.
+    Postgres {
+        /// `postgres://user@host/name`.
+        url: String,
+        /// What its sessions are called, so that those of a process that is gone can be told from others and ended.
+        session_name: Option<String>,
+    },
 }
 
 /// Makes the schema of [`Place::Postgres`] as a role that may, and lets `runtime_role`, a role that is there already and that the
-/// service is then run as, make the tables in it. Who opens the read models as a role that may create schemas needs no migration.
+/// service is then run as, make the tables in it. Tables of another role, which that one could not use, are dropped for it, and built
+/// anew. Who opens the read models as a role that may create schemas needs no migration.
 ///
 /// # Errors
 /// When the database cannot be reached, there is no such role, or it is not permitted.
@@ -87,7 +93,9 @@ impl ReadModels {
     pub async fn open(place: &Place, log: Arc<dyn EventLog>) -> Result<Self, ProjectionError> {
         let store: Arc<dyn Store> = match place {
             Place::File(path) => Arc::new(SqliteStore::open(path, log.partitions()).await?),
-            Place::Postgres(url) => Arc::new(PostgresStore::open(url, log.partitions()).await?),
+            Place::Postgres { url, session_name } => {
+                Arc::new(PostgresStore::open(url, session_name.as_deref(), log.partitions()).await?)
+            }
         };
         open::open_all(&*store, &*log).await?;
         let runner = Arc::new(Runner::new(Arc::clone(&store), log).await?);

@@ -3,6 +3,7 @@
 //! Each build of a read model, a generation, has tables of its own. Look-ups go to the live one, so that putting a new
 //! generation in the place of the old one is one transaction, and no look-up ever sees half of each.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use domain::ids::{MerchantId, OrderId};
 use eventlog::StreamId;
 
 use crate::cursor::Cursor;
-use crate::error::StoreError;
+use crate::error::{ProjectionError, StoreError};
 use crate::fold::{Folded, Loaded};
 use crate::model::Model;
 use crate::order_status::{LinkCounts, OrderStatusRow, Wanted};
@@ -59,14 +60,8 @@ pub(crate) enum Saved {
     Overtaken,
 }
 
-/// What became of a generation that wants to be the live one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Replaced {
-    /// It is the live one now.
-    Done,
-    /// The live one is ahead of it in some partition.
-    Behind,
-}
+/// The last stretch of a new generation, up to where the live one is.
+pub(crate) type Levelling<'a> = Pin<Box<dyn Future<Output = Result<(), ProjectionError>> + Send + 'a>>;
 
 /// Kept while a read model is being built beside the live one, so that nobody takes its tables for left-overs.
 pub(crate) type Building = Box<dyn std::any::Any + Send>;
@@ -88,8 +83,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Makes what only look-ups need: cheaper after the rows than with each of them.
     async fn complete(&self, generation: Generation) -> Result<(), StoreError>;
 
-    /// Makes a complete generation the live one, unless the live one is ahead of it; `always` also then.
-    async fn replace(&self, generation: Generation, always: bool) -> Result<Replaced, StoreError>;
+    /// Makes a complete generation the live one once it is level with that. Meanwhile no other process folds into the live one,
+    /// and whoever is about to waits; in this process the caller sees to that.
+    async fn replace(&self, generation: Generation, levelling: Levelling<'_>) -> Result<(), ProjectionError>;
 
     /// Drops every generation but the live ones: those that were replaced, and those whose building was cut short. Only for
     /// who holds [`Store::building`].

@@ -14,7 +14,7 @@ use crate::support::process::PATIENCE;
 use crate::support::service::{Service, TOKEN};
 
 /// How many send at the same time.
-pub(super) const SENDERS: u64 = 8;
+pub(crate) const SENDERS: u64 = 8;
 /// How long an answer may take, whatever fails.
 const ANSWER_MAX: Duration = Duration::from_secs(35);
 /// What a refusal may be called: perhaps written, not read, or not this process's so far.
@@ -23,26 +23,26 @@ const UNKNOWN: [&str; 3] = ["commit_unknown", "store_unavailable", "partition_mo
 const COME_BACK: Duration = Duration::from_millis(20);
 
 /// Senders at work.
-pub(super) struct Load {
+pub(crate) struct Load {
     progress: Arc<Progress>,
     sending: JoinHandle<Outcome>,
 }
 
 /// What became of the orders, by number.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// With the answer.
-    pub(super) acknowledged: BTreeMap<u64, Answered>,
+    pub(crate) acknowledged: BTreeMap<u64, Answered>,
     /// Sent, and not answered but by "unknown".
-    pub(super) unknown: BTreeSet<u64>,
+    pub(crate) unknown: BTreeSet<u64>,
 }
 
 /// A 2xx.
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) status: u16,
-    pub(super) position: String,
-    pub(super) body: Value,
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) position: String,
+    pub(crate) body: Value,
 }
 
 #[derive(Default)]
@@ -62,7 +62,7 @@ struct Sender {
 
 impl Load {
     /// Begins to send orders, counted from a number on.
-    pub(super) fn start(service: &Service, from: u64) -> Self {
+    pub(crate) fn start(service: &Service, from: u64) -> Self {
         let progress = Arc::new(Progress { next: AtomicU64::new(from), ..Progress::default() });
         let sender = Sender::to(service, progress.clone());
         let sending = std::thread::spawn(move || at_once(|| sender.send_on()));
@@ -70,34 +70,40 @@ impl Load {
     }
 
     /// Waits for so many acknowledged orders more.
-    pub(super) fn until_acknowledged(&self, more: u64) {
+    pub(crate) fn until_acknowledged(&self, more: u64) {
         self.until(&self.progress.acknowledged, more);
     }
 
     /// Waits for so many refusals more.
-    pub(super) fn until_refused(&self, more: u64) {
+    pub(crate) fn until_refused(&self, more: u64) {
         self.until(&self.progress.refused, more);
+    }
+
+    /// Refusals so far.
+    pub(crate) fn refused(&self) -> u64 {
+        self.progress.refused.load(Relaxed)
     }
 
     fn until(&self, count: &AtomicU64, more: u64) {
         let enough = count.load(Relaxed) + more;
         let until = Instant::now() + PATIENCE;
-        // Senders that failed are told of by whoever waits for their end.
-        while count.load(Relaxed) < enough && !self.sending.is_finished() {
+        while count.load(Relaxed) < enough {
+            // A sender that failed has told why.
+            assert!(!self.sending.is_finished(), "{} of {enough}, and nobody sends any more", count.load(Relaxed));
             assert!(Instant::now() < until, "{} of {enough}", count.load(Relaxed));
             std::thread::park_timeout(COME_BACK);
         }
     }
 
     /// Lets the senders end, each with the order that it is about, which the service may have left without an answer.
-    pub(super) fn stop(self) -> Outcome {
+    pub(crate) fn stop(self) -> Outcome {
         self.progress.stopping.store(true, Relaxed);
         self.sending.join().unwrap_or_else(|failed| std::panic::resume_unwind(failed))
     }
 }
 
 /// Sends orders until each is acknowledged.
-pub(super) fn deliver_all(service: &Service, numbers: &[u64]) -> BTreeMap<u64, Answered> {
+pub(crate) fn deliver_all(service: &Service, numbers: &[u64]) -> BTreeMap<u64, Answered> {
     let sender = Sender::to(service, Arc::default());
     at_once(|| sender.send_all(numbers)).acknowledged
 }

@@ -7,7 +7,7 @@ mod connections;
 mod disk;
 mod killed;
 mod ledger;
-mod load;
+pub(crate) mod load;
 mod slow;
 mod space;
 mod sync;

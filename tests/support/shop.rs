@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use eventlog::RecordedEvent;
 use eventlog::postgres::PostgresLog;
 use eventlog::sqlite::SqliteLog;
+use eventlog::{EventLog, RecordedEvent};
 use tempfile::TempDir;
 use test_postgres::{Cluster, Database};
 use tokio::runtime::Runtime;
@@ -79,6 +79,21 @@ impl Shop {
                 }
                 None => store::read_back(&SqliteLog::open(&log_file(&self.data())).await.expect("the log opens")).await,
             }
+        })
+    }
+
+    /// Where the process listens that keeps each partition, as far as one does.
+    pub(crate) fn keepers(&self) -> Vec<Option<String>> {
+        let database = self.database.as_ref().expect("an embedded store has one process");
+        self.runtime.block_on(async {
+            let log = PostgresLog::open(database.url(), None).await.expect("the log opens");
+            let mut keepers = Vec::new();
+            for partition in 0..log.partitions() {
+                let owner = log.owner(partition).await.expect("the log tells");
+                keepers.push(owner.and_then(|owner| owner.address).map(String::from));
+            }
+            log.close().await;
+            keepers
         })
     }
 

@@ -26,6 +26,10 @@ pub const LOOK_UP: &[Role] =
 pub const INGEST: &[Role] = &[Role::Ingest, Role::Admin];
 /// Those that see the review queue.
 pub const REVIEW: &[Role] = &[Role::Reviewer, Role::Admin];
+/// Those that write rulebooks.
+pub const DRAFT: &[Role] = &[Role::Analyst, Role::Admin];
+/// Those that put them in force.
+pub const PUBLISH: &[Role] = &[Role::Approver, Role::Admin];
 /// Administrators of a merchant.
 pub const ADMIN: &[Role] = &[Role::Admin];
 /// Those that register merchants.

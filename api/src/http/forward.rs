@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -131,8 +131,11 @@ async fn merchant_of(request: Request) -> Result<(Option<MerchantId>, Request), 
     match route.filter(|_| is_change) {
         None => Ok((None, request)),
         Some("/v1/webhooks/{merchant}/{channel}") => {
-            let named = request.uri().path().split('/').nth(3).and_then(|name| name.parse().ok());
-            Ok((named, request))
+            let (mut parts, body) = request.into_parts();
+            let path = RawPathParams::from_request_parts(&mut parts, &()).await.ok();
+            let merchant = path.as_ref().and_then(|path| path.iter().find(|(name, _)| *name == "merchant"));
+            let named = merchant.and_then(|(_, name)| name.parse().ok());
+            Ok((named, Request::from_parts(parts, body)))
         }
         // The one request that names its merchant in the body.
         Some("/v1/merchants") => {

@@ -112,7 +112,8 @@ fn read(body: Value) -> Result<(MerchantId, MerchantRegistered), Problem> {
     fields.finish(read)
 }
 
-fn time_zone(value: Value) -> Read<String> {
+/// A time zone's name.
+pub(super) fn time_zone(value: Value) -> Read<String> {
     let name = string(value)?;
     match name.parse::<chrono_tz::Tz>() {
         Ok(_) => Ok(name),

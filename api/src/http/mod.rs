@@ -4,6 +4,7 @@ pub mod auth;
 pub mod body;
 pub mod channels;
 pub mod customers;
+pub mod features;
 pub mod fields;
 pub mod forward;
 pub mod health;
@@ -18,7 +19,9 @@ pub mod personal;
 pub mod position;
 pub mod problem;
 pub mod reviews;
+pub mod rulebooks;
 pub mod schema;
+pub mod settings;
 pub mod view;
 pub mod webhooks;
 
@@ -110,10 +113,21 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders::links::handle))
         .routes(routes!(customers::orders))
         .routes(routes!(reviews::list))
+        .routes(routes!(features::handle))
+        .routes(routes!(rulebooks::live::handle))
+        .routes(routes!(rulebooks::roll_back::handle))
+        .routes(routes!(rulebooks::begin::handle, rulebooks::list::handle))
+        .routes(routes!(rulebooks::edit::handle, rulebooks::get::handle))
+        .routes(routes!(rulebooks::submit::handle))
+        .routes(routes!(rulebooks::publish::handle))
+        .routes(routes!(rulebooks::diff::handle))
+        .routes(routes!(rulebooks::presets::list))
+        .routes(routes!(rulebooks::presets::get))
         .routes(routes!(notices::handle))
         .routes(routes!(webhooks::receive, webhooks::verify))
         .routes(routes!(channels::configure))
         .routes(routes!(merchants::register))
+        .routes(routes!(settings::get, settings::put))
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::revoke))
         .routes(routes!(health::alive))

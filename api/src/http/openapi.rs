@@ -39,6 +39,7 @@ const PROBLEM_JSON: &str = "application/problem+json";
         (name = "Channels", description = "Sales channels and their webhooks"),
         (name = "Looking up", description = "Orders, their history and their decisions"),
         (name = "Reviews", description = "Orders that a person looks at"),
+        (name = "Rules", description = "Rulebooks: written, published, rolled back, compared"),
         (name = "Merchants and keys", description = "Who may do what"),
         (name = "Operations", description = "How the service is"),
     )

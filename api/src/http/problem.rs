@@ -171,6 +171,8 @@ impl From<Refusal> for Problem {
             ),
             Refusal::Order(rejection) => rejection.into(),
             Refusal::Merchant(rejection) => rejection.into(),
+            Refusal::Draft(rejection) => rejection.into(),
+            Refusal::Rulebook(rejection) => rejection.into(),
         }
     }
 }

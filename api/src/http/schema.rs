@@ -227,3 +227,81 @@ pub struct ChannelBody {
     #[schema(value_type = Option<Object>)]
     pub previous_credentials: Option<serde_json::Value>,
 }
+
+/// A rulebook: `docs/RULEBOOKS.md` says what may stand in it.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "name": "Double Eleven",
+    "rules": [
+        {"id": "device_burst", "name": {"zh": "同设备短时多单", "en": "Device burst"}, "sweep": true,
+         "when": {"feature": "device.orders", "window": "5m", "op": ">=", "value": 5},
+         "points": {"base": 50, "per": 4, "above": 5, "max": 80}},
+        {"id": "address_changed", "name": {"zh": "换地址", "en": "New address"},
+         "when": {"all": [{"feature": "address.changed", "op": "==", "value": true},
+                          {"feature": "address.familiar", "op": "==", "value": false}]},
+         "points": 30}
+    ],
+    "tiers": [
+        {"id": "sms", "from": 80,
+         "action": {"challenge": "sms", "expires_in": "10m", "on_fail": "freeze", "on_expire": "review"}},
+        {"id": "freeze", "above": 120, "action": "freeze"}
+    ],
+    "exemptions": [{"id": "vip", "when": {"feature": "customer.level", "op": ">=", "value": 4}, "action": "release"}]
+}))]
+pub struct RulebookBody {
+    /// What people call it.
+    pub name: String,
+    /// Conditions with points, at most 200.
+    #[schema(value_type = Vec<Object>)]
+    pub rules: Vec<serde_json::Value>,
+    /// What a score leads to, at most 16, lowest first.
+    #[schema(value_type = Vec<Object>)]
+    pub tiers: Vec<serde_json::Value>,
+    /// Who is spared, at most 50.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub exemptions: Option<Vec<serde_json::Value>>,
+}
+
+/// A publication.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"note": "more room for wholesalers"}))]
+pub struct PublishBody {
+    /// Why.
+    pub note: Option<String>,
+}
+
+/// A rollback.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"to_version": 1, "note": "too many wholesalers were asked"}))]
+pub struct RollbackBody {
+    /// The version whose text comes into force again.
+    pub to_version: u32,
+    /// Why.
+    pub note: Option<String>,
+}
+
+/// Settings to be changed; those that are left out stay.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "time_zone": "Asia/Shanghai", "four_eyes": true, "call_attempts": 3, "code_attempts": 5, "review_lease": "10m",
+    "stock_release_after": "2h", "quiet_hours": {"from": "22:00", "to": "08:00"}, "hold_out_share": 0.01
+}))]
+pub struct SettingsBody {
+    /// Of the IANA database.
+    pub time_zone: Option<String>,
+    /// Whether a rulebook is submitted by one person and published by another.
+    pub four_eyes: Option<bool>,
+    /// 1 to 20.
+    pub call_attempts: Option<u8>,
+    /// 1 to 20.
+    pub code_attempts: Option<u8>,
+    /// `10s` to `1d`.
+    pub review_lease: Option<String>,
+    /// `1m` to `30d`; null for never.
+    pub stock_release_after: Option<String>,
+    /// Two times of day; null for never.
+    #[schema(value_type = Option<Object>)]
+    pub quiet_hours: Option<serde_json::Value>,
+    /// From 0 to 1 with at most four places, as a number or a text.
+    pub hold_out_share: Option<f64>,
+}

@@ -118,6 +118,8 @@ async fn the_examples_of_administration_are_what_the_service_takes() {
         ("POST", "/v1/merchants", "MerchantBody", 201),
         ("POST", "/v1/keys", "KeyBody", 201),
         ("PUT", "/v1/channels/standard", "ChannelBody", 200),
+        ("POST", "/v1/rulebooks", "RulebookBody", 201),
+        ("PUT", "/v1/settings", "SettingsBody", 200),
     ] {
         let taken = answer(server.as_admin(method, path).json(&example(schema))).await;
         assert_eq!(taken.status.as_u16(), status, "{taken:?}");

@@ -19,4 +19,6 @@ mod orders;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
+mod rulebooks;
+#[cfg(test)]
 mod webhooks;

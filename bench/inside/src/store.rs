@@ -63,7 +63,7 @@ impl StoreArgs {
             Kind::Postgres => {
                 let url = self.database_url.context("a log on Postgres has a database")?;
                 let log = PostgresLog::open(&url, None).await;
-                (Arc::new(log.context("cannot open the log")?), Place::Postgres(url))
+                (Arc::new(log.context("cannot open the log")?), Place::Postgres { url, session_name: None })
             }
         };
         Ok(Store { log, directory, models })

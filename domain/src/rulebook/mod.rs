@@ -6,6 +6,7 @@
 
 mod compile;
 mod condition;
+mod diff;
 mod json;
 mod presets;
 mod read;
@@ -25,6 +26,7 @@ use crate::time::Span;
 
 pub use compile::{Evaluator, Findings, Fired};
 pub use condition::{Comparison, Condition, Relation, Test};
+pub use diff::{Change, Difference, FieldChange, Part};
 pub use presets::{DEFAULT_PRESET, PRESETS, preset};
 
 /// The most bytes a rulebook's JSON can have.

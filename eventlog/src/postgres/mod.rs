@@ -8,6 +8,7 @@
 
 mod append;
 mod heads;
+mod look_up;
 mod membership;
 mod read;
 mod readers;
@@ -29,10 +30,11 @@ use self::heads::Heads;
 use self::membership::Membership;
 use self::readers::Readers;
 use self::writers::{Writers, not_there};
+use crate::absence::{Absence, Place, Rows, Stored};
 use crate::tail::Tail;
 use crate::{
-    Acquired, Batch, DeliveryKey, EventLog, LogError, Member, NewDelivery, Position, RecordedEvent, StreamId,
-    StreamKey, SubjectKey, VaultRow,
+    Acquired, Batch, DeliveryKey, EventLog, Found, LogError, Member, NewDelivery, Position, RecordedEvent, StreamId,
+    StreamKey, SubjectKey, VaultRow, Wanted,
 };
 
 pub use schema::migrate;
@@ -89,6 +91,16 @@ struct Shared {
     membership: Membership,
     /// Of each partition, what this process appended last.
     tails: Vec<Tail>,
+    absence: Absence,
+}
+
+#[async_trait]
+impl Rows for Readers {
+    async fn page(&self, after: Place) -> Result<Vec<Stored>, LogError> {
+        let mut reader = self.take().await?;
+        let found = read::stored(&mut reader, after).await;
+        reader.done(found)
+    }
 }
 
 impl PostgresLog {
@@ -108,8 +120,15 @@ impl PostgresLog {
         let heads = Heads::new(reader.done(heads)?);
         let writers = Writers::new(settings::writer(&options), heads.count());
         let tails = std::iter::repeat_with(|| Tail::with_room_for(TAIL_BYTES_MAX)).take(heads.count()).collect();
-        let shared = Arc::new(Shared { writers, readers, heads, membership, tails });
+        let shared = Arc::new(Shared { writers, readers, heads, membership, tails, absence: Absence::default() });
         Ok(Self { tasks: std::sync::Mutex::new(shared.start(settings::reader(&options))), shared })
+    }
+}
+
+impl PostgresLog {
+    /// What this process's sessions are called. Who takes over from it when it is gone ends all sessions of that name.
+    pub fn session_name(&self) -> String {
+        self.shared.membership.name()
     }
 }
 
@@ -128,6 +147,8 @@ impl Shared {
         tasks.spawn(async move { shared.heads.hear(&options).await });
         let shared = Arc::clone(self);
         tasks.spawn(async move { shared.heads.look(&shared.readers).await });
+        let shared = Arc::clone(self);
+        tasks.spawn(async move { shared.absence.follow(&shared.readers).await });
         tasks
     }
 
@@ -142,8 +163,10 @@ impl Shared {
 
     async fn acquire(&self, partition: u32) -> Result<Acquired, LogError> {
         let mut turn = self.writers.turn(partition).await?;
+        self.absence.doubt(partition);
         self.membership.take(partition, &self.readers).await?;
         let acquired = turn.acquire(partition).await?;
+        self.absence.acquired(partition);
         self.heads.announce(partition, acquired.head);
         Ok(acquired)
     }
@@ -153,6 +176,7 @@ impl Shared {
         if !self.membership.holds(batch.partition) {
             return Err(LogError::Fenced { partition: batch.partition });
         }
+        self.absence.remember(&batch);
         let head = turn.append(&batch).await?;
         let partition = batch.partition;
         if let Some(tail) = self.tail(partition) {
@@ -164,6 +188,7 @@ impl Shared {
 
     async fn release(&self, partition: u32) -> Result<(), LogError> {
         let _turn = self.writers.turn(partition).await?;
+        self.absence.doubt(partition);
         self.membership.release(partition).await
     }
 
@@ -256,8 +281,8 @@ impl EventLog for PostgresLog {
 
     async fn find_streams(&self, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError> {
         let mut reader = self.shared.readers.take().await?;
-        let found = read::find_streams(&mut reader, keys).await;
-        reader.done(found)
+        let found = look_up::find(&mut reader, keys, &[], &[]).await;
+        Ok(reader.done(found)?.streams)
     }
 
     async fn read_streams(&self, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
@@ -268,14 +293,24 @@ impl EventLog for PostgresLog {
 
     async fn find_deliveries(&self, keys: &[DeliveryKey]) -> Result<Vec<Option<NewDelivery>>, LogError> {
         let mut reader = self.shared.readers.take().await?;
-        let found = read::find_deliveries(&mut reader, keys).await;
-        reader.done(found)
+        let found = look_up::find(&mut reader, &[], keys, &[]).await;
+        Ok(reader.done(found)?.deliveries)
     }
 
     async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError> {
         let mut reader = self.shared.readers.take().await?;
-        let found = read::find_subject_keys(&mut reader, subjects).await;
-        reader.done(found)
+        let found = look_up::find(&mut reader, &[], &[], subjects).await;
+        Ok(reader.done(found)?.subject_keys)
+    }
+
+    async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        let narrowed = self.shared.absence.narrow(&wanted);
+        if narrowed.is_empty() {
+            return Ok(narrowed.complete(&wanted, Found::default()));
+        }
+        let mut reader = self.shared.readers.take().await?;
+        let found = look_up::look_up(&mut reader, &narrowed.wanted(&wanted)).await;
+        Ok(narrowed.complete(&wanted, reader.done(found)?))
     }
 
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {

@@ -3,12 +3,20 @@
 //! Done by a commit, as SQLite would by itself, a fold of tens of mebibytes holds up everybody who waits for that commit. So a
 //! thread with a connection of its own folds what is there, while commits go on behind it; then the writer folds the little
 //! that came meanwhile, and the log begins again at its front.
+//!
+//! A fold that does not reach the head is not synced by itself, and counts as done all the same: its pages are synced with those of
+//! the fold that reaches the head. Where that sync fails, the system may take the pages of both for clean, and only those of the
+//! second would be written again. So after a failed sync this process folds no more, not even when it ends: the next one reads the
+//! whole write-ahead log, and folds all of it.
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use rusqlite::ffi::SQLITE_IOERR_FSYNC;
 
 use super::settings;
 
@@ -30,8 +38,9 @@ pub(super) fn watch(connection: &Connection) {
 
 /// Sees to it that the log is folded. Belongs to the thread that writes.
 pub(super) struct Checkpointer {
-    work: mpsc::SyncSender<()>,
-    done: mpsc::Receiver<()>,
+    /// `None` once it was closed.
+    other: Option<(mpsc::SyncSender<()>, JoinHandle<()>)>,
+    done: mpsc::Receiver<Folded>,
     state: State,
 }
 
@@ -41,57 +50,117 @@ enum State {
     Waiting { from: i32 },
     /// The other thread is at it.
     Folding,
+    /// A sync failed; the log is not folded any more.
+    GivenUp,
+}
+
+/// How a fold ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Folded {
+    /// All of it.
+    Whole,
+    /// As much as readers allow, or nothing, because the file could not be written.
+    InPart,
+    /// What was written may be nowhere but in memory.
+    NotSynced,
 }
 
 impl Checkpointer {
     pub(super) fn start(path: PathBuf) -> std::io::Result<Self> {
         let (work, asked) = mpsc::sync_channel(1);
         let (tell, done) = mpsc::channel();
-        std::thread::Builder::new().name("log-checkpoint".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name("log-checkpoint".to_owned()).spawn(move || {
             let mut connection = None;
             for () in asked {
-                connection = fold_beside(connection, &path);
-                if tell.send(()).is_err() {
+                let folded = fold_beside(&mut connection, &path);
+                if tell.send(folded).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self { work, done, state: State::Waiting { from: FOLD_PAGES } })
+        Ok(Self { other: Some((work, thread)), done, state: State::Waiting { from: FOLD_PAGES } })
+    }
+
+    /// Ends the other thread with its connection, after the fold at hand; the writer's connection, which is closed next, folds what
+    /// is left, unless a sync failed.
+    pub(super) fn close(&mut self, connection: Option<&Connection>) {
+        if let Some((work, thread)) = self.other.take() {
+            drop(work);
+            if thread.join().is_err() {
+                tracing::warn!("the thread that folds the write-ahead log panicked; nothing is lost");
+            }
+        }
+        if self.done.try_iter().any(|folded| folded == Folded::NotSynced) {
+            self.give_up();
+        }
+        if let (State::GivenUp, Some(connection)) = (self.state, connection)
+            && let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        {
+            tell(&error);
+        }
     }
 
     /// To be called after each commit.
     pub(super) fn after_commit(&mut self, connection: &Connection) {
         match self.state {
-            State::Waiting { from } if PAGES.get() >= from && self.work.try_send(()).is_ok() => {
-                self.state = State::Folding;
+            State::Waiting { from } if PAGES.get() >= from => {
+                if self.other.as_ref().is_some_and(|(work, _)| work.try_send(()).is_ok()) {
+                    self.state = State::Folding;
+                }
             }
-            State::Folding if self.done.try_recv().is_ok() => {
-                // Where a reader holds an older state the log only grows on; the next attempt comes later.
-                let is_whole = fold(connection).inspect_err(tell).unwrap_or(false);
-                let from = if is_whole { FOLD_PAGES } else { PAGES.get().saturating_add(FOLD_PAGES / 4) };
-                self.state = State::Waiting { from };
-            }
-            State::Waiting { .. } | State::Folding => {}
+            State::Folding => match self.done.try_recv() {
+                Ok(Folded::NotSynced) => self.give_up(),
+                Ok(Folded::Whole | Folded::InPart) => self.fold_the_rest(connection),
+                Err(_) => {}
+            },
+            State::Waiting { .. } | State::GivenUp => {}
         }
+    }
+
+    fn fold_the_rest(&mut self, connection: &Connection) {
+        let from = match fold(connection) {
+            Folded::NotSynced => return self.give_up(),
+            Folded::Whole => FOLD_PAGES,
+            // Where a reader holds an older state the log only grows on; the next attempt comes later.
+            Folded::InPart => PAGES.get().saturating_add(FOLD_PAGES / 4),
+        };
+        self.state = State::Waiting { from };
+    }
+
+    fn give_up(&mut self) {
+        tracing::error!("log file could not be synced: its write-ahead log grows until the service is started again");
+        self.state = State::GivenUp;
     }
 }
 
-fn fold_beside(connection: Option<Connection>, path: &std::path::Path) -> Option<Connection> {
-    let connection = match connection {
-        Some(connection) => connection,
-        None => settings::open_writer(path)
-            .inspect_err(|error| tracing::warn!(%error, "write-ahead log cannot be folded, and grows"))
-            .ok()?,
+fn fold_beside(kept: &mut Option<Connection>, path: &Path) -> Folded {
+    let connection = match kept.take().map_or_else(|| settings::open_writer(path), Ok) {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::warn!(%error, "write-ahead log cannot be folded, and grows");
+            return Folded::InPart;
+        }
     };
-    fold(&connection).inspect_err(tell).ok().map(|_| connection)
+    let folded = fold(&connection);
+    *kept = Some(connection);
+    folded
 }
 
-/// Folds what no reader still needs, without waiting for anybody; whether that was all.
-fn fold(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| {
+/// Folds what no reader still needs, without waiting for anybody.
+fn fold(connection: &Connection) -> Folded {
+    let folded = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| {
         let [busy, pages, folded]: [i64; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
         Ok(busy == 0 && pages == folded)
-    })
+    });
+    match folded {
+        Ok(true) => Folded::Whole,
+        Ok(false) => Folded::InPart,
+        Err(error) => {
+            tell(&error);
+            let is_sync = error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_FSYNC);
+            if is_sync { Folded::NotSynced } else { Folded::InPart }
+        }
+    }
 }
 
 fn tell(error: &rusqlite::Error) {

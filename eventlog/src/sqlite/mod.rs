@@ -21,11 +21,13 @@ use async_trait::async_trait;
 use domain::ids::{MerchantId, Token};
 use rusqlite::Connection;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use self::lock::FileLock;
 use self::readers::Readers;
 use self::unsynced::Index;
 use self::writer::Writer;
+use crate::absence::{Absence, Place, Rows, Stored};
 use crate::tail::Tail;
 use crate::{
     Acquired, Batch, DeliveryKey, EventLog, Found, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
@@ -104,6 +106,25 @@ pub struct SqliteLog {
     writer: Writer,
     readers: Readers,
     tail: Arc<Tail>,
+    absence: Arc<Absence>,
+    /// Goes through the rows for [`Absence`].
+    task: AbortOnDrop,
+}
+
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[async_trait]
+impl Rows for Readers {
+    async fn page(&self, after: Place) -> Result<Vec<Stored>, LogError> {
+        self.read(move |connection| read::stored(connection, after)).await
+    }
 }
 
 impl SqliteLog {
@@ -113,23 +134,27 @@ impl SqliteLog {
     /// See [`OpenError`]; nothing was appended or changed beyond the schema.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let path = path.to_owned();
-        let opened = tokio::task::spawn_blocking(move || Self::open_now(path)).await;
-        opened.unwrap_or_else(|error| Err(OpenError::Thread(error.into())))
+        let opened = tokio::task::spawn_blocking(move || open_now(path)).await;
+        let (writer, readers, tail) = opened.unwrap_or_else(|error| Err(OpenError::Thread(error.into())))?;
+        let absence = Arc::new(Absence::default());
+        let (rows, beside) = (readers.clone(), absence.clone());
+        let task = tokio::spawn(async move { beside.follow(&rows).await });
+        Ok(Self { writer, readers, tail, absence, task: AbortOnDrop(task) })
     }
+}
 
-    fn open_now(path: PathBuf) -> Result<Self, OpenError> {
-        let lock = FileLock::take(&path)?;
-        unsynced::write_again(&path).map_err(OpenError::Sync)?;
-        let mut connection = settings::open_writer(&path)?;
-        schema::migrate(&mut connection)?;
-        settings::verify_strict(&connection)?;
-        let head = read::head(&connection, PARTITION).map_err(OpenError::Damaged)?;
-        let index = Index::hold(&path).map_err(OpenError::Damaged)?;
-        let readers = Readers::new(path.clone());
-        let tail = Arc::new(Tail::with_room_for(TAIL_BYTES_MAX));
-        let writer = Writer::start(lock, path, (connection, index), head, tail.clone()).map_err(OpenError::Thread)?;
-        Ok(Self { writer, readers, tail })
-    }
+fn open_now(path: PathBuf) -> Result<(Writer, Readers, Arc<Tail>), OpenError> {
+    let lock = FileLock::take(&path)?;
+    unsynced::write_again(&path).map_err(OpenError::Sync)?;
+    let mut connection = settings::open_writer(&path)?;
+    schema::migrate(&mut connection)?;
+    settings::verify_strict(&connection)?;
+    let head = read::head(&connection, PARTITION).map_err(OpenError::Damaged)?;
+    let index = Index::hold(&path).map_err(OpenError::Damaged)?;
+    let readers = Readers::new(path.clone());
+    let tail = Arc::new(Tail::with_room_for(TAIL_BYTES_MAX));
+    let writer = Writer::start(lock, path, (connection, index), head, tail.clone()).map_err(OpenError::Thread)?;
+    Ok((writer, readers, tail))
 }
 
 fn check_partition(partition: u32) -> Result<(), LogError> {
@@ -154,11 +179,15 @@ impl EventLog for SqliteLog {
 
     async fn acquire(&self, partition: u32) -> Result<Acquired, LogError> {
         check_partition(partition)?;
-        self.writer.acquire(partition).await
+        self.absence.doubt(partition);
+        let acquired = self.writer.acquire(partition).await?;
+        self.absence.acquired(partition);
+        Ok(acquired)
     }
 
     async fn append(&self, batch: Batch) -> Result<(), LogError> {
         check_partition(batch.partition)?;
+        self.absence.remember(&batch);
         self.writer.append(batch).await
     }
 
@@ -208,19 +237,24 @@ impl EventLog for SqliteLog {
     }
 
     async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        let narrowed = self.absence.narrow(&wanted);
+        if narrowed.is_empty() {
+            return Ok(narrowed.complete(&wanted, Found::default()));
+        }
+        let look_for = narrowed.wanted(&wanted);
         let look = move |connection: &Connection| {
             // One transaction: it is one state of the log, and the file is locked once.
             let _one_state = connection.unchecked_transaction()?;
-            let streams = read::find_streams(connection, &wanted.streams)?;
+            let streams = read::find_streams(connection, &look_for.streams)?;
             let known: Vec<StreamId> = streams.iter().copied().flatten().collect();
             Ok(Found {
                 streams,
                 events: read::streams(connection, &known)?,
-                deliveries: read::find_deliveries(connection, &wanted.deliveries)?,
-                subject_keys: read::find_subject_keys(connection, &wanted.subjects)?,
+                deliveries: read::find_deliveries(connection, &look_for.deliveries)?,
+                subject_keys: read::find_subject_keys(connection, &look_for.subjects)?,
             })
         };
-        self.readers.read(look).await
+        Ok(narrowed.complete(&wanted, self.readers.read(look).await?))
     }
 
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {
@@ -233,6 +267,7 @@ impl EventLog for SqliteLog {
     }
 
     async fn close(&self) {
+        self.task.0.abort();
         self.readers.close().await;
         self.writer.close().await;
         self.tail.close();

@@ -10,6 +10,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 use rustc_hash::FxHashMap;
 
 use super::PARTITION;
+use crate::absence::{Place, ROWS_MAX, Stored, Thing};
 use crate::{DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
 
 macro_rules! event_columns {
@@ -38,6 +39,10 @@ const STREAM_EVENTS: &str = concat!(
     "FROM log JOIN streams ON streams.id = log.stream WHERE log.stream = ? ORDER BY log.sequence"
 );
 
+const STREAM_NAMES: &str =
+    "SELECT id, aggregate_type, merchant, aggregate_id FROM streams WHERE id > ? ORDER BY id LIMIT ?";
+const DELIVERY_KEYS: &str = "SELECT key, stream FROM deliveries WHERE key > ? ORDER BY key LIMIT ?";
+const SUBJECTS: &str = "SELECT id, merchant, subject FROM vault_keys WHERE id > ? ORDER BY id LIMIT ?";
 const STREAM_ID: &str = "SELECT id FROM streams WHERE aggregate_type = ? AND merchant = ? AND aggregate_id = ?";
 const DELIVERY: &str = "SELECT body, stream, sequence FROM deliveries WHERE key = ?";
 const SUBJECT_KEY: &str = "SELECT id, wrapped FROM vault_keys WHERE subject = ? AND merchant = ?";
@@ -152,6 +157,42 @@ pub(super) fn vault(connection: &Connection, streams: &[StreamId]) -> Result<Vec
         }
     }
     found.sort_unstable_by_key(|row| row.position);
+    Ok(found)
+}
+
+/// A page of what the log holds, of one kind.
+pub(super) fn stored(connection: &Connection, after: Place) -> Result<Vec<Stored>, LogError> {
+    match after {
+        Place::Stream(after) => some(connection, STREAM_NAMES, (after.cast_signed(), ROWS_MAX), |row| {
+            let id = unsigned(column(row, 0)?)?;
+            let thing = Thing::stream(text(row, 1)?, text(row, 2)?, text(row, 3)?);
+            Ok(Stored { id, thing, place: Place::Stream(id) })
+        }),
+        Place::Delivery(after) => some(connection, DELIVERY_KEYS, (after.0, ROWS_MAX), |row| {
+            let key = DeliveryKey(column(row, 0)?);
+            let id = unsigned(column(row, 1)?)?;
+            Ok(Stored { id, thing: Thing::delivery(&key), place: Place::Delivery(key) })
+        }),
+        Place::Subject(after) => some(connection, SUBJECTS, (after.cast_signed(), ROWS_MAX), |row| {
+            let id = unsigned(column(row, 0)?)?;
+            let thing = Thing::subject(text(row, 1)?, &Token::new(column(row, 2)?));
+            Ok(Stored { id, thing, place: Place::Subject(id) })
+        }),
+    }
+}
+
+fn some<T>(
+    connection: &Connection,
+    statement: &str,
+    parameters: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T, LogError>,
+) -> Result<Vec<T>, LogError> {
+    let mut statement = connection.prepare_cached(statement)?;
+    let mut rows = statement.query(parameters)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
     Ok(found)
 }
 

@@ -8,7 +8,7 @@
 //!   The index lives as long as one connection does; [`Index`] is the one that is never thrown away.
 //! * A process that begins reads the write-ahead log anew and takes such a commit for a good one. So [`write_again`] makes it one:
 //!   every byte is written once more, which makes its page dirty again, and synced, before SQLite looks at the file.
-//! * A failed sync of the log's file itself ends a fold, and the next fold writes all of its pages again.
+//! * After a failed sync of the log's file itself this process folds no more, see `checkpoint`; the next one folds everything.
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};

@@ -141,6 +141,7 @@ impl Thread {
                     }
                 }
                 Task::Close { done } => {
+                    self.checkpointer.close(self.connection.as_ref());
                     self.index.release();
                     if let Some(Err((_, error))) = self.connection.take().map(Connection::close) {
                         tracing::warn!(%error, "log file was not closed cleanly; nothing is lost");

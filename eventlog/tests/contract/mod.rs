@@ -57,7 +57,7 @@ macro_rules! contract {
             a_type_is_read_across_merchants_in_the_order_of_positions,
             streams_are_read_whole_and_in_order,
             streams_are_found_in_the_order_asked_for,
-            all_that_a_batch_needs_is_found_in_one_look,
+            all_that_a_batch_needs_is_found_in_one_look_also_by_the_next_owner,
             names_that_differ_in_one_part_are_different_streams,
             many_streams_are_found_and_read_at_once,
             a_partition_that_is_not_there_is_refused,

@@ -112,7 +112,7 @@ pub(crate) async fn streams_are_found_in_the_order_asked_for<F: Fixture>() {
     assert!(log.find_streams(&[]).await.unwrap().is_empty());
 }
 
-pub(crate) async fn all_that_a_batch_needs_is_found_in_one_look<F: Fixture>() {
+pub(crate) async fn all_that_a_batch_needs_is_found_in_one_look_also_by_the_next_owner<F: Fixture>() {
     let fixture = F::fresh().await;
     let log = fixture.open().await;
     let (first, second) = (append_order(&log, 1, 2).await, append_order(&log, 2, 1).await);
@@ -121,20 +121,43 @@ pub(crate) async fn all_that_a_batch_needs_is_found_in_one_look<F: Fixture>() {
     batch.subject_keys = vec![subject_key(1, 9)];
     log.append(batch).await.unwrap();
 
-    let subject = |number: u8| (merchant("acme"), Token::new([number; 16]));
-    let wanted = Wanted {
-        streams: vec![order(2), order(3), order(1)],
-        deliveries: vec![delivery(8, second).key, delivery(7, second).key],
-        subjects: vec![subject(9), subject(8)],
+    let events = log.read_streams(&[first, second]).await.unwrap();
+    let found_by = async |log: &F::Log| {
+        let subject = |number: u8| (merchant("acme"), Token::new([number; 16]));
+        let wanted = Wanted {
+            partition: PARTITION,
+            streams: vec![order(2), order(3), order(1)],
+            deliveries: vec![delivery(8, second).key, delivery(7, second).key],
+            subjects: vec![subject(9), subject(8)],
+        };
+        let found = log.look_up(Arc::new(wanted)).await.unwrap();
+        assert_eq!(found.streams, [Some(second), None, Some(first)]);
+        assert_eq!(found.events, events);
+        assert_eq!(found.deliveries, [None, Some(delivery(7, second))]);
+        assert_eq!(found.subject_keys, [Some(subject_key(1, 9)), None]);
     };
-    let found = log.look_up(Arc::new(wanted)).await.unwrap();
-    assert_eq!(found.streams, [Some(second), None, Some(first)]);
-    assert_eq!(found.events, log.read_streams(&[first, second]).await.unwrap());
-    assert_eq!(found.deliveries, [None, Some(delivery(7, second))]);
-    assert_eq!(found.subject_keys, [Some(subject_key(1, 9)), None]);
-
+    found_by(&log).await;
     let nothing = log.look_up(Arc::new(Wanted::default())).await.unwrap();
     assert!(nothing.streams.is_empty() && nothing.events.is_empty());
+
+    log.close().await;
+    let log = fixture.open().await;
+    found_by(&log).await;
+    log.acquire(PARTITION).await.unwrap();
+    // While the log goes through what it holds, and when it knows.
+    for _ in 0..100 {
+        found_by(&log).await;
+    }
+
+    let mut batch = after(log.acquire(PARTITION).await.unwrap());
+    let third = append_order(&log, 3, 1).await;
+    let wanted = Wanted { partition: PARTITION, streams: vec![order(3)], ..Wanted::default() };
+    assert_eq!(log.look_up(Arc::new(wanted)).await.unwrap().streams, [Some(third)]);
+    // Another owner has followed.
+    batch.deliveries = vec![delivery(8, second)];
+    log.append(batch).await.unwrap_err();
+    let wanted = Wanted { partition: PARTITION, deliveries: vec![delivery(8, second).key], ..Wanted::default() };
+    assert_eq!(log.look_up(Arc::new(wanted)).await.unwrap().deliveries, [None], "what was refused is not there");
 }
 
 pub(crate) async fn names_that_differ_in_one_part_are_different_streams<F: Fixture>() {

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eventlog::postgres::PostgresLog;
-use eventlog::{Acquired, Batch, EventLog, LogError, StreamKey};
+use eventlog::{Acquired, Batch, EventLog, LogError, StreamKey, Wanted};
 use sqlx::Executor;
 use test_postgres::Database;
 
@@ -18,10 +19,14 @@ async fn open(database: &Database, address: &str) -> PostgresLog {
     PostgresLog::open(database.url(), Some(address)).await.unwrap()
 }
 
+fn order_of(partition: u32) -> StreamKey {
+    key("acme", "order", &format!("web:{partition}"))
+}
+
 /// One order as the first of a partition.
 fn first_order(partition: u32, acquired: Acquired) -> Batch {
     let stream = acquired.last_stream + 1;
-    let name: StreamKey = key("acme", "order", &format!("web:{partition}"));
+    let name = order_of(partition);
     Batch {
         partition,
         epoch: acquired.epoch,
@@ -65,6 +70,25 @@ async fn partitions_are_written_beside_each_other_and_ids_are_never_shared() {
     assert_eq!(log.head(1).await.unwrap(), 0);
     let read = log.read_streams(&streams).await.unwrap();
     assert_eq!(read.iter().map(|event| event.partition).collect::<Vec<_>>(), [0, 7, 15]);
+}
+
+#[tokio::test]
+async fn a_partition_that_comes_back_is_looked_through_anew() {
+    let database = Database::fresh().await;
+    let (one, two) = (open(&database, "one").await, open(&database, "two").await);
+    let wanted = Arc::new(Wanted { partition: 3, streams: vec![order_of(3)], ..Wanted::default() });
+    one.acquire(3).await.unwrap();
+    assert_eq!(one.look_up(wanted.clone()).await.unwrap().streams, [None]);
+    one.release(3).await.unwrap();
+
+    let acquired = two.acquire(3).await.unwrap();
+    two.append(first_order(3, acquired)).await.unwrap();
+    two.release(3).await.unwrap();
+
+    let stream = one.acquire(3).await.unwrap().last_stream;
+    for _ in 0..100 {
+        assert_eq!(one.look_up(wanted.clone()).await.unwrap().streams, [Some(stream)]);
+    }
 }
 
 #[tokio::test]

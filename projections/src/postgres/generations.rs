@@ -1,15 +1,12 @@
 //! The tables of each build, its checkpoints, and the views that say which build is the live one.
 
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, PgTransaction, Row as _};
 
-use super::{order_status, review_queue};
-use crate::error::StoreError;
+use super::{order_status, review_queue, settings};
+use crate::error::{ProjectionError, StoreError};
 use crate::model::Model;
 use crate::page::Mark;
-use crate::store::{Generation, Live, Replaced, Turn};
-
-/// Held while the tables are made that all read models share.
-const OPENING: i64 = 0x006f_7264_7265_6164;
+use crate::store::{Generation, Levelling, Live, Turn};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS merchants (
@@ -36,7 +33,7 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 /// Makes what is missing; one process at a time.
 pub(super) async fn make_tables(pool: &PgPool) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(OPENING).execute(&mut *transaction).await?;
+    settings::wait_for_opening(&mut transaction).await?;
     sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
@@ -112,34 +109,24 @@ pub(super) async fn complete(pool: &PgPool, generation: Generation) -> Result<()
     Ok(())
 }
 
-pub(super) async fn replace(
-    pool: &PgPool,
-    next: Generation,
-    always: bool,
-    partitions: u32,
-) -> Result<Replaced, StoreError> {
-    let mut transaction = pool.begin().await?;
-    let name = next.model.name();
-    // Nobody moves a checkpoint of the live one until this is over, and afterwards it has none.
+pub(super) async fn replace(pool: &PgPool, next: Generation, levelling: Levelling<'_>) -> Result<(), ProjectionError> {
+    let mut transaction = pool.begin().await.map_err(StoreError::from)?;
+    // Whoever moves a checkpoint of the live one waits from here on until this is over, and then finds none.
+    hold_live(&mut transaction, next.model).await?;
+    levelling.await?;
+    make_live(transaction, next).await?;
+    Ok(())
+}
+
+async fn hold_live(connection: &mut PgConnection, model: Model) -> Result<(), StoreError> {
     let live_marks = "DELETE FROM checkpoints WHERE name = $1 AND generation IN \
-                      (SELECT number FROM generations WHERE name = $1 AND live) RETURNING partition, position";
-    let live = sqlx::query(live_marks).bind(name).fetch_all(&mut *transaction).await?;
-    let own_marks = "SELECT partition, position FROM checkpoints WHERE name = $1 AND generation = $2";
-    let own = sqlx::query(own_marks).bind(name).bind(next.number).fetch_all(&mut *transaction).await?;
-    let mut positions = vec![0_i64; usize::try_from(partitions).unwrap_or_default()];
-    for row in own {
-        let partition = usize::try_from(row.try_get::<i32, _>(0)?).ok();
-        if let Some(position) = partition.and_then(|partition| positions.get_mut(partition)) {
-            *position = row.try_get(1)?;
-        }
-    }
-    for row in live {
-        let partition = usize::try_from(row.try_get::<i32, _>(0)?).ok();
-        let own = partition.and_then(|partition| positions.get(partition)).copied().unwrap_or_default();
-        if !always && row.try_get::<i64, _>(1)? > own {
-            return Ok(Replaced::Behind);
-        }
-    }
+                      (SELECT number FROM generations WHERE name = $1 AND live)";
+    sqlx::query(live_marks).bind(model.name()).execute(connection).await?;
+    Ok(())
+}
+
+async fn make_live(mut transaction: PgTransaction<'_>, next: Generation) -> Result<(), StoreError> {
+    let name = next.model.name();
     sqlx::query("UPDATE generations SET live = (number = $2) WHERE name = $1")
         .bind(name)
         .bind(next.number)
@@ -148,7 +135,7 @@ pub(super) async fn replace(
     let view = format!("DROP VIEW IF EXISTS {name}; CREATE VIEW {name} AS SELECT * FROM {}", next.table());
     run(&mut transaction, view).await?;
     transaction.commit().await?;
-    Ok(Replaced::Done)
+    Ok(())
 }
 
 pub(super) async fn drop_others(pool: &PgPool) -> Result<(), StoreError> {

@@ -17,13 +17,13 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::cursor::Cursor;
-use crate::error::StoreError;
+use crate::error::{ProjectionError, StoreError};
 use crate::fold::Loaded;
 use crate::model::Model;
 use crate::order_status::{LinkCounts, OrderStatusRow, Wanted};
 use crate::page::Page;
 use crate::review_queue::{ReviewQuery, ReviewRow};
-use crate::store::{Building, Generation, Live, Replaced, Saved, Store, Turn};
+use crate::store::{Building, Generation, Levelling, Live, Saved, Store, Turn};
 
 /// Held by the session of whoever builds.
 const BUILDING: i64 = 0x006f_7264_6275_696c;
@@ -45,9 +45,12 @@ pub(crate) async fn migrate(url: &str, runtime_role: Option<&str>) -> Result<(),
 
 impl PostgresStore {
     /// Opens the read models of a database, making the tables where there are none.
-    pub(crate) async fn open(url: &str, partitions: u32) -> Result<Self, StoreError> {
+    pub(crate) async fn open(url: &str, session_name: Option<&str>, partitions: u32) -> Result<Self, StoreError> {
         settings::make_schema(url, None).await?;
-        let options = settings::parse(url)?;
+        let mut options = settings::parse(url)?;
+        if let Some(name) = session_name {
+            options = options.application_name(name);
+        }
         let writers = settings::writers(&options);
         generations::make_tables(&writers).await?;
         let readers = settings::readers(&options);
@@ -132,8 +135,8 @@ impl Store for PostgresStore {
         generations::complete(&self.writers, generation).await
     }
 
-    async fn replace(&self, generation: Generation, always: bool) -> Result<Replaced, StoreError> {
-        generations::replace(&self.writers, generation, always, self.partitions).await
+    async fn replace(&self, generation: Generation, levelling: Levelling<'_>) -> Result<(), ProjectionError> {
+        generations::replace(&self.writers, generation, levelling).await
     }
 
     async fn drop_others(&self) -> Result<(), StoreError> {
@@ -237,3 +240,6 @@ impl Store for PostgresStore {
         self.writers.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,9 @@ use crate::error::StoreError;
 /// Everything of ours lies in this schema.
 const SCHEMA: &str = "orderlight_read";
 
+/// Held while the schema is made, and the tables that all read models share.
+const OPENING: i64 = 0x006f_7264_7265_6164;
+
 /// Sessions that fold, one page each.
 const WRITERS_MAX: u32 = 4;
 /// Sessions that look up.
@@ -50,24 +53,54 @@ fn pool(sessions: u32) -> PgPoolOptions {
     PgPoolOptions::new().max_connections(sessions).acquire_timeout(ANSWER_MAX)
 }
 
-/// Makes the schema where it is missing, as a role that may; `runtime_role` may then make the tables.
+/// Makes the schema where it is missing, as a role that may; `runtime_role` may then make the tables, and finds none that it may
+/// not use.
 pub(super) async fn make_schema(url: &str, runtime_role: Option<&str>) -> Result<(), StoreError> {
     let mut connection = PgConnection::connect_with(&parse(url)?).await?;
-    let is_there: bool =
-        sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(SCHEMA).fetch_one(&mut connection).await?;
-    if !is_there {
-        // Another process may be faster.
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))).execute(&mut connection).await?;
-    }
+    let mut transaction = connection.begin().await?;
+    wait_for_opening(&mut transaction).await?;
+    let mut granted_to = None;
     if let Some(role) = runtime_role {
-        let name: Option<String> = sqlx::query_scalar("SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = $1")
-            .bind(role)
-            .fetch_optional(&mut connection)
-            .await?;
-        let name = name.ok_or_else(|| StoreError::new(format!("role {role} is not there: create it first")))?;
-        let grant = format!("GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {name}");
-        sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut connection).await?;
+        granted_to = Some(quoted(&mut transaction, role).await?);
+        drop_where_of_no_use_to(&mut transaction, role).await?;
     }
+    let is_there: bool =
+        sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(SCHEMA).fetch_one(&mut *transaction).await?;
+    if !is_there {
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {SCHEMA}"))).execute(&mut *transaction).await?;
+    }
+    if let Some(role) = granted_to {
+        let grant = format!("GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {role}");
+        sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
     connection.close().await?;
+    Ok(())
+}
+
+async fn quoted(connection: &mut PgConnection, role: &str) -> Result<String, StoreError> {
+    let name: Option<String> = sqlx::query_scalar("SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = $1")
+        .bind(role)
+        .fetch_optional(connection)
+        .await?;
+    name.ok_or_else(|| StoreError::new(format!("role {role} is not there: create it first")))
+}
+
+/// Drops everything where a role could not go on with it: the tables are those of whoever ran the service first, and only their
+/// owner may build them anew. They are derived from the log, so nothing is lost.
+async fn drop_where_of_no_use_to(connection: &mut PgConnection, role: &str) -> Result<(), StoreError> {
+    let is_anothers = "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace($1) \
+                       AND relkind IN ('r', 'v') AND NOT pg_has_role($2, relowner, 'USAGE'))";
+    let is_anothers: bool = sqlx::query_scalar(is_anothers).bind(SCHEMA).bind(role).fetch_one(&mut *connection).await?;
+    if is_anothers {
+        tracing::warn!(role, "read models belong to another role, and are built anew");
+        sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA {SCHEMA} CASCADE"))).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Waits until nobody else makes the schema or what all read models share in it; others then wait for this transaction's end.
+pub(super) async fn wait_for_opening(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(OPENING).execute(connection).await?;
     Ok(())
 }

@@ -1,13 +1,16 @@
 //! Building read models again from the first event, beside the live ones.
 
-use super::Runner;
+use eventlog::Position;
+
+use super::{Folding, Runner};
 use crate::error::ProjectionError;
 use crate::model::Model;
 use crate::page::{PAGE_EVENTS_MAX, Page};
-use crate::store::{Generation, Replaced, Saved};
+use crate::store::{Generation, Saved};
 
-/// How often a new generation catches up with a live one that goes on meanwhile; once is nearly always enough.
-const CATCH_UPS_MAX: u32 = 1_000;
+/// How often a new generation follows a live one that goes on meanwhile, before that is held for the last stretch. Each time is
+/// shorter than the one before, so once or twice is nearly always enough.
+const CATCH_UPS_MAX: u32 = 16;
 
 impl Runner {
     /// Builds read models anew in one pass over the log, and puts each in its place when it is level.
@@ -15,9 +18,6 @@ impl Runner {
         let _building = self.store.building().await?;
         let outcome = self.build_and_replace(models).await;
         self.store.drop_others().await?;
-        for partition in &self.partitions {
-            partition.folding.lock().await.standings = None;
-        }
         self.look_at_checkpoints().await?;
         outcome
     }
@@ -32,52 +32,87 @@ impl Runner {
         for generation in &generations {
             self.store.complete(*generation).await?;
         }
+        let short_enough = u64::from(PAGE_EVENTS_MAX);
         let mut left = generations.as_slice();
         while let Some((next, rest)) = left.split_first() {
-            let mut tries = 0;
-            loop {
-                self.build(left, &mut positions).await?;
-                if self.store.replace(*next, false).await? == Replaced::Done {
+            for _ in 0..CATCH_UPS_MAX {
+                if self.build(left, &mut positions).await? <= short_enough {
                     break;
                 }
-                tries += 1;
-                if tries == CATCH_UPS_MAX {
-                    return Err(ProjectionError::TakenOver(next.model.name()));
-                }
             }
+            self.replace(*next, left, &mut positions).await?;
             left = rest;
         }
         Ok(())
     }
 
-    /// Folds all partitions up to their heads into generations that nobody reads.
-    async fn build(&self, generations: &[Generation], positions: &mut [u64]) -> Result<(), ProjectionError> {
-        for (partition, position) in (0_u32..).zip(positions) {
-            let mut ahead = None;
-            loop {
-                if *self.stopping.borrow() {
-                    return Err(ProjectionError::Stopping);
-                }
-                let page = match ahead.take() {
-                    Some(page) => Some(page),
-                    None => Page::read(&*self.log, partition, *position, PAGE_EVENTS_MAX).await?,
-                };
-                let Some(page) = page else { break };
-                let turned = self.turn(partition, generations, page, PAGE_EVENTS_MAX).await?;
-                if let Some((_, poison)) = turned.poisoned.into_iter().next() {
-                    return Err(poison.into());
-                }
-                if turned.saved == Saved::Overtaken {
-                    return Err(ProjectionError::TakenOver(generations.first().map_or("", |g| g.model.name())));
-                }
-                if let Some(end) = turned.end {
-                    *position = end.position;
-                }
-                ahead = turned.ahead;
-                if ahead.is_none() && !turned.is_full {
-                    break;
-                }
+    /// Brings generations up to where the live one of a read model is, which stands still meanwhile, and lets one take its place.
+    async fn replace(
+        &self,
+        next: Generation,
+        generations: &[Generation],
+        positions: &mut [Position],
+    ) -> Result<(), ProjectionError> {
+        // Those of this process wait here, and not each with one of the sessions that the building needs.
+        let mut held = Vec::with_capacity(self.partitions.len());
+        for partition in &self.partitions {
+            held.push(partition.folding.lock().await);
+        }
+        let levelling = async {
+            let live = self.store.live().await?;
+            let marks = live.into_iter().filter(|live| live.generation.model == next.model).flat_map(|live| live.marks);
+            for ((partition, position), mark) in (0_u32..).zip(positions).zip(marks) {
+                self.build_partition(partition, generations, position, mark.position).await?;
             }
+            Ok(())
+        };
+        self.store.replace(next, Box::pin(levelling)).await?;
+        for mut folding in held {
+            *folding = Folding::default();
+        }
+        Ok(())
+    }
+
+    /// Folds all partitions up to where their heads are now into generations that nobody reads. Tells how many events that were.
+    async fn build(&self, generations: &[Generation], positions: &mut [Position]) -> Result<u64, ProjectionError> {
+        let mut folded = 0;
+        for (partition, position) in (0_u32..).zip(positions) {
+            let (before, head) = (*position, self.log.head(partition).await?);
+            self.build_partition(partition, generations, position, head).await?;
+            folded += *position - before;
+        }
+        Ok(folded)
+    }
+
+    /// Folds a partition until a position is reached.
+    async fn build_partition(
+        &self,
+        partition: u32,
+        generations: &[Generation],
+        position: &mut Position,
+        until: Position,
+    ) -> Result<(), ProjectionError> {
+        let mut ahead = None;
+        while *position < until {
+            if *self.stopping.borrow() {
+                return Err(ProjectionError::Stopping);
+            }
+            let page = match ahead.take() {
+                Some(page) => Some(page),
+                None => Page::read(&*self.log, partition, *position, PAGE_EVENTS_MAX).await?,
+            };
+            let Some(page) = page else { break };
+            let turned = self.turn(partition, generations, page, PAGE_EVENTS_MAX).await?;
+            if let Some((_, poison)) = turned.poisoned.into_iter().next() {
+                return Err(poison.into());
+            }
+            if turned.saved == Saved::Overtaken {
+                return Err(ProjectionError::TakenOver(generations.first().map_or("", |g| g.model.name())));
+            }
+            if let Some(end) = turned.end {
+                *position = end.position;
+            }
+            ahead = turned.ahead;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::{handles, order_status, review_queue};
 use crate::error::StoreError;
 use crate::model::Model;
 use crate::page::Mark;
-use crate::store::{Generation, Live, Replaced, Turn};
+use crate::store::{Generation, Live, Turn};
 
 pub(super) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS merchants (
@@ -123,24 +123,13 @@ pub(super) fn complete_handles(connection: &mut Connection, generation: Generati
     Ok(is_done)
 }
 
-pub(super) fn replace(
-    connection: &mut Connection,
-    next: Generation,
-    always: bool,
-    partitions: u32,
-) -> Result<Replaced, StoreError> {
-    let transaction = begin(connection)?;
+pub(super) fn replace(transaction: &Transaction<'_>, next: Generation) -> Result<(), StoreError> {
     let name = next.model.name();
-    let level = marks(&transaction, next, partitions)?;
-    for live in live(&transaction, partitions)?.iter().filter(|live| live.generation.model == next.model) {
-        let is_ahead = level.iter().zip(&live.marks).any(|(next, live)| live.position > next.position);
-        if is_ahead && !always {
-            return Ok(Replaced::Behind);
-        }
-        // Without its checkpoints nobody can go on with it.
-        transaction
-            .execute("DELETE FROM checkpoints WHERE name = ? AND generation = ?", (name, live.generation.number))?;
-    }
+    // Without its checkpoints nobody can go on with the old one.
+    transaction.execute(
+        "DELETE FROM checkpoints WHERE name = ? AND generation IN (SELECT number FROM generations WHERE name = ? AND live = 1)",
+        (name, name),
+    )?;
     transaction.execute("UPDATE generations SET live = (number = ?) WHERE name = ?", (next.number, name))?;
     for suffix in views(next.model) {
         transaction.execute_batch(&format!(
@@ -148,8 +137,7 @@ pub(super) fn replace(
             next.table()
         ))?;
     }
-    transaction.commit()?;
-    Ok(Replaced::Done)
+    Ok(())
 }
 
 pub(super) fn drop_others(connection: &mut Connection) -> Result<(), StoreError> {

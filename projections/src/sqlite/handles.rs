@@ -44,7 +44,7 @@ pub(super) struct Recent {
     /// Orders that came since a kind was written.
     gathered: [usize; KINDS],
     /// So many are gathered.
-    gathered_max: usize,
+    pub(super) gathered_max: usize,
     /// The highest stream that has a row.
     last: StreamId,
 }

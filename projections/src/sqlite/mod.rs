@@ -16,20 +16,20 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use async_trait::async_trait;
 use domain::ids::{MerchantId, OrderId};
 use eventlog::StreamId;
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 
 use self::handles::{Moves, Recent};
 use self::readers::Readers;
 use self::search::Lead;
 use self::writer::Writer;
 use crate::cursor::Cursor;
-use crate::error::StoreError;
+use crate::error::{ProjectionError, StoreError};
 use crate::fold::Loaded;
 use crate::model::Model;
 use crate::order_status::{Handle, LinkCounts, OrderStatusRow, Wanted};
 use crate::page::Page;
 use crate::review_queue::{ReviewQuery, ReviewRow};
-use crate::store::{Building, Generation, Live, Replaced, Saved, Store, Turn};
+use crate::store::{Building, Generation, Levelling, Live, Saved, Store, Turn};
 
 /// The file, and what is remembered of it.
 pub(crate) struct SqliteStore {
@@ -55,6 +55,21 @@ impl Memory {
 
     fn recent_mut(&self) -> RwLockWriteGuard<'_, Recent> {
         self.recent.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a look-up needs of the handles in memory, and the file as it is together with that. What is written there meanwhile
+    /// may be found in both, and what both hold counts once; but the tables that memory goes with cannot be replaced in between.
+    fn look<'c, T>(
+        &self,
+        connection: &'c Connection,
+        take: impl FnOnce(&Recent) -> T,
+    ) -> Result<(T, Transaction<'c>), StoreError> {
+        let recent = self.recent();
+        let taken = take(&recent);
+        let snapshot = connection.unchecked_transaction()?;
+        // SQLite takes the state of the file that a transaction sees with its first read.
+        snapshot.prepare_cached("SELECT EXISTS (SELECT 1 FROM generations)")?.query_row((), |_| Ok(()))?;
+        Ok((taken, snapshot))
     }
 
     /// `None` for a merchant that no read model ever heard of.
@@ -122,12 +137,6 @@ impl SqliteStore {
             None => Ok(nothing),
         }
     }
-
-    fn leads(&self, merchant: &MerchantId, handles: &[Handle]) -> Vec<Lead> {
-        let Some(merchant) = self.memory.merchant(merchant) else { return Vec::new() };
-        let recent = self.memory.recent();
-        handles.iter().map(|handle| Lead::of(&recent, merchant, handle)).collect()
-    }
 }
 
 fn remember(connection: &Connection, partitions: u32) -> Result<Memory, StoreError> {
@@ -177,6 +186,21 @@ fn save(connection: &mut Connection, memory: &Memory, turn: &Turn) -> Result<Sav
     Ok(Saved::Moved)
 }
 
+/// Puts a generation in the place of the live one, in the file and in memory: no look-up sees one without the other.
+fn replace(connection: &mut Connection, memory: &Memory, next: Generation) -> Result<(), StoreError> {
+    let transaction = generations::begin(connection)?;
+    generations::replace(&transaction, next)?;
+    if next.model == Model::OrderStatus {
+        let recent = Recent::read(&transaction, next)?;
+        let mut in_memory = memory.recent_mut();
+        transaction.commit()?;
+        *in_memory = recent;
+    } else {
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn live(&self) -> Result<Vec<Live>, StoreError> {
@@ -207,18 +231,11 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn replace(&self, generation: Generation, always: bool) -> Result<Replaced, StoreError> {
-        let (partitions, memory) = (self.partitions, Arc::clone(&self.memory));
-        self.writer
-            .run(move |connection| {
-                let replaced = generations::replace(connection, generation, always, partitions)?;
-                if replaced == Replaced::Done && generation.model == Model::OrderStatus {
-                    let recent = Recent::read(connection, generation)?;
-                    *memory.recent_mut() = recent;
-                }
-                Ok(replaced)
-            })
-            .await
+    /// One process has the file, and its caller folds into the live one itself.
+    async fn replace(&self, generation: Generation, levelling: Levelling<'_>) -> Result<(), ProjectionError> {
+        levelling.await?;
+        let memory = Arc::clone(&self.memory);
+        Ok(self.writer.run(move |connection| replace(connection, &memory, generation)).await?)
     }
 
     async fn drop_others(&self) -> Result<(), StoreError> {
@@ -251,11 +268,11 @@ impl Store for SqliteStore {
     }
 
     async fn order(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<OrderStatusRow>, StoreError> {
-        let leads = self.leads(merchant, &[Handle::Number(id.order_no().to_owned())]);
-        let id = id.clone();
-        let find = move |connection: &Connection, merchant| match leads.first() {
-            Some(lead) => search::order(connection, merchant, lead, &id),
-            None => Ok(None),
+        let (id, memory) = (id.clone(), Arc::clone(&self.memory));
+        let find = move |connection: &Connection, merchant| {
+            let number = Handle::Number(id.order_no().to_owned());
+            let (lead, snapshot) = memory.look(connection, |recent| Lead::of(recent, merchant, &number))?;
+            search::order(&snapshot, merchant, &lead, &id)
         };
         self.read(merchant, None, find).await
     }
@@ -273,17 +290,22 @@ impl Store for SqliteStore {
         cursor: Option<Cursor>,
         count: usize,
     ) -> Result<Vec<OrderStatusRow>, StoreError> {
-        let leads = self.leads(merchant, wanted.any_of.first().map_or(&[], Vec::as_slice));
+        let memory = Arc::clone(&self.memory);
         let find = move |connection: &Connection, merchant| {
-            search::search(connection, merchant, &leads, &wanted, cursor, count)
+            let handles = wanted.any_of.first().map_or(&[][..], Vec::as_slice);
+            let (leads, snapshot) = memory.look(connection, |recent| Lead::all(recent, merchant, handles))?;
+            search::search(&snapshot, merchant, &leads, &wanted, cursor, count)
         };
         self.read(merchant, Vec::new(), find).await
     }
 
     async fn link_counts(&self, merchant: &MerchantId, row: &OrderStatusRow) -> Result<LinkCounts, StoreError> {
-        let Some(number) = self.memory.merchant(merchant) else { return Ok(LinkCounts::default()) };
-        let (links, not) = (search::links(&self.memory.recent(), number, row), row.stream);
-        self.readers.read(move |connection| search::link_counts(connection, number, &links, not)).await
+        let (handles, not, memory) = (row.facts.handles, row.stream, Arc::clone(&self.memory));
+        let find = move |connection: &Connection, merchant| {
+            let (links, snapshot) = memory.look(connection, |recent| search::links(recent, merchant, &handles))?;
+            search::link_counts(&snapshot, merchant, &links, not)
+        };
+        self.read(merchant, LinkCounts::default(), find).await
     }
 
     async fn review(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<ReviewRow>, StoreError> {
@@ -310,3 +332,6 @@ impl Store for SqliteStore {
         self.writer.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,11 +14,10 @@ use super::handles::{Place, Recent, kind_of, stored};
 use super::order_status::{columns, read_row};
 use crate::cursor::Cursor;
 use crate::error::StoreError;
-use crate::order_status::{Handle, LINK_COUNT_MAX, LinkCounts, LinkedBy, OrderQuery, OrderStatusRow, Wanted};
+use crate::order_status::{Handle, Handles, LINK_COUNT_MAX, LinkCounts, LinkedBy, OrderQuery, OrderStatusRow, Wanted};
 use crate::words::{state_word, status_word};
 
-/// One handle's orders that are still in memory. Taken before the file is read: what is written there meanwhile is then found in
-/// both, and what both hold counts once.
+/// One handle's orders that are still in memory. Taken together with the state of the file that is read then.
 pub(super) struct Lead {
     kind: usize,
     token: i64,
@@ -29,6 +28,10 @@ impl Lead {
     pub(super) fn of(recent: &Recent, merchant: i64, handle: &Handle) -> Self {
         let (kind, token) = kind_of(handle);
         Self { kind, token, in_memory: recent.places(kind, merchant, token) }
+    }
+
+    pub(super) fn all(recent: &Recent, merchant: i64, handles: &[Handle]) -> Vec<Self> {
+        handles.iter().map(|handle| Self::of(recent, merchant, handle)).collect()
     }
 
     /// At most `count` places below one, from high to low.
@@ -84,8 +87,6 @@ fn walk(
     count: usize,
     mut show: impl FnMut(OrderStatusRow) -> bool,
 ) -> Result<(), StoreError> {
-    // All statements see the file as it is now.
-    let _snapshot = connection.unchecked_transaction()?;
     let mut select = connection.prepare_cached(&select_row())?;
     loop {
         let mut places = Vec::new();
@@ -220,10 +221,9 @@ fn select_list(merchant: i64, query: &OrderQuery, cursor: Option<Cursor>, count:
 }
 
 /// What leads to the orders that share something with another.
-pub(super) fn links(recent: &Recent, merchant: i64, row: &OrderStatusRow) -> [Vec<Lead>; 5] {
+pub(super) fn links(recent: &Recent, merchant: i64, handles: &Handles) -> [Vec<Lead>; 5] {
     let all = [LinkedBy::Device, LinkedBy::Ip, LinkedBy::Ip24, LinkedBy::Phone, LinkedBy::Address];
-    let leads = |by: LinkedBy| by.handles(&row.facts.handles).iter().map(|h| Lead::of(recent, merchant, h)).collect();
-    all.map(leads)
+    all.map(|by| Lead::all(recent, merchant, &by.handles(handles)))
 }
 
 pub(super) fn link_counts(
@@ -232,7 +232,6 @@ pub(super) fn link_counts(
     links: &[Vec<Lead>; 5],
     not: StreamId,
 ) -> Result<LinkCounts, StoreError> {
-    let _snapshot = connection.unchecked_transaction()?;
     let count = |leads: &[Lead]| -> Result<u32, StoreError> {
         let max = usize::try_from(LINK_COUNT_MAX).unwrap_or(usize::MAX);
         let mut streams = FxHashSet::default();

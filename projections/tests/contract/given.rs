@@ -63,7 +63,7 @@ impl Somewhere {
     fn place(&self) -> Place {
         match self {
             Self::Directory(directory) => Place::File(directory.path().join("read.sqlite")),
-            Self::Database(database) => Place::Postgres(database.url().to_owned()),
+            Self::Database(database) => Place::Postgres { url: database.url().to_owned(), session_name: None },
         }
     }
 }

@@ -45,6 +45,7 @@ macro_rules! contract {
             a_rebuilt_read_model_has_the_rows_it_had,
             a_rebuilt_read_model_finds_orders_by_what_it_found_them_by,
             a_rebuild_while_orders_arrive_loses_none_and_never_shows_less,
+            a_look_up_by_a_handle_sees_the_old_build_or_the_new_one_and_nothing_between,
             a_log_that_cannot_be_read_is_told_and_not_taken_for_an_empty_one,
         );
         crate::contract!($backend, search:

@@ -1,5 +1,6 @@
 //! Checkpoints, poison, foreign logs and rebuilds.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use domain::order::{FrozenCause, Status};
@@ -214,6 +215,26 @@ pub(crate) async fn a_rebuild_while_orders_arrive_loses_none_and_never_shows_les
     let fresh = given.read_models_in(&elsewhere).await;
     fresh.catch_up().await.unwrap();
     assert_eq!(followed, all_rows(&fresh).await);
+}
+
+pub(crate) async fn a_look_up_by_a_handle_sees_the_old_build_or_the_new_one_and_nothing_between(on: Backend) {
+    let mut given = Given::nothing(on).await;
+    fill(&mut given, 0, 60).await;
+    let models = given.folded().await;
+    for _ in 0..6 {
+        let is_rebuilt = Cell::new(false);
+        let rebuild = async {
+            models.rebuild(&[ORDER_STATUS]).await.unwrap();
+            is_rebuilt.set(true);
+        };
+        let look_ups = async {
+            while !is_rebuilt.get() {
+                all_are_found(&models).await;
+            }
+        };
+        tokio::join!(rebuild, look_ups);
+    }
+    models.stop().await;
 }
 
 pub(crate) async fn a_log_that_cannot_be_read_is_told_and_not_taken_for_an_empty_one(on: Backend) {

@@ -110,11 +110,50 @@ async fn a_process_goes_on_with_what_another_has_built_anew() {
 }
 
 #[tokio::test]
+async fn a_rebuild_ends_while_another_process_folds_one_order_after_the_other() {
+    let mut given = Given::nothing(Backend::Postgres).await;
+    let (folds, builds) = (given.read_models().await, given.read_models().await);
+    folds.follow(0).await;
+    let is_rebuilt = std::cell::Cell::new(false);
+    let rebuilds = async {
+        for _ in 0..5 {
+            builds.rebuild(&builds.names()).await.unwrap();
+        }
+        is_rebuilt.set(true);
+    };
+    let orders = async {
+        let mut count = 0;
+        while !is_rebuilt.get() {
+            let id = format!("web:{count}");
+            given.order(&id, clean(&id, full_facts(count, "a"))).await;
+            // So that the live ones are never behind for long.
+            assert!(folds.wait_for(ORDER_STATUS, 0, given.head, LONG).await);
+            count += 1;
+        }
+        count
+    };
+    let ((), count) = tokio::join!(rebuilds, orders);
+    for name in builds.names() {
+        assert!(folds.wait_for(name, 0, given.head, LONG).await);
+    }
+    let elsewhere = Somewhere::fresh(Backend::Postgres).await;
+    let alone = given.read_models_in(&elsewhere).await;
+    alone.catch_up().await.unwrap();
+    for index in 0..count {
+        let id = format!("web:{index}");
+        assert_eq!(row(&folds, &id).await, row(&alone, &id).await);
+    }
+    folds.stop().await;
+    builds.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_that_was_killed_and_comes_back_is_gone_on_with() {
     let cluster = test_postgres::Cluster::start();
     let mut given = Given::nothing(Backend::Sqlite).await;
     let log = std::sync::Arc::clone(&given.log) as std::sync::Arc<dyn eventlog::EventLog>;
-    let models = ReadModels::open(&projections::Place::Postgres(cluster.url()), log).await.unwrap();
+    let models =
+        ReadModels::open(&projections::Place::Postgres { url: cluster.url(), session_name: None }, log).await.unwrap();
     models.follow(0).await;
     for round in 0..2_u32 {
         for index in 0..20 {
@@ -154,6 +193,21 @@ async fn processes_that_start_at_once_make_the_tables_once() {
 }
 
 #[tokio::test]
+async fn processes_that_migrate_at_once_make_the_schema_once() {
+    for _ in 0..5 {
+        let database = test_postgres::Database::fresh().await;
+        let mut at_once = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let url = database.url().to_owned();
+            at_once.spawn(async move { projections::migrate(&url, None).await });
+        }
+        for migrated in at_once.join_all().await {
+            migrated.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_role_that_may_create_tables_in_the_schema_needs_nothing_else() {
     let mut given = Given::nothing(Backend::Postgres).await;
     given.order("web:1", clean("web:1", facts(0))).await;
@@ -161,7 +215,7 @@ async fn a_role_that_may_create_tables_in_the_schema_needs_nothing_else() {
     let role = format!("reads_{}", database.name());
     let mut superuser = database.connect().await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE ROLE {role} LOGIN"))).execute(&mut superuser).await.unwrap();
-    let place = projections::Place::Postgres(database.url_as(&role));
+    let place = projections::Place::Postgres { url: database.url_as(&role), session_name: None };
     let log = || std::sync::Arc::clone(&given.log) as std::sync::Arc<dyn eventlog::EventLog>;
     assert!(ReadModels::open(&place, log()).await.is_err(), "the schema is not there");
     projections::migrate(database.url(), Some(&role)).await.unwrap();
@@ -171,5 +225,38 @@ async fn a_role_that_may_create_tables_in_the_schema_needs_nothing_else() {
     assert_eq!(numbers(&models).await, ["1"]);
     models.stop().await;
     let clean_up = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(clean_up)).execute(&mut superuser).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_runtime_role_begins_anew_where_the_owner_ran_before_and_keeps_what_is_its_own() {
+    let mut given = Given::nothing(Backend::Postgres).await;
+    given.order("web:1", clean("web:1", facts(0))).await;
+    let Somewhere::Database(database) = &given.place else { panic!("expected a database") };
+    let (owner, role) = (format!("owns_{}", database.name()), format!("runs_{}", database.name()));
+    let mut superuser = database.connect().await;
+    let create = format!(
+        "CREATE ROLE {owner} LOGIN; GRANT CREATE ON DATABASE {} TO {owner}; CREATE ROLE {role} LOGIN",
+        database.name()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut superuser).await.unwrap();
+    let open = async |role: &str| {
+        let log = std::sync::Arc::clone(&given.log) as std::sync::Arc<dyn eventlog::EventLog>;
+        ReadModels::open(&projections::Place::Postgres { url: database.url_as(role), session_name: None }, log).await
+    };
+    let models = open(&owner).await.unwrap();
+    models.catch_up().await.unwrap();
+    models.stop().await;
+    projections::migrate(&database.url_as(&owner), Some(&role)).await.unwrap();
+    let models = open(&role).await.unwrap();
+    models.catch_up().await.unwrap();
+    assert_eq!(numbers(&models).await, ["1"]);
+    models.stop().await;
+    // As with each new version.
+    projections::migrate(&database.url_as(&owner), Some(&role)).await.unwrap();
+    let models = open(&role).await.unwrap();
+    assert_eq!(numbers(&models).await, ["1"], "what the role made itself is still there");
+    models.stop().await;
+    let clean_up = format!("DROP OWNED BY {role}, {owner} CASCADE; DROP ROLE {role}, {owner}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(clean_up)).execute(&mut superuser).await.unwrap();
 }

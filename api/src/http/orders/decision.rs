@@ -16,7 +16,6 @@ use crate::http::body::{Parameters, PathParameters, order_id};
 use crate::http::position::{LogPosition, log_reached};
 use crate::http::problem::Problem;
 use crate::http::view::{Bilingual, HitView, word};
-use crate::rulebooks::Publications;
 
 /// The parameters.
 #[derive(Deserialize, IntoParams)]
@@ -125,11 +124,11 @@ pub async fn handle(
             None => format!("the order {:?} was not screened so far", id.as_str()),
         })
     })?;
-    let publications = Publications::read(&*app.log, &caller.merchant).await?;
-    let published = publications.version(scored.rulebook_version)?.ok_or_else(|| {
-        LogError::Damaged(format!("rulebook version {} was never published", scored.rulebook_version))
-    })?;
-    let explanation = explain(scored, &published.rulebook);
+    let (partition, version) = (app.engine.partition_of(&caller.merchant), scored.rulebook_version);
+    let rulebook = app.rulebooks.version(partition, &caller.merchant, version).await?;
+    let rulebook =
+        rulebook.ok_or_else(|| LogError::Damaged(format!("rulebook version {version} was never published")))?;
+    let explanation = explain(scored, &rulebook);
     Ok(Json(DecisionView {
         order_id: id.to_string(),
         position: place(chapter).to_string(),
@@ -139,11 +138,7 @@ pub async fn handle(
         hits: scored.hits.iter().map(HitView::from).collect(),
         exemption: scored.exemption.as_ref().map(ToString::to_string),
         cause: word(&scored.cause),
-        rulebook: RulebookName {
-            version: scored.rulebook_version,
-            hash: scored.rulebook_hash.to_string(),
-            name: published.rulebook.name().to_owned(),
-        },
+        rulebook: RulebookName { version, hash: scored.rulebook_hash.to_string(), name: rulebook.name().to_owned() },
         decided_at: chapter.recorded.recorded_at.to_string(),
         explanation: Bilingual { zh: explanation.zh, en: explanation.en },
     }))

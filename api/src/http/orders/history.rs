@@ -22,7 +22,6 @@ use crate::http::listing::{Items, limit};
 use crate::http::position::{LogPosition, log_reached};
 use crate::http::problem::Problem;
 use crate::http::view::Bilingual;
-use crate::rulebooks::Publications;
 use crate::wording::Wording;
 
 /// Who acts where nobody else did: the service itself.
@@ -211,13 +210,10 @@ async fn rulebooks(app: &App, merchant: &MerchantId, chapters: &[Chapter]) -> Re
     let mut versions: Vec<u32> = versions.collect();
     versions.sort_unstable();
     versions.dedup();
-    if versions.is_empty() {
-        return Ok(rulebooks);
-    }
-    let publications = Publications::read(&*app.log, merchant).await?;
+    let partition = app.engine.partition_of(merchant);
     for version in versions {
-        if let Some(published) = publications.version(version)? {
-            rulebooks.insert(version, published.rulebook);
+        if let Some(rulebook) = app.rulebooks.version(partition, merchant, version).await? {
+            rulebooks.insert(version, rulebook);
         }
     }
     Ok(rulebooks)
@@ -225,9 +221,8 @@ async fn rulebooks(app: &App, merchant: &MerchantId, chapters: &[Chapter]) -> Re
 
 /// The time zone in which the merchant reads clocks.
 fn zone(app: &App, merchant: &MerchantId) -> Tz {
-    let merchant = app.directory.merchant(merchant);
-    let name = merchant.as_ref().and_then(|merchant| Some(&*merchant.registered()?.time_zone));
-    name.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
+    let settings = app.directory.merchant(merchant).and_then(|merchant| merchant.settings());
+    settings.and_then(|settings| settings.time_zone.parse().ok()).unwrap_or(Tz::UTC)
 }
 
 #[cfg(test)]

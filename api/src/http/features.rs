@@ -1,0 +1,82 @@
+//! `GET /v1/features`: the catalogue.
+
+use axum::Json;
+use axum::extract::State;
+use domain::feature::{CATALOGUE, FeatureSpec, WINDOW_MAX, WINDOW_MIN};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use super::auth::LOOK_UP;
+use super::listing::Items;
+use super::problem::Problem;
+use crate::directory::Caller;
+
+/// What a rule may ask about an order.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "name": "device.orders", "type": "int", "unit": "orders", "zh": "同一设备的订单数", "en": "orders from this device",
+    "takes_window": true, "window": {"min": "1s", "max": "30d"}, "values": []
+}))]
+pub struct FeatureView {
+    /// Its name in rules.
+    name: &'static str,
+    /// `bool`, `int`, `decimal`, `text` or `duration`.
+    #[serde(rename = "type")]
+    feature_type: &'static str,
+    /// The unit of its values; empty where there is none.
+    unit: &'static str,
+    /// What it says, in Chinese.
+    zh: &'static str,
+    /// What it says, in English.
+    en: &'static str,
+    /// Whether a comparison names a window.
+    takes_window: bool,
+    /// The windows that it takes; null when it takes none.
+    window: Option<WindowView>,
+    /// The values that a text can have, where they are few.
+    values: &'static [&'static str],
+}
+
+/// The windows that a feature takes.
+#[derive(Serialize, ToSchema)]
+pub struct WindowView {
+    /// The shortest.
+    #[schema(example = "1s")]
+    min: String,
+    /// The longest.
+    #[schema(example = "30d")]
+    max: String,
+}
+
+/// List features
+///
+/// Everything that a rule may ask about an order.
+#[utoipa::path(
+    get,
+    path = "/v1/features",
+    operation_id = "list_features",
+    tag = "Rules",
+    extensions(("x-roles" = json!(["service", "reviewer", "analyst", "approver", "auditor", "admin"]))),
+    responses((status = 200, description = "The catalogue", body = Items<FeatureView>))
+)]
+pub async fn handle(State(_app): State<App>, caller: Caller) -> Result<Json<Items<FeatureView>>, Problem> {
+    caller.require(LOOK_UP)?;
+    Ok(Json(Items { items: CATALOGUE.iter().map(FeatureView::from).collect(), next_cursor: None }))
+}
+
+impl From<&FeatureSpec> for FeatureView {
+    fn from(spec: &FeatureSpec) -> Self {
+        let takes_window = spec.takes_window();
+        Self {
+            name: spec.name,
+            feature_type: spec.feature_type.name(),
+            unit: spec.unit,
+            zh: spec.zh,
+            en: spec.en,
+            takes_window,
+            window: takes_window.then(|| WindowView { min: WINDOW_MIN.to_string(), max: WINDOW_MAX.to_string() }),
+            values: spec.values,
+        }
+    }
+}

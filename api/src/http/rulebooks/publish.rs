@@ -1,0 +1,70 @@
+//! `POST /v1/rulebooks/{id}/publish`: puts a draft in force.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::draft::Eyes;
+use engine::{InForce, Publication};
+
+use super::view::PublishedView;
+use super::{draft_id, note, origin, shelf};
+use crate::directory::Caller;
+use crate::http::App;
+use crate::http::auth::PUBLISH;
+use crate::http::body::{JsonBody, PathParameters};
+use crate::http::fields::Fields;
+use crate::http::orders::answered;
+use crate::http::position::LogPosition;
+use crate::http::problem::Problem;
+
+/// Publish a draft
+///
+/// It is in force for every order after `position`, on the running service. Where the merchant's setting `four_eyes` is true,
+/// it must have been submitted as it is now, and be published with a key that wrote nothing of it. Publishing what is in force already
+/// answers with the version that it is.
+#[utoipa::path(
+    post,
+    path = "/v1/rulebooks/{id}/publish",
+    operation_id = "publish_draft",
+    tag = "Rules",
+    extensions(("x-roles" = json!(["approver", "admin"]))),
+    params(("id" = String, Path, description = "A draft's id", example = "d-4f1c9a2be0d35786")),
+    request_body(content = crate::http::schema::PublishBody),
+    responses(
+        (status = 200, description = "In force", body = PublishedView,
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
+        (status = 409, description = "`draft_published`: another version is in force by now. `not_submitted`, `four_eyes`: the merchant \
+         asks for four eyes. `too_many_versions`: the merchant has 100,000 versions", body = Problem),
+    )
+)]
+pub async fn handle(
+    State(app): State<App>,
+    caller: Caller,
+    PathParameters(id): PathParameters<String>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    caller.require(PUBLISH)?;
+    let mut fields = Fields::of(body)?;
+    let note = note(&mut fields);
+    fields.finish(Some(()))?;
+    let draft = draft_id(&id)?;
+    let settings = app.directory.merchant(&caller.merchant).and_then(|merchant| merchant.settings());
+    let eyes = if settings.is_some_and(|settings| settings.four_eyes) { Eyes::Four } else { Eyes::Two };
+    put_in_force(&app, &caller, Publication::OfDraft { draft, eyes, note }).await
+}
+
+/// Lets the engine put a rulebook in force in the caller's name.
+pub(super) async fn put_in_force(app: &App, caller: &Caller, publication: Publication) -> Result<Response, Problem> {
+    let receipt = app.engine.publish(&caller.merchant, origin(caller), publication).await?;
+    let version = receipt.version;
+    let position = match receipt.since {
+        InForce::Now => receipt.position,
+        // One that was answered as unknown, and is asked for again.
+        InForce::Before => {
+            let shelf = shelf(app, &caller.merchant).await?;
+            shelf.version(version).map_or(receipt.position, |card| card.place)
+        }
+    };
+    let view = PublishedView { version, position: LogPosition::from(position).to_string() };
+    Ok(answered(StatusCode::OK, receipt.position, view))
+}
