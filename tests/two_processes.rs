@@ -278,6 +278,14 @@ fn a_process_that_is_paused_is_followed_and_writes_nothing_when_it_goes_on() {
     two.signal(Signal::STOP);
     assert_eq!(statuses(&pair.place_all(&one, "C2")), [201; MERCHANTS]);
     pair.until_shared_by(1);
+    let post = |service: &Service, key: &str, path: &str, body: &Value| {
+        patiently(service, |service| service.anonymous(Method::POST, path).bearer_auth(key).json(body))
+    };
+    for (_, key) in &pair.merchants {
+        let begun = post(&one, key, "/v1/rulebooks", &json!({"name": "None", "rules": [], "tiers": []})).json();
+        let path = format!("/v1/rulebooks/{}/publish", begun["id"].as_str().unwrap());
+        assert_eq!(post(&one, key, &path, &json!({})).json()["version"], 2);
+    }
     two.signal(Signal::CONT);
     // It may believe still that all of these merchants are its own, and that it knows their orders.
     for (_, key) in &pair.merchants {
@@ -286,6 +294,8 @@ fn a_process_that_is_paused_is_followed_and_writes_nothing_when_it_goes_on() {
             request.json(&json!({"amount": 7}))
         });
         assert_eq!(amended.status, 200, "{amended:?}");
+        let back = post(&two, key, "/v1/rulebook/rollback", &json!({"to_version": 1}));
+        assert_eq!(back.json()["version"], 3, "it may believe still that version 1 is in force: {back:?}");
     }
     let by_two = pair.place_all(&two, "C3");
     assert!(by_two.iter().all(|answer| answer.status == 201), "{by_two:?}");

@@ -24,7 +24,8 @@ pub(crate) struct Loaded<A> {
 }
 
 impl Writer {
-    /// Commits what was decided, and only then answers. A refusal commits nothing.
+    /// Commits what was decided, and only then answers. A refusal commits nothing, but is answered likewise: not from what
+    /// somebody else may have made untrue.
     pub(crate) async fn conclude<T, R>(
         &mut self,
         draft: Draft,
@@ -35,8 +36,9 @@ impl Writer {
         let done = match decided {
             Ok(Ok(done)) => done,
             Ok(Err(refusal)) => {
-                answer(reply, Err(refusal));
-                return Ok(());
+                let still_true = append(&*self.tools.log, self.draft()).await;
+                answer(reply, Err(if still_true.is_ok() { refusal } else { Refusal::Unavailable }));
+                return still_true;
             }
             Err(error) => {
                 answer(reply, Err(Refusal::Unavailable));

@@ -149,10 +149,7 @@ impl Engine {
         origin: Origin,
         command: MerchantCommand,
     ) -> Result<MerchantReceipt, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        let work = Work::Merchant(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
-        self.send(merchant, work, WhenFull::Refuse).await?;
-        answered(answer).await
+        self.ask(merchant, origin, command, Work::Merchant).await
     }
 
     /// Decides a change of a draft, durably.
@@ -160,12 +157,9 @@ impl Engine {
         &self,
         merchant: &MerchantId,
         origin: Origin,
-        command: DraftChange,
+        change: DraftChange,
     ) -> Result<DraftReceipt, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        let work = Work::Draft(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
-        self.send(merchant, work, WhenFull::Refuse).await?;
-        answered(answer).await
+        self.ask(merchant, origin, change, Work::Draft).await
     }
 
     /// Puts a rulebook in force, durably.
@@ -173,11 +167,21 @@ impl Engine {
         &self,
         merchant: &MerchantId,
         origin: Origin,
-        command: Publication,
+        publication: Publication,
     ) -> Result<PublicationReceipt, Refusal> {
+        self.ask(merchant, origin, publication, Work::Publication).await
+    }
+
+    async fn ask<Command, Receipt>(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        command: Command,
+        work: fn(Box<Asked<Command, Receipt>>) -> Work,
+    ) -> Result<Receipt, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Publication(Box::new(Asked { merchant: merchant.clone(), origin, command, reply }));
-        self.send(merchant, work, WhenFull::Refuse).await?;
+        let asked = Asked { merchant: merchant.clone(), origin, command, reply };
+        self.send(merchant, work(Box::new(asked)), WhenFull::Refuse).await?;
         answered(answer).await
     }
 

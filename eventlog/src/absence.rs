@@ -137,6 +137,10 @@ impl Absence {
             self.wake.notified().await;
             while let Err(error) = self.go_through(rows).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "stored rows cannot be gone through");
+                // A damaged row stays so: everything is looked for until the next acquisition.
+                if matches!(error, LogError::Damaged(_)) {
+                    break;
+                }
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
         }

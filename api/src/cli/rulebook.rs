@@ -13,7 +13,7 @@ use crate::store::Store;
 /// Work with rulebook files
 #[derive(Subcommand)]
 pub(super) enum Rulebook {
-    /// Check a rulebook file and name every fault
+    /// Check a rulebook file: name every fault, what has no effect, and what reaches each tier
     Check {
         /// The rulebook as JSON
         file: PathBuf,
@@ -23,19 +23,23 @@ pub(super) enum Rulebook {
 impl Rulebook {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let Self::Check { file } = self;
-        match domain::rulebook::Rulebook::read(&bytes(file)?) {
-            Ok(rulebook) => {
-                let (rules, tiers) = (rulebook.rules().len(), rulebook.tiers().len());
-                println!("{}: good, {rules} rules, {tiers} tiers, hash {}", file.display(), rulebook.hash());
-                Ok(ExitCode::SUCCESS)
-            }
-            Err(faults) => {
-                for fault in &faults {
-                    eprintln!("{}: {fault}", file.display());
-                }
-                Ok(ExitCode::from(FAILED))
+        let bytes = bytes(file)?;
+        let report = domain::rulebook::check::check_bytes(&bytes);
+        for fault in &report.errors {
+            eprintln!("{}: {fault}", file.display());
+        }
+        let Ok(rulebook) = domain::rulebook::Rulebook::read(&bytes) else { return Ok(ExitCode::from(FAILED)) };
+        let (rules, tiers) = (rulebook.rules().len(), rulebook.tiers().len());
+        println!("{}: good, {rules} rules, {tiers} tiers, hash {}", file.display(), rulebook.hash());
+        for warning in &report.warnings {
+            println!("warning: {}", warning.detail);
+        }
+        for tier in rulebook.tiers() {
+            for rules in report.combinations.get(&tier.id).into_iter().flatten() {
+                println!("{} is reached by: {}", tier.id, rules.join(" + "));
             }
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::given::{Given, full, plain};
 
 const SECRETS: [&str; 9] =
-    ["13800138000", "13900139000", "139-0013-9000", "张三", "四光", "188", "d-9f1c-secret", "Mozilla", "203.0.113"];
+    ["13800138000", "13900139000", "139-0013-9000", "张三", "四光", "188 号", "d-9f1c-secret", "Mozilla", "203.0.113"];
 
 #[tokio::test]
 async fn one_order_is_shown_in_full_and_masked() {

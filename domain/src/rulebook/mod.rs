@@ -4,6 +4,7 @@
 //! limits below, so whoever holds one may rely on it. Its canonical form has one order of fields and one way to write each
 //! constant: equal rulebooks have equal bytes, and therefore equal hashes.
 
+pub mod check;
 mod compile;
 mod condition;
 mod diff;

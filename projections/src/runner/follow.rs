@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eventlog::Position;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Folding, Partition, Runner, Standing, Step, Trouble};
 use crate::change::PoisonEvent;
@@ -16,8 +16,8 @@ use crate::store::{Generation, Saved};
 
 /// How often the log is looked at without a wake-up, for events that another process appended.
 const POLL: Duration = Duration::from_secs(1);
-/// How long events are gathered before they are folded, unless somebody waits for them: rows and index pages that many
-/// events touch are then written once, and the log's disk writes are less in the way.
+/// How far folds lie apart at least, unless somebody waits for events: rows and index pages that many events touch are then
+/// written once, and the log's disk writes are less in the way. What comes after a silence is folded at once.
 const GATHER: Duration = Duration::from_millis(50);
 /// The pause after a first failure; doubled after each further one.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -73,7 +73,7 @@ impl Runner {
                     continue;
                 }
             }
-            let reached = partition.furthest();
+            let (reached, next) = (partition.furthest(), Instant::now() + GATHER);
             tokio::select! {
                 _ = stopping.changed() => {}
                 _ = is_ours.changed() => {}
@@ -81,7 +81,7 @@ impl Runner {
                     tokio::select! {
                         _ = stopping.changed() => {}
                         () = moved_past(&mut awaited, reached) => {}
-                        () = sleep(GATHER) => {}
+                        () = sleep_until(next) => {}
                     }
                 }
                 () = sleep(POLL) => {}

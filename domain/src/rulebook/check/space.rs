@@ -1,0 +1,245 @@
+//! What values the features of a rulebook can have, each as a set of whole numbers, and what is known between them.
+//!
+//! Ints are themselves, decimals ten-thousandths, durations milliseconds, booleans 0 and 1, and a text its place among the
+//! texts that the rulebook names, with one more for every other text. What is not said here is held to be possible, so that
+//! nothing is called impossible that could happen.
+
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+
+use crate::feature::{Entity, Feature, FeatureRef, FeatureType, Measure, Value};
+use crate::rulebook::{Comparison, Condition, DECIMAL_PLACES_MAX, Relation, Rulebook, Test};
+use crate::time::Span;
+
+/// Disjoint ranges in ascending order, both ends included.
+pub(super) type Set = Vec<(i128, i128)>;
+
+/// The features that a rulebook names, and what their values can be.
+pub(super) struct Space {
+    pub(super) features: Vec<FeatureRef>,
+    pub(super) domains: Vec<Set>,
+    /// The first is never more than the second, where both are known.
+    pub(super) at_most: Vec<(usize, usize)>,
+    /// Both known and both true is impossible.
+    pub(super) not_both: Vec<(usize, usize)>,
+    /// Where the first is known, the second, if known, is in the set.
+    pub(super) known_means: Vec<(usize, usize, Set)>,
+    texts: Vec<Vec<Arc<str>>>,
+}
+
+impl Space {
+    pub(super) fn of(rulebook: &Rulebook, features: &[FeatureRef]) -> Self {
+        let texts: Vec<_> = features.iter().map(|feature| texts(rulebook, *feature)).collect();
+        let domains = features.iter().zip(&texts).map(|(feature, texts)| domain(feature.feature, texts)).collect();
+        let pairs = || (0..features.len()).flat_map(|left| (0..features.len()).map(move |right| (left, right)));
+        let at_most = pairs().filter(|(left, right)| is_at_most(features[*left], features[*right])).collect();
+        let mut space =
+            Self { features: features.to_vec(), domains, at_most, not_both: vec![], known_means: vec![], texts };
+        space.relate();
+        space
+    }
+
+    /// What a first order rules out, and what a counted number cannot be.
+    fn relate(&mut self) {
+        if let Some(is_new) = self.slot(Feature::CustomerIsNew) {
+            for later in [Feature::DeviceKnown, Feature::AddressFamiliar] {
+                self.not_both.extend(self.slot(later).map(|later| (is_new, later)));
+            }
+            let changed = self.slot(Feature::AddressChanged);
+            self.known_means.extend(changed.map(|changed| (changed, is_new, vec![(0, 0)])));
+        }
+        if let Some(kind) = self.slot(Feature::PhoneKind) {
+            let privacy = self.texts[kind].iter().position(|text| &**text == "privacy");
+            let privacy = code(privacy.expect("every kind of number has a place"));
+            let others = complement(&[(privacy, privacy)], &self.domains[kind]);
+            let counts = |feature: &FeatureRef| matches!(feature.feature, Feature::Windowed(Entity::Phone, _));
+            let counted = (0..self.features.len()).filter(|slot| counts(&self.features[*slot]));
+            self.known_means.extend(counted.map(|slot| (slot, kind, others.clone())));
+        }
+    }
+
+    fn slot(&self, feature: Feature) -> Option<usize> {
+        self.features.iter().position(|other| other.feature == feature)
+    }
+
+    pub(super) fn slot_of(&self, feature: FeatureRef) -> usize {
+        self.features
+            .iter()
+            .position(|other| *other == feature)
+            .expect("every feature of a condition has been given a slot")
+    }
+
+    /// Whether the feature of a slot has a value for every order.
+    pub(super) fn is_always_known(&self, slot: usize) -> bool {
+        self.features[slot].feature == Feature::OrderChannel
+    }
+
+    pub(super) fn is_number(&self, slot: usize) -> bool {
+        let of = self.features[slot].feature.spec().feature_type;
+        matches!(of, FeatureType::Int | FeatureType::Decimal | FeatureType::Duration)
+    }
+
+    /// The values for which a comparison is true, or false where `holds` says so.
+    pub(super) fn passing(&self, comparison: &Comparison, holds: bool) -> (usize, Set) {
+        let slot = self.slot_of(comparison.feature);
+        let all = &self.domains[slot];
+        let points = |constants: &[Value]| union(constants.iter().map(|constant| self.number(slot, constant)));
+        let (set, negated) = match &comparison.test {
+            Test::In(constants) => (points(constants), false),
+            Test::NotIn(constants) => (points(constants), true),
+            Test::Is(relation, constant) => {
+                let at = self.number(slot, constant);
+                match relation {
+                    Relation::Equal => (vec![(at, at)], false),
+                    Relation::NotEqual => (vec![(at, at)], true),
+                    Relation::Less => (vec![(i128::MIN, at - 1)], false),
+                    Relation::AtMost => (vec![(i128::MIN, at)], false),
+                    Relation::Greater => (vec![(i128::MIN, at)], true),
+                    Relation::AtLeast => (vec![(i128::MIN, at - 1)], true),
+                }
+            }
+        };
+        (slot, if negated == holds { complement(&set, all) } else { intersect(&set, all) })
+    }
+
+    fn number(&self, slot: usize, value: &Value) -> i128 {
+        match value {
+            Value::Bool(value) => i128::from(*value),
+            Value::Int(value) => i128::from(*value),
+            Value::Duration(value) => i128::from(value.millis()),
+            Value::Text(text) => {
+                code(self.texts[slot].iter().position(|other| other == text).unwrap_or(self.texts[slot].len()))
+            }
+            Value::Decimal(value) => {
+                let mut scaled = *value;
+                scaled.rescale(DECIMAL_PLACES_MAX);
+                scaled.mantissa()
+            }
+        }
+    }
+
+    /// The value that a number stands for.
+    pub(super) fn value(&self, slot: usize, number: i128) -> Value {
+        let int = i64::try_from(number).unwrap_or(if number < 0 { i64::MIN } else { i64::MAX });
+        match self.features[slot].feature.spec().feature_type {
+            FeatureType::Bool => Value::Bool(number == 1),
+            FeatureType::Int => Value::Int(int),
+            FeatureType::Duration => Value::Duration(Span::from_millis(int)),
+            FeatureType::Decimal => Value::Decimal(Decimal::from_i128_with_scale(number, DECIMAL_PLACES_MAX)),
+            FeatureType::Text => {
+                let named = usize::try_from(number).ok().and_then(|place| self.texts[slot].get(place).cloned());
+                Value::Text(named.unwrap_or_else(|| unnamed(&self.texts[slot])))
+            }
+        }
+    }
+}
+
+fn code(place: usize) -> i128 {
+    i128::try_from(place).expect("a place in a short list")
+}
+
+/// A text that no rule names.
+fn unnamed(texts: &[Arc<str>]) -> Arc<str> {
+    let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+    "x".repeat(longest + 1).into()
+}
+
+/// The texts that a feature is compared with, or all that it can have.
+fn texts(rulebook: &Rulebook, feature: FeatureRef) -> Vec<Arc<str>> {
+    let mut texts: Vec<Arc<str>> = feature.feature.spec().values.iter().map(|text| Arc::from(*text)).collect();
+    let mut add = |value: &Value| {
+        if let Value::Text(text) = value {
+            texts.push(text.clone());
+        }
+    };
+    for condition in conditions(rulebook) {
+        condition.for_each_comparison(&mut |comparison| {
+            if comparison.feature == feature {
+                match &comparison.test {
+                    Test::Is(_, constant) => add(constant),
+                    Test::In(constants) | Test::NotIn(constants) => constants.iter().for_each(&mut add),
+                }
+            }
+        });
+    }
+    texts.sort();
+    texts.dedup();
+    texts
+}
+
+fn conditions(rulebook: &Rulebook) -> impl Iterator<Item = &Condition> {
+    let rules = rulebook.rules().iter().map(|rule| &rule.when);
+    rules.chain(rulebook.exemptions().iter().map(|exemption| &exemption.when))
+}
+
+fn domain(feature: Feature, texts: &[Arc<str>]) -> Set {
+    const DECIMAL_UNIT: i128 = 10_i128.pow(DECIMAL_PLACES_MAX);
+    let counted = i128::from(i64::MAX);
+    let range = match feature {
+        Feature::OrderHour => (0, 23),
+        Feature::Windowed(_, Measure::Orders) => (1, counted),
+        Feature::Windowed(_, Measure::UnpaidShare) => (0, DECIMAL_UNIT),
+        Feature::Windowed(_, Measure::Heat) => (0, Decimal::MAX.mantissa()),
+        Feature::OrderAmount | Feature::Windowed(_, Measure::Amount) => (i128::from(i64::MIN), counted),
+        _ => match feature.spec().feature_type {
+            FeatureType::Bool => (0, 1),
+            FeatureType::Text => {
+                let others = usize::from(feature.spec().values.is_empty());
+                (0, code(texts.len() + others) - 1)
+            }
+            FeatureType::Int | FeatureType::Duration | FeatureType::Decimal => (0, counted),
+        },
+    };
+    vec![range]
+}
+
+/// Whether the first is never more than the second. A shorter window holds no more than a longer one, and no order counts
+/// twice.
+fn is_at_most(left: FeatureRef, right: FeatureRef) -> bool {
+    if left == right {
+        return false;
+    }
+    if left.feature == Feature::OrderMaxLineQuantity && right.feature == Feature::OrderQuantity {
+        return true;
+    }
+    let (Feature::Windowed(of, less), Feature::Windowed(of_other, more)) = (left.feature, right.feature) else {
+        return false;
+    };
+    let never_more = match (less, more) {
+        (Measure::UnpaidShare | Measure::Heat | Measure::Amount, _) => false,
+        (less, more) if less == more => true,
+        (Measure::Quantity | Measure::SkuQuantity, Measure::Orders) => false,
+        (_, Measure::Orders)
+        | (Measure::Abandoned, Measure::Unpaid)
+        | (Measure::UnfamiliarAddresses, Measure::Addresses) => true,
+        (Measure::SkuQuantity, Measure::Quantity) => true,
+        _ => false,
+    };
+    of == of_other && never_more && left.window <= right.window
+}
+
+pub(super) fn intersect(left: &[(i128, i128)], right: &[(i128, i128)]) -> Set {
+    let pairs = left.iter().flat_map(|a| right.iter().map(move |b| (a.0.max(b.0), a.1.min(b.1))));
+    let mut set: Set = pairs.filter(|(from, to)| from <= to).collect();
+    set.sort_unstable();
+    set
+}
+
+/// What of `all` is not in `set`.
+pub(super) fn complement(set: &[(i128, i128)], all: &[(i128, i128)]) -> Set {
+    let mut rest = all.to_vec();
+    for (from, to) in set {
+        let before = (*from > i128::MIN).then(|| (i128::MIN, from - 1));
+        let after = (*to < i128::MAX).then(|| (to + 1, i128::MAX));
+        rest = intersect(&rest, &before.into_iter().chain(after).collect::<Set>());
+    }
+    rest
+}
+
+fn union(points: impl Iterator<Item = i128>) -> Set {
+    let mut points: Vec<_> = points.collect();
+    points.sort_unstable();
+    points.dedup();
+    points.into_iter().map(|point| (point, point)).collect()
+}
