@@ -28,6 +28,7 @@ pub(crate) const VISITS: [(Honest, u32); 12] = [
 /// Shops that the merchant has, each with a few tills.
 const STORES: u64 = 30;
 const TILLS: u64 = 4;
+const CAMPUSES: u64 = 40;
 
 /// Where own shops sell.
 fn own_channel(random: &mut Random) -> &'static str {
@@ -184,7 +185,6 @@ fn household(people: People, person: Person, at: i64, random: &mut Random) -> Ve
 
 /// Six to a room. They have the campus' few addresses in common, order together when postage falls, and lend each other a phone.
 fn dormitory(people: People, person: Person, at: i64, random: &mut Random) -> Vec<Purchase> {
-    let campus = key(&[people.seed, 600, person.roof % 40]);
     let mates = if random.happens(120) { random.count(2, 5) } else { 1 };
     let lent = random.happens(200).then(|| person.device(random));
     let room = Recipient { address: person.home, phone: person.phone };
@@ -200,16 +200,22 @@ fn dormitory(people: People, person: Person, at: i64, random: &mut Random) -> Ve
             }
             let visit = Visit::of(student, at, random);
             let mut order = visit.order(at, Recipient { phone: student.phone, ..room }, random);
-            order.ip = Some(if random.happens(700) {
-                places::shared_line(campus, student.key)
-            } else {
-                places::phone_network(person.region, student.key, at)
-            });
+            order.ip = Some(campus_line(people, student, random, at));
             order.device = lent.or(order.device);
             at += random.between(40 * SECOND, 6 * MINUTE);
             order
         })
         .collect()
+}
+
+/// One of the campus' few addresses, or a phone's own.
+fn campus_line(people: People, student: Person, random: &mut Random, at: i64) -> IpAddr {
+    if random.happens(700) {
+        let campus = key(&[people.seed, 600, student.roof % CAMPUSES]);
+        places::shared_line(campus, student.key)
+    } else {
+        places::phone_network(student.region, student.key, at)
+    }
 }
 
 /// Numbers of room mates lie together; here they only have to be the same each time.
@@ -318,9 +324,10 @@ fn second_thoughts(person: Person, at: i64, random: &mut Random) -> Vec<Purchase
 /// Customers of every kind who waited for midnight with full carts. Coupons have a minimum each, so carts are split.
 fn rush(people: People, at: i64, random: &mut Random) -> Vec<Purchase> {
     let pool = random.weighted(&[
-        (Honest::Ordinary, 70),
+        (Honest::Ordinary, 62),
         (Honest::Vip, 8),
         (Honest::Household, 12),
+        (Honest::Dormitory, 8),
         (Honest::VirtualCarrier, 4),
         (Honest::New, 6),
     ]);
@@ -329,7 +336,10 @@ fn rush(people: People, at: i64, random: &mut Random) -> Vec<Purchase> {
     if pool == Honest::New {
         person = people.person(pool, random.key() >> 1).registered(at - new_account_age(random));
     }
-    let visit = Visit::of(person, at, random);
+    let mut visit = Visit::of(person, at, random);
+    if pool == Honest::Dormitory {
+        visit.ip = campus_line(people, person, random, at);
+    }
     let orders = random.weighted(&[(1, 62), (2, 22), (3, 9), (4, 4), (5, 2), (7, 1)]);
     let to = person.usual_recipient(random);
     let mut at = at;

@@ -14,6 +14,9 @@ const PEOPLE_MIN: u64 = 24;
 const ORDERS_EACH: u64 = 3;
 const REGULARS: u64 = 7;
 
+/// Offices of a province whose people have parcels sent there.
+const OFFICES: u64 = 256;
+
 /// The people of one run.
 #[derive(Clone, Copy)]
 pub(crate) struct People {
@@ -109,11 +112,14 @@ impl Person {
         Recipient { address: self.home, phone: self.phone }
     }
 
-    /// Home mostly, the office at times, and seldom somewhere else.
+    /// Home mostly, the office at times, where colleagues have theirs sent too, and seldom somewhere else.
     pub(crate) fn usual_recipient(self, random: &mut Random) -> Recipient {
         match random.below(100) {
             0..85 => self.at_home(),
-            85..97 => Recipient { address: Address::new(self.region, key(&[self.key, 500])), phone: self.phone },
+            85..97 => {
+                let office = key(&[self.region as u64, 500, self.key % OFFICES]);
+                Recipient { address: Address::new(self.region, office), phone: self.phone }
+            }
             _ => Recipient { address: Address::anywhere(random), phone: Phone::Mobile(random.key()) },
         }
     }

@@ -1,8 +1,9 @@
-//! `orderlight simulate`: a made-up market as two files, so that what screens the one never sees the other.
+//! `orderlight simulate`: a made-up market. The messages and the truth about them are apart, so that what screens the one never sees
+//! the other.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -10,12 +11,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use market::{Market, Plan};
 
-/// Messages, in the form of POST /v1/notices.
-const NOTICES: &str = "notices.ndjson";
-/// Who was honest and who was not.
-const LABELS: &str = "labels.ndjson";
+const BUFFER_BYTES: usize = 1 << 16;
 
-/// Make labelled traffic: notices.ndjson, and the truth about each order in labels.ndjson
+/// Write labelled traffic: notices to the standard output, and the truth about each order to a file
 #[derive(Args)]
 pub(super) struct Simulate {
     /// The same seed gives the same market, byte for byte
@@ -27,15 +25,16 @@ pub(super) struct Simulate {
     /// Over how many days, the last of which begins with a sale at midnight
     #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=i64::from(market::DAYS_MAX)), env = "ORDERLIGHT_DAYS")]
     days: u32,
-    /// Directory for the two files
-    #[arg(long, value_name = "DIR", env = "ORDERLIGHT_OUT")]
-    out: PathBuf,
+    /// File for the labels, for `orderlight judge`
+    #[arg(long, value_name = "FILE", default_value = "labels.ndjson", env = "ORDERLIGHT_LABELS")]
+    labels: PathBuf,
 }
 
 impl Simulate {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
-        let (mut notices, mut labels) = (create(&self.out.join(NOTICES))?, create(&self.out.join(LABELS))?);
+        let labels = File::create(&self.labels).with_context(|| format!("cannot write {}", self.labels.display()))?;
+        let mut labels = BufWriter::with_capacity(BUFFER_BYTES, labels);
+        let mut notices = BufWriter::with_capacity(BUFFER_BYTES, std::io::stdout().lock());
         let style = ProgressStyle::with_template("{bar:40} {pos}/{len} orders  {per_sec}");
         let bar = ProgressBar::new(self.orders).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let (mut lines, mut attacks) = (0_u64, 0_u64);
@@ -52,14 +51,7 @@ impl Simulate {
         notices.flush().context("cannot write the notices")?;
         labels.flush().context("cannot write the labels")?;
         bar.finish_and_clear();
-        println!("lines    {lines}");
-        println!("orders   {}", self.orders);
-        println!("attacks  {attacks}");
+        eprintln!("{lines} notices of {} orders, {attacks} of them attackers'", self.orders);
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(BufWriter::with_capacity(1 << 16, file))
 }
