@@ -43,18 +43,19 @@ mod tests {
 
     #[test]
     fn intervals_are_those_of_the_tables() {
-        // R: prop.test(x, n, correct = FALSE)$conf.int
+        // The first four as the formula gives them elsewhere; the others are table I of Newcombe (1998), "Two-sided confidence
+        // intervals for the single proportion", to its four places.
         for (count, of, low, high) in [
             (0, 10, 0.0, 0.277_532),
             (1, 10, 0.017_876, 0.404_150),
             (5, 10, 0.236_593, 0.763_407),
             (10, 10, 0.722_468, 1.0),
-            (81, 263, 0.255_266, 0.366_235),
-            (15, 148, 0.062_386, 0.160_520),
+            (81, 263, 0.255_3, 0.366_2),
+            (15, 148, 0.062_4, 0.160_5),
         ] {
             let share = Share::new(count, of);
-            assert!((share.low - low).abs() < 2e-5, "{count} of {of}: {share:?}");
-            assert!((share.high - high).abs() < 2e-5, "{count} of {of}: {share:?}");
+            assert!((share.low - low).abs() < 5e-5, "{count} of {of}: {share:?}");
+            assert!((share.high - high).abs() < 5e-5, "{count} of {of}: {share:?}");
         }
     }
 
