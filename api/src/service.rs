@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::directory::{Directory, hash_of};
+use crate::jobs::Jobs;
 use crate::rulebooks::Rulebooks;
 use crate::store::Store;
 
@@ -33,6 +34,8 @@ pub struct Service {
     pub directory: Arc<Directory>,
     /// Knows the drafts and versions of rulebooks.
     pub rulebooks: Rulebooks,
+    /// Long tasks.
+    pub jobs: Jobs,
     /// The log itself, for histories.
     pub log: Arc<dyn EventLog>,
     /// Tokens and personal data.
@@ -51,7 +54,8 @@ impl Service {
             .context("cannot start the engine")?;
         let models = ReadModels::open(&models, log.clone()).await.context("cannot open the read models")?;
         let (models, rulebooks, followers) = (Arc::new(models), Rulebooks::new(log.clone()), JoinSet::new());
-        let mut service = Self { engine, models, directory, rulebooks, log, vault, followers };
+        let jobs = Jobs::new(log.member()).context("cannot start the threads of jobs")?;
+        let mut service = Self { engine, models, directory, rulebooks, jobs, log, vault, followers };
         if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
             service.models.start().await;
         } else {
@@ -157,6 +161,7 @@ impl Service {
 
     /// Finishes what waits and closes the store.
     pub async fn stop(mut self) {
+        self.jobs.stop();
         self.followers.shutdown().await;
         self.engine.close().await;
         self.models.stop().await;
@@ -165,6 +170,7 @@ impl Service {
 
     /// Closes the store under requests that do not end. What they still send is answered as unknown.
     pub async fn cut_off(&self) {
+        self.jobs.stop();
         self.models.stop().await;
         self.log.close().await;
     }

@@ -217,6 +217,10 @@ impl Writer {
                     self.decide_all(&mut notices).await?;
                     self.process_publication(*asked).await?;
                 }
+                Work::Shadow(asked) => {
+                    self.decide_all(&mut notices).await?;
+                    self.process_shadow(*asked).await?;
+                }
             }
         }
         self.decide_notices(notices).await

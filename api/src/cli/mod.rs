@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backtest;
 mod import;
 mod judge;
 mod keys;
@@ -21,6 +22,8 @@ use crate::store::{At, Store};
 
 /// Exit code: differences found, lines refused, or failed. What was good is stored.
 const FAILED: u8 = 1;
+/// Exit code: wrong use.
+const WRONG_USE: u8 = 2;
 
 /// Real-time order-health screening for shops that sell on many channels at once.
 #[derive(Parser)]
@@ -42,6 +45,8 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Compare the decisions in a store with the labels of made-up traffic
     Judge(judge::Judge),
+    /// Try a rulebook file on the orders of a period: what it would have decided beside what was decided
+    Backtest(backtest::Backtest),
     /// Work with rulebook files
     #[command(subcommand)]
     Rulebook(rulebook::Rulebook),
@@ -105,6 +110,7 @@ pub fn main() -> ExitCode {
                 Command::Replay(replay) => replay.run().await,
                 Command::Simulate(simulate) => simulate.run(),
                 Command::Judge(judge) => judge.run().await,
+                Command::Backtest(backtest) => backtest.run().await,
                 Command::Rulebook(rulebook) => rulebook.run(),
                 Command::Migrate(migrate) => migrate.run().await,
                 Command::Projections(projections) => projections.run().await,

@@ -173,6 +173,7 @@ impl From<Refusal> for Problem {
             Refusal::Merchant(rejection) => rejection.into(),
             Refusal::Draft(rejection) => rejection.into(),
             Refusal::Rulebook(rejection) => rejection.into(),
+            Refusal::Shadow(rejection) => rejection.into(),
         }
     }
 }

@@ -4,12 +4,15 @@
 mod administration;
 #[cfg(test)]
 mod authorization;
+mod backtests;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
 mod given;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod jobs;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
@@ -20,5 +23,6 @@ mod orders;
 mod problems;
 #[cfg(test)]
 mod rulebooks;
+mod shadow;
 #[cfg(test)]
 mod webhooks;
