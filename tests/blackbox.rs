@@ -32,6 +32,8 @@ mod safety;
 #[cfg(test)]
 mod shadow;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod stopping;

@@ -188,6 +188,7 @@ fn talk_about(service: &Service, people: &[Person]) {
     assert_eq!(service.send(request.body(broken.clone())).status, 400);
     assert_eq!(service.notices(broken).lines()[0]["ok"], false);
 
+    push_about(service, buyer, late);
     service.place(&plain("A2"));
     service.settle();
     for query in [format!("phone={}", buyer.phone), format!("customer_id={}", buyer.id)] {
@@ -199,6 +200,38 @@ fn talk_about(service: &Service, people: &[Person]) {
     {
         assert_eq!(service.get(path).status, 200, "{path}");
     }
+}
+
+/// Puts somebody on lists of every kind, in a path and as lines, with mistakes.
+fn push_about(service: &Service, listed: &Person, other: &Person) {
+    let put = |path: &str, body: &Value| service.send(service.request(reqwest::Method::PUT, path).json(body));
+    for kind in ["customer", "device", "phone", "ip", "ip24", "address"] {
+        let declared = put(&format!("/v1/signals/listed_{kind}"), &json!({"subject": kind}));
+        assert!([200, 201].contains(&declared.status), "{declared:?}");
+    }
+    let value = json!({"value": 1, "expires_at": "2099-01-01T00:00:00Z"});
+    let listed_as =
+        [("customer", &listed.id), ("device", &listed.device), ("phone", &listed.phone), ("ip", &listed.ip)];
+    for (kind, subject) in listed_as {
+        assert_eq!(put(&format!("/v1/signals/listed_{kind}/{subject}"), &value).status, 200, "{kind}");
+    }
+    assert_eq!(put(&format!("/v1/signals/listed_ip/{}", other.device), &value).status, 422);
+    let line =
+        |kind: &str, subject: Value| with(json!({"name": format!("listed_{kind}"), "subject": subject}), value.clone());
+    let lines = [
+        line("customer", json!(other.id)),
+        line("device", json!(other.device)),
+        line("phone", json!(other.recipient_phone)),
+        line("ip24", json!(other.ip)),
+        line("address", other.facts()["delivery"].clone()),
+        line("ip", json!(other.street)),
+        line("device", other.facts()["delivery"].clone()),
+    ];
+    let body = lines.map(|line| line.to_string()).join("\n");
+    let request = service.request(reqwest::Method::POST, "/v1/signals").header("content-type", "application/x-ndjson");
+    let told = service.send(request.body(body));
+    let ok: Vec<bool> = told.lines().iter().map(|answer| answer["ok"] == true).collect();
+    assert_eq!(ok, [true, true, true, true, true, false, false], "{told:?}");
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod faulty_log;
 pub mod http;
 pub mod jobs;
 pub mod rulebooks;
+pub mod scorer;
 pub mod service;
+pub mod signals;
 pub mod store;
 pub mod wording;

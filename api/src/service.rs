@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use domain::ids::{DraftId, MerchantId};
 use domain::merchant::{KeyCreated, MerchantCommand, MerchantRegistered, Role};
-use domain::notice::{Content, Notice};
+use domain::notice::{Content, Notice, tokenise};
 use domain::rulebook::Rulebook;
+use domain::signal::OrderScore;
 use domain::time::Timestamp;
 use engine::{Engine, MerchantReceipt, Origin, Refusal, Standing};
 use eventlog::EventLog;
@@ -19,6 +20,8 @@ use crate::clock;
 use crate::directory::{Directory, hash_of};
 use crate::jobs::Jobs;
 use crate::rulebooks::Rulebooks;
+use crate::scorer::Scorer;
+use crate::signals::Signals;
 use crate::store::Store;
 
 /// The merchant that a new store starts with.
@@ -36,6 +39,10 @@ pub struct Service {
     pub rulebooks: Rulebooks,
     /// Long tasks.
     pub jobs: Jobs,
+    /// Knows which signals are declared.
+    pub signals: Signals,
+    /// The merchants' own model, where there is one.
+    pub scorer: Option<Scorer>,
     /// The log itself, for histories.
     pub log: Arc<dyn EventLog>,
     /// Tokens and personal data.
@@ -53,9 +60,11 @@ impl Service {
             .await
             .context("cannot start the engine")?;
         let models = ReadModels::open(&models, log.clone()).await.context("cannot open the read models")?;
-        let (models, rulebooks, followers) = (Arc::new(models), Rulebooks::new(log.clone()), JoinSet::new());
+        let (models, followers) = (Arc::new(models), JoinSet::new());
+        let (rulebooks, signals) = (Rulebooks::new(log.clone()), Signals::new(log.clone()));
         let jobs = Jobs::new(log.member()).context("cannot start the threads of jobs")?;
-        let mut service = Self { engine, models, directory, rulebooks, jobs, log, vault, followers };
+        let mut service =
+            Self { engine, models, directory, rulebooks, jobs, signals, scorer: None, log, vault, followers };
         if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
             service.models.start().await;
         } else {
@@ -124,6 +133,13 @@ impl Service {
             Err(refusal) => return Err(refusal.into()),
         }
         Ok(())
+    }
+
+    /// What the merchants' own model says of an order that is being placed; `None` where there is none, or it does not answer.
+    pub async fn score(&self, merchant: &MerchantId, notice: &Notice) -> Option<OrderScore> {
+        let (Some(scorer), Content::Placed(facts)) = (&self.scorer, &notice.content) else { return None };
+        let (facts, _) = tokenise(facts, &self.vault.tokeniser(merchant));
+        scorer.score(merchant, &notice.order, &facts).await
     }
 
     /// Decides a command about a merchant; the directory knows of it before the answer.

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use crate::order::Reading;
 use crate::phone::PhoneKind;
+use crate::signal::SignalName;
 use crate::time::Span;
 
 /// The shortest window a feature can take.
@@ -152,6 +153,7 @@ pub enum Feature {
     AddressChanged,
     AddressFamiliar,
     Windowed(Entity, Measure),
+    Signal(SignalName),
 }
 
 /// What the catalogue says of one feature.
@@ -181,16 +183,42 @@ impl FeatureSpec {
 }
 
 impl Feature {
-    /// Its line in the catalogue.
+    /// Its line in the catalogue; [`SIGNAL`] for every signal.
     pub fn spec(self) -> &'static FeatureSpec {
-        CATALOGUE.iter().find(|spec| spec.feature == self).unwrap_or(&CATALOGUE[0])
+        CATALOGUE.iter().find(|spec| spec.feature == self).unwrap_or(&SIGNAL)
     }
 
-    /// The feature of that name.
+    /// The feature of that name. Whether a signal is declared the catalogue does not know.
     pub fn named(name: &str) -> Option<Self> {
+        if let Some(signal) = name.strip_prefix(SIGNAL_PREFIX) {
+            return signal.parse().ok().map(Self::Signal);
+        }
         CATALOGUE.iter().find(|spec| spec.name == name).map(|spec| spec.feature)
     }
 }
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(name) => write!(f, "{SIGNAL_PREFIX}{name}"),
+            _ => f.write_str(self.spec().name),
+        }
+    }
+}
+
+/// What the name of every feature that reads a signal begins with.
+pub const SIGNAL_PREFIX: &str = "signal.";
+
+/// What holds for every feature that reads a signal. Each merchant declares its own, which the catalogue does not list.
+pub const SIGNAL: FeatureSpec = FeatureSpec {
+    feature: Feature::Signal(SignalName::ANY),
+    name: "signal",
+    feature_type: FeatureType::Decimal,
+    unit: "",
+    zh: "外部信号",
+    en: "the signal",
+    values: &[],
+};
 
 /// A feature with the window it is asked for, if it takes one. Displays as `device.orders[5m]` or `order.amount`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -203,7 +231,7 @@ pub struct FeatureRef {
 
 impl fmt::Display for FeatureRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.feature.spec().name)?;
+        self.feature.fmt(f)?;
         self.window.map_or(Ok(()), |window| write!(f, "[{window}]"))
     }
 }
@@ -291,6 +319,17 @@ mod tests {
             assert_eq!(Feature::named(spec.name), Some(spec.feature));
             assert_eq!(spec.feature.spec().name, spec.name);
             assert!(!spec.zh.is_empty() && !spec.en.is_empty(), "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn a_signal_is_a_feature_under_its_own_name() {
+        let weather = Feature::named("signal.weather").expect("a signal");
+        assert_eq!(weather.to_string(), "signal.weather");
+        assert_eq!((weather.spec().feature_type, weather.spec().takes_window()), (FeatureType::Decimal, false));
+        assert_ne!(Some(weather), Feature::named("signal.traffic"));
+        for none in ["signal", "signal.", "signal.Weather", "signal.a.b"] {
+            assert_eq!(Feature::named(none), None, "{none}");
         }
     }
 

@@ -21,4 +21,5 @@ pub mod rulebook;
 pub mod screening;
 pub mod settings;
 pub mod shadow;
+pub mod signal;
 pub mod time;

@@ -7,14 +7,19 @@ use std::fmt::Debug;
 use cqrs_es::DomainEvent;
 use domain::draft::{DraftEvent, DraftPublished, Revision, RulebookSubmitted};
 use domain::forecast::{Forecast, ForecastLeft, Rate};
+use domain::ids::Token;
 use domain::merchant::{ChannelConfigured, KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered, Role};
 use domain::order::{OrderEvent, Scored};
 use domain::publication::{RulebookEvent, RulebookPublished};
 use domain::rulebook::Rulebook;
 use domain::settings::{QuietHours, Settings};
 use domain::shadow::{ShadowEnded, ShadowEnding, ShadowEvent, ShadowStarted, Shadowed};
+use domain::signal::{
+    Declaration, OrderScore, SignalEvent, SignalSet, SignalValue, SignalWithdrawn, Subject, SubjectKind, ValueEvent,
+};
 use domain::time::Span;
-use support::{every_event, minute, scored};
+use serde_json::json;
+use support::{every_event, minute, placed_facts, scored};
 
 fn stored_as_golden<E: DomainEvent + Debug>(event: &E) {
     stored_as(&event.event_type(), event);
@@ -31,6 +36,15 @@ fn stored_as<E: DomainEvent + Debug>(name: &str, event: &E) {
 #[test]
 fn an_event_of_an_order_is_stored_as_its_golden_file_says() {
     every_event().iter().for_each(stored_as_golden);
+}
+
+#[test]
+fn an_order_that_a_model_scored_is_stored_as_its_golden_file_says() {
+    let signal = "model".parse().expect("a name");
+    let score = OrderScore { signal, value: SignalValue::read(&json!("0.87")).expect("a value") };
+    let mut placed = placed_facts();
+    placed.facts.score = Some(score);
+    stored_as("Placed.scored", &OrderEvent::Placed(placed));
 }
 
 #[test]
@@ -145,4 +159,34 @@ fn an_event_of_a_draft_is_stored_as_its_golden_file_says() {
         DraftEvent::DraftPublished(DraftPublished { revision: 2, version: 4, actor: "rita".into() }),
     ];
     events.iter().for_each(stored_as_golden);
+}
+
+#[test]
+fn an_event_of_a_signal_is_stored_as_its_golden_file_says() {
+    let declared =
+        Declaration {
+            subject: SubjectKind::Region, unit: "0..1".into(), description: "天气影响配送的程度".into()
+        };
+    stored_as_golden(&SignalEvent::SignalDeclared(declared));
+    let plain = Declaration { subject: SubjectKind::Merchant, unit: "".into(), description: "".into() };
+    stored_as("SignalDeclared.plain", &SignalEvent::SignalDeclared(plain));
+    let set = |subject, value: &str| {
+        let value = SignalValue::read(&json!(value)).expect("a value");
+        ValueEvent::SignalSet(SignalSet { subject, value, expires_at: minute(5) })
+    };
+    let token = Token::new([7; 16]);
+    stored_as_golden(&set(Subject::Region("浙江省".into()), "0.80"));
+    let others = [
+        Subject::Ip(token),
+        Subject::Ip24(token),
+        Subject::Phone(token),
+        Subject::Device(token),
+        Subject::Customer(token),
+        Subject::Address(token),
+        Subject::Merchant,
+    ];
+    for subject in others {
+        stored_as(&format!("SignalSet.{}", subject.kind()), &set(subject, "-1"));
+    }
+    stored_as_golden(&ValueEvent::SignalWithdrawn(SignalWithdrawn { subject: Subject::Device(token) }));
 }

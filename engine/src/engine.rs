@@ -9,6 +9,7 @@ use domain::merchant::MerchantCommand;
 use domain::notice::{Content, Notice, Tokeniser, subject, tokenise};
 use domain::order::Facts;
 use domain::rulebook::Rulebook;
+use domain::signal::{OrderScore, SignalName};
 use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError, delivery_key, partition_of};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::keeper::{self, Partition, Standing};
 use crate::keys::MerchantKeys;
+use crate::signals::{SignalChange, SignalReceipt, SignalWork};
 use crate::work::{
     Asked, Delivery, DraftChange, DraftReceipt, MerchantReceipt, Message, NoticeWork, Origin, Personal, Publication,
     PublicationReceipt, Receipt, Refusal, ShadowReceipt, ShadowWish, Work, WorkContent,
@@ -39,12 +41,12 @@ pub struct Engine {
     keys: MerchantKeys,
 }
 
-/// A notice that is in a mailbox; its answer comes after the commit.
-pub struct Pending(oneshot::Receiver<Result<Receipt, Refusal>>);
+/// What is in a mailbox; its answer comes after the commit.
+pub struct Pending<R = Receipt>(oneshot::Receiver<Result<R, Refusal>>);
 
-impl Pending {
+impl<R> Pending<R> {
     /// Waits for the commit, though not for ever: the answer is "unknown" then, and what was sent may still be committed.
-    pub async fn receipt(self) -> Result<Receipt, Refusal> {
+    pub async fn receipt(self) -> Result<R, Refusal> {
         answered(self.0).await
     }
 }
@@ -136,8 +138,25 @@ impl Engine {
         notice: Notice,
         when_full: WhenFull,
     ) -> Result<Pending, Refusal> {
+        self.submit_scored(merchant, origin, notice, None, when_full).await
+    }
+
+    /// As [`Self::submit`], with what the merchant's own model said of the order that is placed. It is recorded with the facts,
+    /// and is no part of what tells deliveries apart: a model may say something else the next time.
+    pub async fn submit_scored(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        notice: Notice,
+        score: Option<OrderScore>,
+        when_full: WhenFull,
+    ) -> Result<Pending, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let work = Work::Notice(Box::new(self.prepare(merchant, origin, notice, reply)));
+        let mut work = self.prepare(merchant, origin, notice, reply);
+        if let WorkContent::Placed(facts, _) = &mut work.content {
+            facts.score = score;
+        }
+        let work = Work::Notice(Box::new(work));
         self.send(merchant, work, when_full).await?;
         Ok(Pending(answer))
     }
@@ -193,6 +212,22 @@ impl Engine {
         let asked = Asked { merchant: merchant.clone(), origin, command, reply };
         self.send(merchant, work(Box::new(asked)), WhenFull::Refuse).await?;
         answered(answer).await
+    }
+
+    /// Puts a change of a signal into its partition's mailbox, as [`Self::submit`] does a notice.
+    pub async fn signal(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        name: SignalName,
+        change: SignalChange,
+        when_full: WhenFull,
+    ) -> Result<Pending<SignalReceipt>, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let keys = self.keys.of(merchant);
+        let work = SignalWork { merchant: merchant.clone(), origin, name, change, keys, reply };
+        self.send(merchant, Work::Signal(Box::new(work)), when_full).await?;
+        Ok(Pending(answer))
     }
 
     /// Lets the writers finish what waits, and ends them.

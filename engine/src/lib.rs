@@ -22,6 +22,7 @@ mod replay;
 mod rulebooks;
 mod sealing;
 mod shadow;
+mod signals;
 mod snapshot;
 pub mod windows;
 mod work;
@@ -35,6 +36,7 @@ pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;
 pub use memory::FoldError;
 pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope, replay};
+pub use signals::{Effect, SignalChange, SignalReceipt};
 pub use work::{
     Comparison, DraftChange, DraftReceipt, InForce, Matrix, MerchantReceipt, Origin, Outcome, Publication,
     PublicationReceipt, Receipt, Refusal, RiskView, ShadowReceipt, ShadowWish,

@@ -6,6 +6,7 @@
 //! ones, so that no merchant's decisions depend on the traffic of a larger one. What is forgotten when is a function of the log.
 
 mod shadow;
+mod signals;
 mod stored;
 mod trial;
 mod watch;
@@ -22,11 +23,14 @@ use domain::publication::RulebookEvent;
 use domain::rulebook::{Evaluator, Rulebook};
 use domain::screening::{Assessment, screen};
 use domain::shadow::{Shadow, ShadowEvent};
+use domain::signal::{SignalEvent, SignalName, SignalNameError, ValueEvent};
 use domain::time::Timestamp;
 use eventlog::{RecordedEvent, StreamId};
 use rustc_hash::FxHashMap;
 
 use shadow::Seat;
+use signals::Signals;
+pub(crate) use signals::Tail;
 pub(crate) use stored::KeptMemory;
 pub(crate) use watch::Before;
 use watch::Watch;
@@ -57,6 +61,7 @@ struct MerchantMemory {
     shadow: Seat,
     watch: Option<Watch>,
     windows: Windows,
+    signals: Signals,
 }
 
 /// The rulebook in force.
@@ -74,7 +79,14 @@ impl Live {
 
 impl MerchantMemory {
     fn new(zone: Tz) -> Self {
-        Self { zone, live: None, shadow: Seat::default(), watch: None, windows: Windows::new() }
+        Self {
+            zone,
+            live: None,
+            shadow: Seat::default(),
+            watch: None,
+            windows: Windows::new(),
+            signals: Signals::default(),
+        }
     }
 
     /// Takes a screening into what is counted of them.
@@ -138,9 +150,47 @@ impl Memory {
                 self.apply_shadow(&event.key.merchant, &read(event)?, event.recorded_at);
             }
             ("rulebook", "RulebookPublished") => self.apply_rulebook(&event.key.merchant, &read(event)?),
+            ("signal", _) => {
+                let (merchant, name) = (&event.key.merchant, signal_name(event)?);
+                self.apply_signal(merchant, name, event.stream, &read(event)?);
+            }
+            ("signal_values", _) => {
+                let (merchant, name) = (&event.key.merchant, signal_name(event)?);
+                self.apply_value(merchant, name, event.stream, &read(event)?, event.recorded_at);
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// A merchant's signals; `None` when it is not registered.
+    pub(crate) fn signals(&self, merchant: &MerchantId) -> Option<&Signals> {
+        self.merchants.get(merchant).map(|merchant| &merchant.signals)
+    }
+
+    pub(crate) fn apply_signal(
+        &mut self,
+        merchant: &MerchantId,
+        name: SignalName,
+        stream: StreamId,
+        event: &SignalEvent,
+    ) {
+        if let Some(merchant) = self.merchants.get_mut(merchant) {
+            merchant.signals.declare(name, stream, event);
+        }
+    }
+
+    pub(crate) fn apply_value(
+        &mut self,
+        merchant: &MerchantId,
+        name: SignalName,
+        stream: StreamId,
+        event: &ValueEvent,
+        recorded_at: Timestamp,
+    ) {
+        if let Some(merchant) = self.merchants.get_mut(merchant) {
+            merchant.signals.apply(name, stream, event, recorded_at);
+        }
     }
 
     pub(crate) fn apply_order(
@@ -261,12 +311,14 @@ impl Memory {
         facts: &Facts,
         cause: ScoredCause,
     ) -> Option<Assessment> {
-        let merchant = self.merchants.get_mut(merchant)?;
-        let evaluator = &merchant.live.as_ref()?.evaluator;
-        let features = merchant.shadow.row().unwrap_or(evaluator.features());
-        merchant.windows.observe(stream, channel, facts, merchant.zone, features, &mut self.values);
+        let MerchantMemory { zone, live, shadow, windows, signals, .. } = self.merchants.get_mut(merchant)?;
+        let evaluator = &live.as_ref()?.evaluator;
+        let features = shadow.row().unwrap_or(evaluator.features());
+        windows.observe(stream, channel, facts, *zone, features, &mut self.values);
+        let time = || windows.time_of(stream).or(facts.placed_at);
+        signals.observe(facts, time, features, &mut self.values);
         let mut assessment = screen(evaluator, &self.values[..evaluator.features().len()], cause);
-        assessment.scored.shadow = merchant.shadow.find(&self.values);
+        assessment.scored.shadow = shadow.find(&self.values);
         Some(assessment)
     }
 }
@@ -277,6 +329,15 @@ pub(crate) fn read<E: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Res
         position: event.position,
         event_type: event.event_type.clone(),
         source,
+    })
+}
+
+/// The signal that an event is about.
+fn signal_name(event: &RecordedEvent) -> Result<SignalName, FoldError> {
+    event.key.aggregate_id.parse().map_err(|error: SignalNameError| FoldError {
+        position: event.position,
+        event_type: event.event_type.clone(),
+        source: serde::de::Error::custom(error),
     })
 }
 

@@ -14,9 +14,12 @@ use domain::order::{
 use domain::publication::RulebookRejection;
 use domain::rulebook::Rulebook;
 use domain::shadow::ShadowRejection;
+use domain::signal::SignalRejection;
 use domain::time::Timestamp;
 use eventlog::{DeliveryKey, Position};
 use tokio::sync::oneshot;
+
+use crate::signals::SignalWork;
 
 /// Where a message came from; kept in the metadata of its events.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,6 +37,7 @@ pub(crate) enum Work {
     Draft(Box<Asked<DraftChange, DraftReceipt>>),
     Publication(Box<Asked<Publication, PublicationReceipt>>),
     Shadow(Box<Asked<ShadowWish, ShadowReceipt>>),
+    Signal(Box<SignalWork>),
 }
 
 impl Work {
@@ -45,6 +49,7 @@ impl Work {
             Self::Draft(asked) => answer(asked.reply, Err(refusal)),
             Self::Publication(asked) => answer(asked.reply, Err(refusal)),
             Self::Shadow(asked) => answer(asked.reply, Err(refusal)),
+            Self::Signal(work) => answer(work.reply, Err(refusal)),
         }
     }
 }
@@ -340,4 +345,7 @@ pub enum Refusal {
     /// The shadow forbids it.
     #[error(transparent)]
     Shadow(#[from] ShadowRejection),
+    /// The signal forbids it.
+    #[error(transparent)]
+    Signal(#[from] SignalRejection),
 }

@@ -197,14 +197,22 @@ impl Writer {
     }
 
     /// Deals with all that waits, in order: notices go into the open batch, a command about a merchant or its rulebooks is
-    /// decided alone when all before it is committed.
+    /// decided alone when all before it is committed, and so are changes of signals, as many together as follow each other.
     async fn take(&mut self, waiting: &mut Vec<Work>) -> Result<(), LogError> {
         let mut notices: Vec<NoticeWork> = Vec::with_capacity(waiting.len());
         // Taken from the end, so that what is left at an error can be refused by the caller.
         waiting.reverse();
+        let mut signals = Vec::new();
         while let Some(work) = waiting.pop() {
+            if !matches!(work, Work::Signal(_)) {
+                self.process_signals(std::mem::take(&mut signals)).await?;
+            }
             match work {
                 Work::Notice(notice) => notices.push(*notice),
+                Work::Signal(signal) => {
+                    self.decide_all(&mut notices).await?;
+                    signals.push(*signal);
+                }
                 Work::Merchant(asked) => {
                     self.decide_all(&mut notices).await?;
                     self.process_merchant(*asked).await?;
@@ -223,6 +231,7 @@ impl Writer {
                 }
             }
         }
+        self.process_signals(signals).await?;
         self.decide_notices(notices).await
     }
 

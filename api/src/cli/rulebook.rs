@@ -34,6 +34,9 @@ impl Rulebook {
         let Ok(rulebook) = domain::rulebook::Rulebook::read(&bytes) else { return Ok(ExitCode::from(FAILED)) };
         let (rules, tiers) = (rulebook.rules().len(), rulebook.tiers().len());
         println!("{}: good, {rules} rules, {tiers} tiers, hash {}", file.display(), rulebook.hash());
+        for signal in rulebook.signals() {
+            println!("reads signal.{signal}, which the merchant must have declared before it can be saved");
+        }
         for warning in &report.warnings {
             println!("warning: {}", warning.detail);
         }

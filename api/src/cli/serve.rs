@@ -12,7 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::http::Uri;
 use clap::Args;
+use domain::signal::SignalName;
+use domain::time::Span;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -20,6 +23,7 @@ use tokio::time::timeout;
 use super::stop::StopSignals;
 use super::{StoreArgs, rulebook};
 use crate::http::{App, router};
+use crate::scorer::{Scorer, Terms};
 use crate::service::Service;
 
 /// Run the service
@@ -36,6 +40,15 @@ pub(super) struct Serve {
     /// Rulebook file that merchants registered from now on start with, in place of the preset growth
     #[arg(long, value_name = "FILE", env = "ORDERLIGHT_RULEBOOK")]
     rulebook: Option<PathBuf>,
+    /// Own model that is asked about every order before it is screened, such as http://127.0.0.1:9000/score
+    #[arg(long, value_name = "URL", env = "ORDERLIGHT_SCORER_URL")]
+    scorer_url: Option<Uri>,
+    /// Signal under which rules read what the model says; each merchant declares it with the subject order
+    #[arg(long, value_name = "NAME", default_value = "model", env = "ORDERLIGHT_SCORER_SIGNAL")]
+    scorer_signal: SignalName,
+    /// How long the model may take for one order; screening goes on without it then
+    #[arg(long, value_name = "DURATION", default_value = "50ms", env = "ORDERLIGHT_SCORER_BUDGET")]
+    scorer_budget: Span,
     /// Token that acts as an administrator's key of the merchant default; without it the first start makes a key
     #[arg(long, value_name = "TOKEN", env = "ORDERLIGHT_BOOTSTRAP_TOKEN", hide_env_values = true)]
     bootstrap_token: Option<String>,
@@ -59,13 +72,15 @@ enum Ended {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let first_rulebook = rulebook::first(self.rulebook.as_deref())?;
+        let scorer = self.scorer()?;
         let listener =
             TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("a listener has an address")?;
         let advertised = self.advertised(address)?;
         let store = self.store.open_or_create(Some(advertised)).await?;
         rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
-        let service = Service::start(store, first_rulebook).await?;
+        let mut service = Service::start(store, first_rulebook).await?;
+        service.scorer = scorer;
         let service = Arc::new(service);
         service.bootstrap(self.bootstrap_token.as_deref()).await?;
         let signals = StopSignals::listen()?;
@@ -82,6 +97,14 @@ impl Serve {
 }
 
 impl Serve {
+    /// The model that was named, if one was.
+    fn scorer(&self) -> anyhow::Result<Option<Scorer>> {
+        let Some(url) = &self.scorer_url else { return Ok(None) };
+        let budget = Duration::from_millis(self.scorer_budget.millis().unsigned_abs());
+        let terms = Terms { budget, ..Terms::default() };
+        Scorer::new(url.clone(), self.scorer_signal, terms).map(Some).context("--scorer-url")
+    }
+
     /// Where other processes on the same database reach this one.
     fn advertised(&self, listens_on: SocketAddr) -> anyhow::Result<String> {
         let Some(told) = &self.advertise else {

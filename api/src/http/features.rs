@@ -1,8 +1,11 @@
 //! `GET /v1/features`: the catalogue.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::State;
-use domain::feature::{CATALOGUE, FeatureSpec, WINDOW_MAX, WINDOW_MIN};
+use domain::feature::{CATALOGUE, Feature, FeatureSpec, SIGNAL, WINDOW_MAX, WINDOW_MIN};
+use domain::signal::{Declaration, SignalName};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,6 +13,7 @@ use super::App;
 use super::auth::LOOK_UP;
 use super::listing::Items;
 use super::problem::Problem;
+use super::signals::declared;
 use crate::directory::Caller;
 
 /// What a rule may ask about an order.
@@ -20,16 +24,16 @@ use crate::directory::Caller;
 }))]
 pub struct FeatureView {
     /// Its name in rules.
-    name: &'static str,
+    name: Cow<'static, str>,
     /// `bool`, `int`, `decimal`, `text` or `duration`.
     #[serde(rename = "type")]
     feature_type: &'static str,
     /// The unit of its values; empty where there is none.
-    unit: &'static str,
-    /// What it says, in Chinese.
-    zh: &'static str,
-    /// What it says, in English.
-    en: &'static str,
+    unit: Cow<'static, str>,
+    /// What it says, in Chinese; of a signal, what its declaration says.
+    zh: Cow<'static, str>,
+    /// What it says, in English; of a signal, what its declaration says.
+    en: Cow<'static, str>,
     /// Whether a comparison names a window.
     takes_window: bool,
     /// The windows that it takes; null when it takes none.
@@ -51,7 +55,7 @@ pub struct WindowView {
 
 /// List features
 ///
-/// Everything that a rule may ask about an order.
+/// Everything that a rule may ask about an order: what the service computes, then the merchant's signals.
 #[utoipa::path(
     get,
     path = "/v1/features",
@@ -60,20 +64,34 @@ pub struct WindowView {
     extensions(("x-roles" = json!(["service", "reviewer", "analyst", "approver", "auditor", "admin"]))),
     responses((status = 200, description = "The catalogue", body = Items<FeatureView>))
 )]
-pub async fn handle(State(_app): State<App>, caller: Caller) -> Result<Json<Items<FeatureView>>, Problem> {
+pub async fn handle(State(app): State<App>, caller: Caller) -> Result<Json<Items<FeatureView>>, Problem> {
     caller.require(LOOK_UP)?;
-    Ok(Json(Items { items: CATALOGUE.iter().map(FeatureView::from).collect(), next_cursor: None }))
+    let declared = declared(&app, &caller).await?;
+    let signals = declared.iter().map(|(name, declaration)| FeatureView::signal(*name, declaration));
+    Ok(Json(Items { items: CATALOGUE.iter().map(FeatureView::from).chain(signals).collect(), next_cursor: None }))
+}
+
+impl FeatureView {
+    fn signal(name: SignalName, declaration: &Declaration) -> Self {
+        let feature = Feature::Signal(name).to_string();
+        let described = |otherwise: &str| match &*declaration.description {
+            "" => format!("{otherwise} {name}").into(),
+            description => Cow::Owned(description.to_owned()),
+        };
+        let (zh, en) = (described(SIGNAL.zh), described(SIGNAL.en));
+        Self { name: feature.into(), unit: declaration.unit.to_string().into(), zh, en, ..Self::from(&SIGNAL) }
+    }
 }
 
 impl From<&FeatureSpec> for FeatureView {
     fn from(spec: &FeatureSpec) -> Self {
         let takes_window = spec.takes_window();
         Self {
-            name: spec.name,
+            name: spec.name.into(),
             feature_type: spec.feature_type.name(),
-            unit: spec.unit,
-            zh: spec.zh,
-            en: spec.en,
+            unit: spec.unit.into(),
+            zh: spec.zh.into(),
+            en: spec.en.into(),
             takes_window,
             window: takes_window.then(|| WindowView { min: WINDOW_MIN.to_string(), max: WINDOW_MAX.to_string() }),
             values: spec.values,

@@ -24,6 +24,7 @@ pub mod reviews;
 pub mod rulebooks;
 pub mod schema;
 pub mod settings;
+pub mod signals;
 pub mod view;
 pub mod webhooks;
 
@@ -131,6 +132,9 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(jobs::get, jobs::cancel))
         .routes(routes!(jobs::watch))
         .routes(routes!(notices::handle))
+        .routes(routes!(signals::list::handle, signals::send::handle))
+        .routes(routes!(signals::declare::handle))
+        .routes(routes!(signals::set::handle))
         .routes(routes!(webhooks::receive, webhooks::verify))
         .routes(routes!(channels::configure))
         .routes(routes!(merchants::register))

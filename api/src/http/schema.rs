@@ -286,6 +286,46 @@ pub struct RollbackBody {
     pub note: Option<String>,
 }
 
+/// What a signal is.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"subject": "region", "unit": "0..1", "description": "how much the weather hinders delivery"}))]
+pub struct SignalBody {
+    /// What its values are about: `region`, `ip`, `ip24`, `phone`, `device`, `customer`, `address`, `merchant`, or
+    /// `order` for what the merchants' own model says.
+    pub subject: String,
+    /// The unit of its values, at most 32 characters.
+    pub unit: Option<String>,
+    /// What it says, at most 200 characters.
+    pub description: Option<String>,
+}
+
+/// A value of a signal.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"value": "0.8", "expires_at": "2026-11-12T00:00:00Z"}))]
+pub struct SignalValueBody {
+    /// A decimal with at most 4 places, as a text or a number of at most 15 digits; null takes the value away.
+    #[schema(value_type = Option<String>)]
+    pub value: Option<serde_json::Value>,
+    /// Orders from before then read it, RFC 3339. Required with a value.
+    pub expires_at: Option<String>,
+}
+
+/// A value of a signal, as a line.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"name": "blocked", "subject": "d-9f1c", "value": 1, "expires_at": "2027-01-01T00:00:00Z"}))]
+pub struct SignalLine {
+    /// Which signal.
+    pub name: String,
+    /// What the value is about: a text, or for an address an object as in an order's `delivery`.
+    #[schema(value_type = Object)]
+    pub subject: serde_json::Value,
+    /// A decimal with at most 4 places, as a text or a number of at most 15 digits; null takes the value away.
+    #[schema(value_type = Option<String>)]
+    pub value: Option<serde_json::Value>,
+    /// Orders from before then read it, RFC 3339. Required with a value.
+    pub expires_at: Option<String>,
+}
+
 /// Settings to be changed; those that are left out stay.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({

@@ -177,7 +177,8 @@ async fn store(app: &App, found: &Found, notices: Vec<Notice>) -> Result<(), Ref
     for notice in notices {
         let belated = belated(&notice);
         let notice = named(notice, channel);
-        match app.engine.submit(merchant, origin.clone(), notice, WhenFull::Refuse).await {
+        let score = app.score(merchant, &notice).await;
+        match app.engine.submit_scored(merchant, origin.clone(), notice, score, WhenFull::Refuse).await {
             Ok(pending) => waiting.push((pending, belated)),
             Err(refusal) => refusals.push(refusal),
         }

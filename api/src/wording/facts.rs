@@ -56,6 +56,7 @@ fn groups(changes: &Facts) -> Vec<Bilingual> {
     add(changes.device.is_some(), "设备", "device");
     add(changes.ip.is_some(), "网络地址", "network address");
     add(changes.payment_due_at.is_some(), "付款期限", "payment deadline");
+    add(changes.score.is_some(), "模型评分", "model's score");
     // A token of all personal data: it changes with most of the above, and is worth a word only where nothing else shows.
     let alone = groups.is_empty() && changes.personal.is_some();
     if alone {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use orderlight::http::{App, router};
+use orderlight::scorer::Scorer;
 use orderlight::service::Service;
 use orderlight::store::{At, Store};
 use reqwest::header::HeaderMap;
@@ -32,10 +33,16 @@ pub(crate) struct Answer {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// With a model that is asked about orders.
+    pub(crate) async fn start_with(scorer: Option<Scorer>) -> Self {
         let data = TempDir::new().unwrap();
         let store = Store::open(&At::Directory(data.path().to_owned()), Some(&"07".repeat(32))).await.unwrap();
         let rulebook = domain::rulebook::preset("growth").unwrap();
-        let service = Service::start(store, rulebook).await.unwrap();
+        let mut service = Service::start(store, rulebook).await.unwrap();
+        service.scorer = scorer;
         service.bootstrap(Some(BOOTSTRAP)).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

@@ -23,6 +23,10 @@ mod orders;
 mod problems;
 #[cfg(test)]
 mod rulebooks;
+#[cfg(test)]
+mod scorer;
 mod shadow;
+#[cfg(test)]
+mod signals;
 #[cfg(test)]
 mod webhooks;

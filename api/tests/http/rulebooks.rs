@@ -262,6 +262,13 @@ async fn another_merchants_rulebooks_are_not_there() {
 async fn presets_and_features_are_there_to_begin_with() {
     let server = Server::start().await;
     let presets = get(&server, "/v1/presets").await.json();
+    let names: Vec<_> = presets["items"].as_array().unwrap().iter().map(|preset| &preset["name"]).collect();
+    assert_eq!(names, ["starter", "growth", "enterprise"]);
+    // What one of them reads must be there before it can be saved.
+    for signal in ["weather", "logistics_pressure"] {
+        let declare = server.as_admin("PUT", &format!("/v1/signals/{signal}")).json(&json!({"subject": "region"}));
+        assert_eq!(answer(declare).await.status, 201);
+    }
     for preset in presets["items"].as_array().unwrap() {
         let name = preset["name"].as_str().unwrap();
         let alone = get(&server, &format!("/v1/presets/{name}")).await.json();
@@ -271,7 +278,7 @@ async fn presets_and_features_are_there_to_begin_with() {
     assert_eq!(get(&server, "/v1/presets/none").await.problem(), (404, "not_found".to_owned()));
     let features = get(&server, "/v1/features").await.json();
     let features = features["items"].as_array().unwrap();
-    assert_eq!(features.len(), domain::feature::CATALOGUE.len());
+    assert_eq!(features.len(), domain::feature::CATALOGUE.len() + 2, "the catalogue and the signals");
     let named = |name: &str| features.iter().find(|feature| feature["name"] == name).unwrap();
     assert_eq!(
         *named("device.orders"),

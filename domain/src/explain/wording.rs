@@ -1,6 +1,6 @@
 //! Features and their values in words.
 
-use crate::feature::{Feature, FeatureSpec, FeatureType};
+use crate::feature::{Feature, FeatureSpec, FeatureType, SIGNAL, SIGNAL_PREFIX};
 use crate::order::{Reading, Readings};
 use crate::time::Span;
 
@@ -23,16 +23,19 @@ pub(super) fn evidence(language: Language, name: &str, value: Option<&Reading>, 
     };
     let window: Option<Span> = window.and_then(|window| window.trim_end_matches(']').parse().ok());
     let value = value.map_or_else(|| unknown(language).to_owned(), |value| worded(language, spec, value, features));
+    // What a signal says only its merchant knows; its name has to do.
+    let signal = if spec.feature == SIGNAL.feature { base.strip_prefix(SIGNAL_PREFIX) } else { None };
+    let signal = signal.map_or_else(String::new, |name| format!(" {name}"));
     match language {
         Language::Zh => {
             let window = window.map_or_else(String::new, |window| format!("{}内", span(language, window, usize::MAX)));
-            format!("{window}{}：{value}", spec.zh)
+            format!("{window}{}{signal}：{value}", spec.zh)
         }
         Language::En => {
             let window =
                 window.map_or_else(String::new, |window| format!(" within {}", span(language, window, usize::MAX)));
             let description = spec.en.strip_prefix("whether ").unwrap_or(spec.en);
-            format!("{description}{window}: {value}")
+            format!("{description}{signal}{window}: {value}")
         }
     }
 }

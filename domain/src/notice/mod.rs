@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 
 pub use limits::{MESSAGE_ID_BYTES_MAX, SOURCE_BYTES_MAX, validate};
 pub use mask::{mask_name, mask_phone, mask_street};
-pub use read::{read_amendment, read_notice, read_notice_at, read_order, read_status};
+pub use read::{read_amendment, read_delivery, read_notice, read_notice_at, read_order, read_status};
 pub use tokenise::{
     PersonalData, Tokeniser, address_token, customer_token, device_token, ip_facts, phone_facts, subject, tokenise,
 };

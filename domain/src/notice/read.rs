@@ -78,6 +78,17 @@ pub fn read_notice_at(notice: Value, prefix: &str) -> Result<Notice, Vec<Fault>>
     fields.finish(notice)
 }
 
+/// Reads where something is delivered, found at the pointer `prefix` of a larger document.
+///
+/// # Errors
+/// All of its faults, with pointers into the larger document.
+pub fn read_delivery(value: Value, prefix: &str) -> Result<Delivery, Vec<Fault>> {
+    let mut fields = Fields::default();
+    let whole = Place::whole(prefix);
+    let read = delivery(&mut fields, value, &whole);
+    fields.finish(Some(read.unwrap_or_default()))
+}
+
 fn any_kind(fields: &mut Fields, notice: Value, whole: &Place<'_>) -> Option<Notice> {
     let mut map = fields.object(notice, whole)?;
     let place = whole.field("kind");

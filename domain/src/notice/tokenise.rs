@@ -75,6 +75,7 @@ pub fn tokenise(order: &OrderFacts, tokeniser: &dyn Tokeniser) -> (Facts, Option
         ip: order.ip.map(|ip| ip_facts(ip, tokeniser)),
         payment_due_at: order.payment_due_at,
         personal: personal.as_ref().map(|data| personal_token(data, tokeniser)),
+        score: None,
     };
     (facts, personal)
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ChallengeId, Channel, OrderNo, Token};
 use crate::phone::PhoneKind;
 use crate::shadow::Shadowed;
+use crate::signal::OrderScore;
 use crate::time::Timestamp;
 
 /// What happened to an order.
@@ -113,6 +114,9 @@ pub struct Facts {
     /// Stands for the personal data as a whole, so that a change that no other fact shows is still a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personal: Option<Token>,
+    /// What the merchant's own model said of it when it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<OrderScore>,
 }
 
 impl Facts {

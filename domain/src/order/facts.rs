@@ -20,6 +20,8 @@ pub struct FactTimes {
     ip: Timestamp,
     payment_due_at: Timestamp,
     personal: Timestamp,
+    #[serde(default)]
+    score: Timestamp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -66,7 +68,7 @@ fn leaf<T: Clone + PartialEq>(
 /// Calls `$each` with the leaves of [`Facts`] itself.
 macro_rules! for_each_plain_leaf {
     ($each:ident) => {
-        $each!(placed_at, display_no, currency, amount, lines, device, ip, payment_due_at, personal)
+        $each!(placed_at, display_no, currency, amount, lines, device, ip, payment_due_at, personal, score)
     };
 }
 
@@ -211,6 +213,7 @@ impl FactTimes {
             ip: as_of,
             payment_due_at: as_of,
             personal: as_of,
+            score: as_of,
         }
     }
 

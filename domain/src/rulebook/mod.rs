@@ -14,6 +14,7 @@ mod read;
 mod read_condition;
 mod read_constant;
 mod reader;
+mod signals;
 mod write;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use compile::{Evaluator, Findings, Fired};
 pub use condition::{Comparison, Condition, Relation, Test};
 pub use diff::{Change, Difference, FieldChange, Part};
 pub use presets::{DEFAULT_PRESET, PRESETS, preset};
+pub(crate) use read_constant::decimal_of;
 
 /// The most bytes a rulebook's JSON can have.
 pub const BYTES_MAX: usize = 1 << 20;

@@ -3,8 +3,11 @@
 use super::Rulebook;
 
 /// The presets by name, each with its stored form.
-pub const PRESETS: &[(&str, &str)] =
-    &[("starter", include_str!("presets/starter.json")), ("growth", include_str!("presets/growth.json"))];
+pub const PRESETS: &[(&str, &str)] = &[
+    ("starter", include_str!("presets/starter.json")),
+    ("growth", include_str!("presets/growth.json")),
+    ("enterprise", include_str!("presets/enterprise.json")),
+];
 
 /// The preset that a new merchant begins with.
 pub const DEFAULT_PRESET: &str = "growth";

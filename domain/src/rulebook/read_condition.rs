@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::reader::{Reader, nearest, optional, quoted, shown, under};
 use super::{CONDITION_DEPTH_MAX, CONDITION_NODES_MAX, Comparison, Condition, LIST_MAX, Relation, Test};
-use crate::feature::{CATALOGUE, Feature, FeatureRef, FeatureSpec, FeatureType, WINDOW_MAX, WINDOW_MIN};
+use crate::feature::{CATALOGUE, Feature, FeatureRef, FeatureType, WINDOW_MAX, WINDOW_MIN};
 
 /// The fields of which a condition has exactly one: it says what form the condition has.
 const FORMS: [&str; 4] = ["all", "any", "not", "feature"];
@@ -79,53 +79,54 @@ impl Reader {
     }
 
     fn comparison(&mut self, at: &str, fields: &Map<String, Json>) -> Option<Comparison> {
-        let spec = self.required(at, fields, "feature").and_then(|name| self.feature(&under(at, "feature"), name));
+        let named = self.required(at, fields, "feature").and_then(|name| self.feature(&under(at, "feature"), name));
         let window = optional(fields, "window");
-        let feature = match spec {
-            Some(spec) => self.window(&under(at, "window"), window, spec),
+        let feature = match named {
+            Some(named) => self.window(&under(at, "window"), window, named),
             None => {
                 window.and_then(|window| self.span(&under(at, "window"), window, WINDOW_MIN..=WINDOW_MAX));
                 None
             }
         };
-        let operator = self.required(at, fields, "op").and_then(|symbol| self.operator(&under(at, "op"), symbol, spec));
+        let operator =
+            self.required(at, fields, "op").and_then(|symbol| self.operator(&under(at, "op"), symbol, named));
         let value = self.required(at, fields, "value");
-        let test = match (spec, operator, value) {
-            (Some(spec), Some(operator), Some(value)) => self.test(&under(at, "value"), operator, value, spec),
+        let test = match (named, operator, value) {
+            (Some(named), Some(operator), Some(value)) => self.test(&under(at, "value"), operator, value, named),
             _ => None,
         };
         Some(Comparison { feature: feature?, test: test? })
     }
 
-    fn feature(&mut self, at: &str, value: &Json) -> Option<&'static FeatureSpec> {
+    fn feature(&mut self, at: &str, value: &Json) -> Option<Feature> {
         let feature = value.as_str().and_then(Feature::named);
         if feature.is_none() {
             let hint =
                 value.as_str().map_or_else(String::new, |name| nearest(name, CATALOGUE.iter().map(|spec| spec.name)));
             self.fault(at, format!("expected the name of a feature, found {}{hint}", shown(value)));
         }
-        feature.map(Feature::spec)
+        feature
     }
 
-    fn window(&mut self, at: &str, value: Option<&Json>, spec: &'static FeatureSpec) -> Option<FeatureRef> {
-        match (value, spec.takes_window()) {
-            (None, false) => Some(FeatureRef { feature: spec.feature, window: None }),
+    fn window(&mut self, at: &str, value: Option<&Json>, feature: Feature) -> Option<FeatureRef> {
+        match (value, feature.spec().takes_window()) {
+            (None, false) => Some(FeatureRef { feature, window: None }),
             (Some(window), true) => {
                 let window = self.span(at, window, WINDOW_MIN..=WINDOW_MAX)?;
-                Some(FeatureRef { feature: spec.feature, window: Some(window) })
+                Some(FeatureRef { feature, window: Some(window) })
             }
             (None, true) => {
-                self.fault(at, format!("{} needs a window from \"{WINDOW_MIN}\" to \"{WINDOW_MAX}\"", spec.name));
+                self.fault(at, format!("{feature} needs a window from \"{WINDOW_MIN}\" to \"{WINDOW_MAX}\""));
                 None
             }
             (Some(_), false) => {
-                self.fault(at, format!("{} takes no window", spec.name));
+                self.fault(at, format!("{feature} takes no window"));
                 None
             }
         }
     }
 
-    fn operator(&mut self, at: &str, value: &Json, spec: Option<&FeatureSpec>) -> Option<Operator> {
+    fn operator(&mut self, at: &str, value: &Json, feature: Option<Feature>) -> Option<Operator> {
         let operator = match value.as_str() {
             Some("in") => Some(Operator::In),
             Some("not_in") => Some(Operator::NotIn),
@@ -134,20 +135,20 @@ impl Reader {
         if operator.is_none() {
             self.fault(at, format!("expected {OPERATORS}, found {}", shown(value)));
         }
-        if let (Some(Operator::Is(relation)), Some(spec)) = (&operator, spec)
+        if let (Some(Operator::Is(relation)), Some(feature)) = (&operator, feature)
             && relation.needs_order()
-            && matches!(spec.feature_type, FeatureType::Bool | FeatureType::Text)
+            && matches!(feature.spec().feature_type, FeatureType::Bool | FeatureType::Text)
         {
             let symbol = quoted(relation.symbol());
-            let found = format!("{} is of type {}, which has no order", spec.name, spec.feature_type.name());
+            let found = format!("{feature} is of type {}, which has no order", feature.spec().feature_type.name());
             self.fault(at, format!("{found}: expected ==, !=, in or not_in, found {symbol}"));
         }
         operator
     }
 
-    fn test(&mut self, at: &str, operator: Operator, value: &Json, spec: &FeatureSpec) -> Option<Test> {
+    fn test(&mut self, at: &str, operator: Operator, value: &Json, feature: Feature) -> Option<Test> {
         if let Operator::Is(relation) = operator {
-            return self.constant(at, value, spec).map(|constant| Test::Is(relation, constant));
+            return self.constant(at, value, feature).map(|constant| Test::Is(relation, constant));
         }
         let list = self.list(at, value, LIST_MAX, "constants");
         if value.as_array().is_some_and(Vec::is_empty) {
@@ -156,7 +157,7 @@ impl Reader {
         let constants: Vec<_> = list
             .iter()
             .enumerate()
-            .filter_map(|(index, constant)| self.constant(&under(at, &index), constant, spec))
+            .filter_map(|(index, constant)| self.constant(&under(at, &index), constant, feature))
             .collect();
         Some(if matches!(operator, Operator::In) { Test::In(constants) } else { Test::NotIn(constants) })
     }

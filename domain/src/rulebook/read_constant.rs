@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::reader::{Reader, nearest, quoted, shown};
 use super::{DECIMAL_MAX, DECIMAL_PLACES_MAX, TEXT_CHARS_MAX};
-use crate::feature::{FeatureSpec, FeatureType, Value};
+use crate::feature::{Feature, FeatureType, Value};
 use crate::time::Span;
 
 /// The digits of a JSON number that are sure to be those that were written.
@@ -18,30 +18,31 @@ const NUMBER_DIGITS_MAX: usize = 15;
 
 impl Reader {
     /// A constant of the feature's type.
-    pub(super) fn constant(&mut self, at: &str, value: &Json, spec: &FeatureSpec) -> Option<Value> {
+    pub(super) fn constant(&mut self, at: &str, value: &Json, feature: Feature) -> Option<Value> {
+        let spec = feature.spec();
         match spec.feature_type {
             FeatureType::Bool => match value {
                 Json::Bool(value) => Some(Value::Bool(*value)),
-                _ => self.wrong(at, value, spec, "true or false"),
+                _ => self.wrong(at, value, feature, "true or false"),
             },
             FeatureType::Int => match value.as_i64() {
                 Some(value) => Some(Value::Int(value)),
-                None => self.wrong(at, value, spec, "an integer"),
+                None => self.wrong(at, value, feature, "an integer"),
             },
             FeatureType::Decimal => self.decimal(at, value).map(Value::Decimal),
             FeatureType::Duration => match value.as_str().map(str::parse) {
                 Some(Ok(span)) => Some(Value::Duration(span)),
-                _ => self.wrong(at, value, spec, "a duration such as \"90s\", \"5m\", \"24h\" or \"7d\""),
+                _ => self.wrong(at, value, feature, "a duration such as \"90s\", \"5m\", \"24h\" or \"7d\""),
             },
             FeatureType::Text => {
                 if !value.is_string() {
-                    return self.wrong(at, value, spec, "a text");
+                    return self.wrong(at, value, feature, "a text");
                 }
                 let text = self.text(at, value, TEXT_CHARS_MAX)?;
                 if !spec.values.is_empty() && !spec.values.contains(&&*text) {
                     let hint = nearest(&text, spec.values.iter().copied());
                     let expected = spec.values.join(", ");
-                    self.fault(at, format!("{} is never {}{hint}; it is one of {expected}", spec.name, quoted(&text)));
+                    self.fault(at, format!("{feature} is never {}{hint}; it is one of {expected}", quoted(&text)));
                     return None;
                 }
                 Some(Value::Text(text))
@@ -51,20 +52,7 @@ impl Reader {
 
     /// A decimal, as text or as number.
     pub(super) fn decimal(&mut self, at: &str, value: &Json) -> Option<Decimal> {
-        let parsed = match value {
-            Json::String(text) if is_plain_decimal(text) => Decimal::from_str_exact(text).ok(),
-            Json::Number(number) => {
-                let text = number.to_string();
-                let digits = text.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count();
-                let kept = number.is_i64() || digits <= NUMBER_DIGITS_MAX;
-                kept.then(|| Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text)).ok()).flatten()
-            }
-            _ => None,
-        };
-        let limit = Decimal::from(DECIMAL_MAX);
-        let decimal = parsed
-            .map(|decimal| decimal.normalize())
-            .filter(|decimal| decimal.scale() <= DECIMAL_PLACES_MAX && decimal.abs() <= limit);
+        let decimal = decimal_of(value);
         if decimal.is_none() {
             let expected = format!("expected a decimal from -{DECIMAL_MAX} to {DECIMAL_MAX}");
             let places = format!("with at most {DECIMAL_PLACES_MAX} places");
@@ -84,11 +72,28 @@ impl Reader {
         span
     }
 
-    fn wrong<T>(&mut self, at: &str, value: &Json, spec: &FeatureSpec, expected: &str) -> Option<T> {
-        let feature_type = spec.feature_type.name();
-        self.fault(at, format!("{} is of type {feature_type}: expected {expected}, found {}", spec.name, shown(value)));
+    fn wrong<T>(&mut self, at: &str, value: &Json, feature: Feature, expected: &str) -> Option<T> {
+        let feature_type = feature.spec().feature_type.name();
+        self.fault(at, format!("{feature} is of type {feature_type}: expected {expected}, found {}", shown(value)));
         None
     }
+}
+
+/// A decimal within its limits, as text or as number.
+pub(crate) fn decimal_of(value: &Json) -> Option<Decimal> {
+    let parsed = match value {
+        Json::String(text) if is_plain_decimal(text) => Decimal::from_str_exact(text).ok(),
+        Json::Number(number) => {
+            let text = number.to_string();
+            let digits = text.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count();
+            let kept = number.is_i64() || digits <= NUMBER_DIGITS_MAX;
+            kept.then(|| Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text)).ok()).flatten()
+        }
+        _ => None,
+    };
+    let limit = Decimal::from(DECIMAL_MAX);
+    let decimal = parsed.map(|decimal| decimal.normalize());
+    decimal.filter(|decimal| decimal.scale() <= DECIMAL_PLACES_MAX && decimal.abs() <= limit)
 }
 
 /// Whether a text is digits with at most one point between them, and perhaps a minus sign before them.

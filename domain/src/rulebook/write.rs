@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Action, Comparison, Condition, Exemption, Names, Points, Rule, Rulebook, Test, Threshold, Tier};
-use crate::feature::Value;
+use crate::feature::{Feature, Value};
 
 impl Serialize for Rulebook {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -144,10 +144,19 @@ impl Serialize for Condition {
     }
 }
 
+/// A feature by its name.
+struct Named(Feature);
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 impl Serialize for Comparison {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("feature", self.feature.feature.spec().name)?;
+        map.serialize_entry("feature", &Named(self.feature.feature))?;
         if let Some(window) = self.feature.window {
             map.serialize_entry("window", &window)?;
         }

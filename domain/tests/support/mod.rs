@@ -193,6 +193,7 @@ pub fn every_event() -> Vec<OrderEvent> {
         ip: Some(IpFacts { token: token("6"), net: token("7") }),
         payment_due_at: Some(minute(30)),
         personal: Some(token("8")),
+        score: None,
     };
     let commitment: Option<Box<str>> = Some("ab".repeat(32).into());
     let evidence = Readings(vec![("device.orders[5m]".into(), Some(Reading::Int(5)))]);

@@ -9,6 +9,7 @@ use domain::rulebook::Rulebook;
 use rustc_hash::FxHashMap;
 
 use super::shadow::{KeptSeat, Seat};
+use super::signals::{KeptSignals, Signals};
 use super::watch::{Watch, read_optional, write_optional};
 use super::{Live, Memory, MerchantMemory};
 use crate::bytes::{Reader, Writer};
@@ -26,6 +27,7 @@ struct KeptMerchant {
     shadow: KeptSeat,
     watch: Option<Watch>,
     windows: Kept,
+    signals: KeptSignals,
 }
 
 impl Memory {
@@ -41,6 +43,7 @@ impl Memory {
             shadow: merchant.shadow.kept(),
             watch: merchant.watch.clone(),
             windows: merchant.windows.kept(),
+            signals: merchant.signals.kept(),
         });
         let mut merchants: Vec<KeptMerchant> = merchants.collect();
         merchants.sort_by(|one, other| one.id.cmp(&other.id));
@@ -77,7 +80,8 @@ impl MerchantMemory {
             0 => None,
             _ => Some(Watch::read(reader)?),
         };
-        Some(Self { zone, live, shadow, watch, windows: Windows::read(reader)? })
+        let windows = Windows::read(reader)?;
+        Some(Self { zone, live, shadow, watch, windows, signals: Signals::restore(reader)? })
     }
 }
 
@@ -104,6 +108,7 @@ impl KeptMemory {
                 watch.write(writer);
             }
             merchant.windows.write(writer, spill)?;
+            merchant.signals.write(writer, spill)?;
         }
         Ok(())
     }

@@ -45,7 +45,8 @@ impl Own<'_> {
             | Feature::DeviceKnown
             | Feature::AddressChanged
             | Feature::AddressFamiliar
-            | Feature::Windowed(..) => None,
+            | Feature::Windowed(..)
+            | Feature::Signal(_) => None,
         }
     }
 

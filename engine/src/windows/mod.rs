@@ -133,6 +133,12 @@ impl Windows {
         }));
     }
 
+    /// Where an order that is remembered lies.
+    pub fn time_of(&self, order: u64) -> Option<Timestamp> {
+        let remembered = self.arrivals.get(&order).and_then(|arrival| self.memory.get(*arrival));
+        remembered.map(|order| Timestamp::from_millis(order.position.time))
+    }
+
     /// How many orders are remembered.
     pub fn remembered(&self) -> usize {
         self.memory.len()

@@ -46,7 +46,8 @@ pub(super) const fn looks_at(feature: Feature) -> Option<Entity> {
         | Feature::OrderCurrency
         | Feature::CustomerLevel
         | Feature::CustomerAge
-        | Feature::PhoneKind => None,
+        | Feature::PhoneKind
+        | Feature::Signal(_) => None,
     }
 }
 

@@ -168,6 +168,7 @@ impl Definitions {
                 let kind = serde_json::to_value(facts.phone()?.kind).unwrap();
                 Value::Text(kind.as_str().unwrap().into())
             }
+            Feature::Signal(_) => unreachable!("windows hold no signals"),
             Feature::CustomerIsNew
             | Feature::DeviceKnown
             | Feature::AddressChanged

@@ -1,22 +1,62 @@
-//! A body in lines, of which no more than one is held at a time.
+//! A body in lines, of which no more than one is held at a time, and a stream of answers to them.
+//!
+//! * A line is decided and durable before it is answered; answers come in the order of the lines.
+//! * At most [`IN_FLIGHT_MAX`] lines are between reading and answering. A sender that reads no answers is slowed down to a halt
+//!   once [`ANSWER_BYTES_MAX`] of them wait for it.
+//! * A bad line is answered with its problem and does not stop the others.
 
-use axum::body::Bytes;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
+use serde::Serialize;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+
+use crate::http::body::too_large;
+use crate::http::problem::Problem;
+
+/// The media type of both streams.
+pub(in crate::http) const NDJSON: &str = "application/x-ndjson";
+/// Lines between reading and answering.
+const IN_FLIGHT_MAX: usize = 512;
+/// Lines that are prepared side by side.
+const PREPARED_AT_ONCE_MAX: usize = 64;
+/// Lines of one request.
+const LINES_MAX: u64 = 1_000_000;
+/// How long a sender may say nothing.
+const QUIET_MAX: Duration = Duration::from_secs(300);
+/// Answers that leave in one piece, when they are there.
+const ANSWERS_AT_ONCE: usize = 128;
+/// Answers that wait for their receiver, in bytes. Many senders write all before they read anything; this much of an answer
+/// does not stop them.
+const ANSWER_BYTES_MAX: u32 = 16 << 20;
 
 /// The longest line, in bytes.
-pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
+pub(in crate::http) const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// A line that says something, with its number from 1. Blank lines count and are not told.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) number: u64,
-    pub(super) content: Result<Bytes, LineFault>,
+pub(in crate::http) struct Line {
+    pub(in crate::http) number: u64,
+    pub(in crate::http) content: Result<Bytes, LineFault>,
+}
+
+impl Line {
+    /// What it says.
+    pub(in crate::http) fn bytes(self) -> Result<Bytes, Problem> {
+        if self.number > LINES_MAX { Err(too_many_lines()) } else { self.content.map_err(Problem::from) }
+    }
 }
 
 /// Why there is nothing to be read in a line.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub(super) enum LineFault {
+pub(in crate::http) enum LineFault {
     /// It is longer than [`LINE_BYTES_MAX`]; the next one is read again.
     TooLong,
     /// The body ended before it should; no line follows.
@@ -24,7 +64,7 @@ pub(super) enum LineFault {
 }
 
 /// Splits what arrives into lines.
-pub(super) struct Lines<S> {
+pub(in crate::http) struct Lines<S> {
     arriving: S,
     buffer: BytesMut,
     /// How much of the buffer is known to hold no end of a line.
@@ -37,12 +77,12 @@ pub(super) struct Lines<S> {
 
 impl<S: Stream<Item = Result<Bytes, E>> + Unpin, E> Lines<S> {
     /// Of a body.
-    pub(super) fn new(arriving: S) -> Self {
+    pub(in crate::http) fn new(arriving: S) -> Self {
         Self { arriving, buffer: BytesMut::new(), searched: 0, number: 0, overlong: false, ended: false }
     }
 
     /// The next line that says something; `None` at the end.
-    pub(super) async fn next(&mut self) -> Option<Line> {
+    pub(in crate::http) async fn next(&mut self) -> Option<Line> {
         loop {
             if let Some(line) = self.take_buffered() {
                 return Some(line);
@@ -87,6 +127,101 @@ impl<S: Stream<Item = Result<Bytes, E>> + Unpin, E> Lines<S> {
         self.searched = self.buffer.len();
         None
     }
+}
+
+/// Answers each line of a body by one line, in order. `prepare` does what may be done for many lines at once; `submit` puts them
+/// where they are decided, one after the other; what it gives waits for the answer, again beside those of other lines.
+pub(in crate::http) fn answer_lines<Preparing, Prepared, Submitted, Pending, Answer>(
+    body: Body,
+    prepare: impl FnMut(Line) -> Preparing + Send + 'static,
+    submit: impl FnMut(Prepared) -> Submitted + Send + 'static,
+) -> Response
+where
+    Preparing: Future<Output = Prepared> + Send + 'static,
+    Prepared: Send + 'static,
+    Submitted: Future<Output = Pending> + Send + 'static,
+    Pending: Future<Output = Answer> + Send + 'static,
+    Answer: Serialize + Send + 'static,
+{
+    let lines = Lines::new(Box::pin(until_quiet(body)));
+    let lines = stream::unfold(Some(lines), async |lines| {
+        let mut lines = lines?;
+        let line = lines.next().await?;
+        let more = line.number <= LINES_MAX;
+        Some((line, more.then_some(lines)))
+    });
+    let answers = lines
+        .map(prepare)
+        .buffered(PREPARED_AT_ONCE_MAX)
+        .then(submit)
+        .buffered(IN_FLIGHT_MAX)
+        .ready_chunks(ANSWERS_AT_ONCE)
+        .map(|answers| encode(&answers));
+    ([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(held(answers))).into_response()
+}
+
+/// The body, until nothing of it came for [`QUIET_MAX`].
+fn until_quiet(body: Body) -> impl Stream<Item = Result<Bytes, ()>> + Send {
+    stream::unfold(body.into_data_stream(), async |mut frames| {
+        let frame = match timeout(QUIET_MAX, frames.next()).await {
+            Ok(frame) => frame?.map_err(drop),
+            Err(_) => Err(()),
+        };
+        Some((frame, frames))
+    })
+}
+
+impl From<LineFault> for Problem {
+    fn from(fault: LineFault) -> Self {
+        match fault {
+            LineFault::TooLong => too_large("line", LINE_BYTES_MAX),
+            LineFault::Broken => Self::malformed("the body ended early, or nothing of it came for 5 minutes"),
+        }
+    }
+}
+
+fn too_many_lines() -> Problem {
+    let status = StatusCode::PAYLOAD_TOO_LARGE;
+    let detail = format!("a request may have at most {LINES_MAX} lines; this one and those after it were not read");
+    Problem::new(status, "too_large", "The request is too large", detail)
+}
+
+fn encode(answers: &[impl Serialize]) -> Bytes {
+    let mut lines = Vec::with_capacity(answers.len() * 512);
+    for answer in answers {
+        serde_json::to_writer(&mut lines, answer).expect("an answer has a JSON form, and memory takes it");
+        lines.push(b'\n');
+    }
+    lines.into()
+}
+
+/// Lets the work go on while the receiver is slow, until [`ANSWER_BYTES_MAX`] wait for it. When the receiver hangs up, no
+/// further line is read; those in the mailbox are decided all the same.
+fn held(answers: impl Stream<Item = Bytes> + Send + 'static) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let room = Arc::new(Semaphore::new(ANSWER_BYTES_MAX as usize));
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn({
+        let room = Arc::clone(&room);
+        async move {
+            let mut answers = std::pin::pin!(answers);
+            loop {
+                let piece: Option<Bytes> = tokio::select! {
+                    piece = answers.next() => piece,
+                    () = sender.closed() => None,
+                };
+                let Some(piece) = piece else { return };
+                let length = u32::try_from(piece.len()).unwrap_or(u32::MAX).min(ANSWER_BYTES_MAX);
+                let Ok(taken) = Arc::clone(&room).acquire_many_owned(length).await else { return };
+                if sender.send((piece, taken)).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    stream::unfold(receiver, async |mut receiver| {
+        let (piece, _taken) = receiver.recv().await?;
+        Some((Ok(piece), receiver))
+    })
 }
 
 #[cfg(test)]

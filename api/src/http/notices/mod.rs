@@ -1,50 +1,27 @@
-//! `POST /v1/notices`: notices as a stream, answered as a stream.
-//!
-//! * A line is decided and durable before it is answered; answers come in the order of the lines.
-//! * At most [`IN_FLIGHT_MAX`] lines are between reading and answering. A sender that reads no answers is slowed down to a halt
-//!   once [`ANSWER_BYTES_MAX`] of them wait for it.
-//! * A bad line is answered with its problem and does not stop the others.
+//! `POST /v1/notices`: notices as a stream, answered as a stream. See [`lines`].
 
-mod lines;
+pub(in crate::http) mod lines;
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use domain::notice::{Content, read_notice};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use domain::notice::{Content, Notice, read_notice};
+use domain::signal::OrderScore;
 use engine::{Outcome, Pending, Receipt, WhenFull};
-use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use self::lines::{LINE_BYTES_MAX, Line, LineFault, Lines};
+use self::lines::{Line, NDJSON, answer_lines};
 use super::App;
 use super::auth::INGEST;
-use super::body::{require_content_type, too_large};
+use super::body::require_content_type;
 use super::problem::Problem;
 use super::view::{Risk, UnifiedStatus};
 use crate::directory::Caller;
 use crate::service::notice_origin;
-
-/// The media type of both streams.
-const NDJSON: &str = "application/x-ndjson";
-/// Lines between reading and answering.
-const IN_FLIGHT_MAX: usize = 512;
-/// Lines of one request.
-const LINES_MAX: u64 = 1_000_000;
-/// How long a sender may say nothing.
-const QUIET_MAX: Duration = Duration::from_secs(300);
-/// Answers that leave in one piece, when they are there.
-const ANSWERS_AT_ONCE: usize = 128;
-/// Answers that wait for their receiver, in bytes. Many senders write all before they read anything; this much of an answer
-/// does not stop them.
-const ANSWER_BYTES_MAX: u32 = 16 << 20;
 
 /// The answer to one line.
 #[derive(Serialize, ToSchema)]
@@ -91,6 +68,13 @@ pub struct Refused {
     problem: Problem,
 }
 
+impl Refused {
+    /// For a line that was not taken.
+    pub(in crate::http) const fn new(line: u64, problem: Problem) -> Self {
+        Self { line, ok: false, problem }
+    }
+}
+
 /// Take many notices in
 ///
 /// One notice a line, of any kind: `placed` and `amended` carry an `order`, `status` an `order_id`. Each line is answered by one
@@ -113,41 +97,33 @@ pub async fn handle(
 ) -> Result<Response, Problem> {
     caller.require(INGEST)?;
     require_content_type(&headers, &[NDJSON])?;
-    let lines = Lines::new(Box::pin(until_quiet(body)));
-    let answers = Body::from_stream(held(answers(app, caller, lines)));
-    Ok(([(header::CONTENT_TYPE, NDJSON)], answers).into_response())
-}
-
-/// The body, until nothing of it came for [`QUIET_MAX`].
-fn until_quiet(body: Body) -> impl Stream<Item = Result<Bytes, ()>> + Send {
-    stream::unfold(body.into_data_stream(), async |mut frames| {
-        let frame = match timeout(QUIET_MAX, frames.next()).await {
-            Ok(frame) => frame?.map_err(drop),
-            Err(_) => Err(()),
-        };
-        Some((frame, frames))
-    })
-}
-
-/// The answers to all lines, in order, in pieces of several lines.
-fn answers<S, E>(app: App, caller: Caller, lines: Lines<S>) -> impl Stream<Item = Bytes> + Send
-where
-    S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
-    E: Send,
-{
     let caller = Arc::new(caller);
-    let lines = stream::unfold(Some(lines), async |lines| {
-        let mut lines = lines?;
-        let line = lines.next().await?;
-        let more = line.number <= LINES_MAX;
-        Some((line, more.then_some(lines)))
-    });
-    lines
-        .then(move |line| submit(app.clone(), Arc::clone(&caller), line))
-        .map(Submitted::answer)
-        .buffered(IN_FLIGHT_MAX)
-        .ready_chunks(ANSWERS_AT_ONCE)
-        .map(|answers| encode(&answers))
+    let prepare = {
+        let (app, caller) = (app.clone(), Arc::clone(&caller));
+        move |line| prepare(app.clone(), Arc::clone(&caller), line)
+    };
+    Ok(answer_lines(body, prepare, move |prepared| {
+        let submitted = submit(app.clone(), Arc::clone(&caller), prepared);
+        async move { submitted.await.answer() }
+    }))
+}
+
+/// A line that was read, with what the merchants' own model says of its order.
+struct Prepared {
+    line: u64,
+    notice: Result<(Notice, Option<OrderScore>), Problem>,
+}
+
+async fn prepare(app: App, caller: Arc<Caller>, line: Line) -> Prepared {
+    let number = line.number;
+    let notice = match line.bytes().and_then(|line| read(&line)) {
+        Ok(notice) => {
+            let score = app.score(&caller.merchant, &notice).await;
+            Ok((notice, score))
+        }
+        Err(problem) => Err(problem),
+    };
+    Prepared { line: number, notice }
 }
 
 /// A line in the mailbox, or one that will not get there.
@@ -157,40 +133,21 @@ struct Submitted {
     pending: Result<Pending, Problem>,
 }
 
-/// Reads a line and puts it into the mailbox, waiting for room.
-async fn submit(app: App, caller: Arc<Caller>, Line { number, content }: Line) -> Submitted {
-    let refused = |problem| Submitted { line: number, is_status: false, pending: Err(problem) };
-    if number > LINES_MAX {
-        return refused(too_many_lines());
-    }
-    let notice = match content.map_err(Problem::from).and_then(|line| read(&line)) {
-        Ok(notice) => notice,
-        Err(problem) => return refused(problem),
+/// Puts a line into the mailbox, waiting for room.
+async fn submit(app: App, caller: Arc<Caller>, Prepared { line, notice }: Prepared) -> Submitted {
+    let (notice, score) = match notice {
+        Ok(read) => read,
+        Err(problem) => return Submitted { line, is_status: false, pending: Err(problem) },
     };
     let is_status = matches!(notice.content, Content::Status { .. });
     let origin = notice_origin(&caller.key, &notice);
-    let pending = app.engine.submit(&caller.merchant, origin, notice, WhenFull::Wait).await;
-    Submitted { line: number, is_status, pending: pending.map_err(Problem::from) }
+    let pending = app.engine.submit_scored(&caller.merchant, origin, notice, score, WhenFull::Wait).await;
+    Submitted { line, is_status, pending: pending.map_err(Problem::from) }
 }
 
-fn read(line: &[u8]) -> Result<domain::notice::Notice, Problem> {
+fn read(line: &[u8]) -> Result<Notice, Problem> {
     let value = domain::json::read(line).map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
     read_notice(value).map_err(Problem::invalid)
-}
-
-impl From<LineFault> for Problem {
-    fn from(fault: LineFault) -> Self {
-        match fault {
-            LineFault::TooLong => too_large("line", LINE_BYTES_MAX),
-            LineFault::Broken => Self::malformed("the body ended early, or nothing of it came for 5 minutes"),
-        }
-    }
-}
-
-fn too_many_lines() -> Problem {
-    let status = StatusCode::PAYLOAD_TOO_LARGE;
-    let detail = format!("a request may have at most {LINES_MAX} lines; this one and those after it were not read");
-    Problem::new(status, "too_large", "The request is too large", detail)
 }
 
 impl Submitted {
@@ -203,7 +160,7 @@ impl Submitted {
         };
         match receipt {
             Ok(receipt) => Answer::Taken(Taken::new(line, is_status, receipt)),
-            Err(problem) => Answer::Refused(Refused { line, ok: false, problem }),
+            Err(problem) => Answer::Refused(Refused::new(line, problem)),
         }
     }
 }
@@ -219,42 +176,4 @@ impl Taken {
             status: receipt.status.filter(|_| is_status).map(UnifiedStatus::from),
         }
     }
-}
-
-fn encode(answers: &[Answer]) -> Bytes {
-    let mut lines = Vec::with_capacity(answers.len() * 512);
-    for answer in answers {
-        serde_json::to_writer(&mut lines, answer).expect("an answer has a JSON form, and memory takes it");
-        lines.push(b'\n');
-    }
-    lines.into()
-}
-
-/// Lets the work go on while the receiver is slow, until [`ANSWER_BYTES_MAX`] wait for it. When the receiver hangs up, no
-/// further line is read; those in the mailbox are decided all the same.
-fn held(answers: impl Stream<Item = Bytes> + Send + 'static) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    let room = Arc::new(Semaphore::new(ANSWER_BYTES_MAX as usize));
-    let (sender, receiver) = mpsc::unbounded_channel();
-    tokio::spawn({
-        let room = Arc::clone(&room);
-        async move {
-            let mut answers = std::pin::pin!(answers);
-            loop {
-                let piece: Option<Bytes> = tokio::select! {
-                    piece = answers.next() => piece,
-                    () = sender.closed() => None,
-                };
-                let Some(piece) = piece else { return };
-                let length = u32::try_from(piece.len()).unwrap_or(u32::MAX).min(ANSWER_BYTES_MAX);
-                let Ok(taken) = Arc::clone(&room).acquire_many_owned(length).await else { return };
-                if sender.send((piece, taken)).is_err() {
-                    return;
-                }
-            }
-        }
-    });
-    stream::unfold(receiver, async |mut receiver| {
-        let (piece, _taken) = receiver.recv().await?;
-        Some((Ok(piece), receiver))
-    })
 }

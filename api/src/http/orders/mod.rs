@@ -65,7 +65,8 @@ impl From<Receipt> for Decision {
 /// Puts a notice from the API to the engine and waits for the durable answer.
 pub(super) async fn submit(app: &App, caller: &Caller, notice: Notice) -> Result<Receipt, Problem> {
     let origin = notice_origin(&caller.key, &notice);
-    let pending = app.engine.submit(&caller.merchant, origin, notice, WhenFull::Refuse).await?;
+    let score = app.score(&caller.merchant, &notice).await;
+    let pending = app.engine.submit_scored(&caller.merchant, origin, notice, score, WhenFull::Refuse).await?;
     Ok(pending.receipt().await?)
 }
 

@@ -34,7 +34,7 @@ use crate::service::new_draft_id;
 )]
 pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     caller.require(DRAFT)?;
-    let rulebook = rulebook(&body)?;
+    let rulebook = rulebook(&app, &caller, &body).await?;
     let id = new_draft_id().map_err(|error| Problem::internal(error.as_ref()))?;
     let drafts = shelf(&app, &caller.merchant).await?.drafts();
     let begin = DraftChange::Begin { draft: id.clone(), rulebook: rulebook.clone(), drafts };

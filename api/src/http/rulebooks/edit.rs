@@ -52,7 +52,7 @@ pub async fn handle(
     }
     let id = draft_id(&id)?;
     let seen = seen(&headers)?;
-    let rulebook = rulebook(&body)?;
+    let rulebook = rulebook(&app, &caller, &body).await?;
     let edit = DraftChange::Edit { draft: id.clone(), rulebook: rulebook.clone(), revision: seen };
     let DraftReceipt { revision, position } = change(&app, &caller, edit).await?;
     let view = DraftView { id: id.to_string(), revision, rulebook };

@@ -28,6 +28,7 @@ use serde_json::Value;
 use super::App;
 use super::fields::{Fields, text};
 use super::problem::Problem;
+use super::signals::declared;
 use crate::directory::Caller;
 use crate::rulebooks::Shelf;
 use refused::revision_required;
@@ -47,9 +48,17 @@ fn origin(caller: &Caller) -> Origin {
     Origin { actor: caller.key.clone(), source: "api".to_owned() }
 }
 
-/// Reads a rulebook with all of its faults.
-fn rulebook(body: &Value) -> Result<Rulebook, Problem> {
-    Rulebook::from_json(body).map_err(Problem::invalid)
+/// Reads a rulebook with all of its faults; one that reads a signal that nobody declared has a fault there.
+async fn rulebook(app: &App, caller: &Caller, body: &Value) -> Result<Rulebook, Problem> {
+    let rulebook = Rulebook::from_json(body).map_err(Problem::invalid)?;
+    if !rulebook.signals().is_empty() {
+        let declared: Vec<_> = declared(app, caller).await?.keys().copied().collect();
+        let faults = rulebook.undeclared_signals(&declared);
+        if !faults.is_empty() {
+            return Err(Problem::invalid(faults));
+        }
+    }
+    Ok(rulebook)
 }
 
 /// The draft of a path. What cannot be a draft's id is not there.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use crate::feature::{Entity, Feature, FeatureRef, FeatureType, Measure, Value};
-use crate::rulebook::{Comparison, Condition, DECIMAL_PLACES_MAX, Relation, Rulebook, Test};
+use crate::rulebook::{Comparison, Condition, DECIMAL_MAX, DECIMAL_PLACES_MAX, Relation, Rulebook, Test};
 use crate::time::Span;
 
 /// Disjoint ranges in ascending order, both ends included.
@@ -181,6 +181,7 @@ fn domain(feature: Feature, texts: &[Arc<str>]) -> Set {
         Feature::Windowed(_, Measure::Orders) => (1, counted),
         Feature::Windowed(_, Measure::UnpaidShare) => (0, DECIMAL_UNIT),
         Feature::Windowed(_, Measure::Heat) => (0, Decimal::MAX.mantissa()),
+        Feature::Signal(_) => (-i128::from(DECIMAL_MAX) * DECIMAL_UNIT, i128::from(DECIMAL_MAX) * DECIMAL_UNIT),
         Feature::OrderAmount | Feature::Windowed(_, Measure::Amount) => (i128::from(i64::MIN), counted),
         _ => match feature.spec().feature_type {
             FeatureType::Bool => (0, 1),

@@ -1,0 +1,61 @@
+//! Which signals merchants have declared: a fold over the log that goes on from where it stood whenever somebody asks, so it shows
+//! every commit that was answered before. Their values are the engine's matter alone.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use cqrs_es::Aggregate;
+use domain::ids::MerchantId;
+use domain::signal::{Declaration, Signal, SignalEvent, SignalName};
+use eventlog::{EventLog, LogError, Position};
+use tokio::sync::Mutex;
+
+/// Events read at once.
+const PAGE: u32 = 500;
+
+/// A merchant's signals by name.
+pub type Declared = BTreeMap<SignalName, Declaration>;
+
+/// The signals of all merchants.
+pub struct Signals {
+    log: Arc<dyn EventLog>,
+    partitions: Vec<Mutex<Folded>>,
+}
+
+/// The signals of a partition's merchants, as far as they were folded.
+#[derive(Default)]
+struct Folded {
+    after: Position,
+    merchants: HashMap<MerchantId, Arc<Declared>>,
+}
+
+impl Signals {
+    /// Of a log; nothing is read before somebody asks.
+    pub fn new(log: Arc<dyn EventLog>) -> Self {
+        let partitions = (0..log.partitions()).map(|_| Mutex::default()).collect();
+        Self { log, partitions }
+    }
+
+    /// A merchant's signals, with everything that was committed so far.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or holds what this version of the service cannot read.
+    pub async fn of(&self, partition: u32, merchant: &MerchantId) -> Result<Arc<Declared>, LogError> {
+        let index = usize::try_from(partition).expect("a partition is an index");
+        let mut folded = self.partitions[index].lock().await;
+        loop {
+            let page = self.log.read_type(partition, Signal::TYPE, folded.after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            for event in &page {
+                let damaged = |why: String| LogError::Damaged(why);
+                let name = event.key.aggregate_id.parse().map_err(|_| damaged("not a signal's name".to_owned()))?;
+                let SignalEvent::SignalDeclared(declaration) =
+                    serde_json::from_str(&event.payload).map_err(|error| damaged(error.to_string()))?;
+                let signals = folded.merchants.entry(event.key.merchant.clone()).or_default();
+                Arc::make_mut(signals).insert(name, declaration);
+            }
+            folded.after = last.position;
+        }
+        Ok(folded.merchants.get(merchant).cloned().unwrap_or_default())
+    }
+}
