@@ -293,7 +293,7 @@ fn movable(rulebook: &Rulebook, rule: usize, findings: &Findings) -> i64 {
 }
 
 /// Calls `visit` with one of each, in every combination, until it says no.
-pub(super) fn each_combination(of: &[Vec<(i128, i128)>], visit: &mut dyn FnMut(&[(i128, i128)]) -> bool) {
+pub(super) fn each_combination<T: Copy>(of: &[Vec<T>], visit: &mut dyn FnMut(&[T]) -> bool) {
     let mut places = vec![0; of.len()];
     if of.iter().any(Vec::is_empty) {
         return;

@@ -183,7 +183,7 @@ impl<'a> Check<'a> {
         let (mut core, mut at) = (parts, 0);
         while core.len() > 1 && at < core.len() {
             let part = core.remove(at);
-            if !self.is_impossible(core.iter().map(|part| Goal::Holds(*part, Aim::True)).collect()) {
+            if !self.is_impossible(core.iter().map(|part| Goal::Holds(part, Aim::True)).collect()) {
                 core.insert(at, part);
                 at += 1;
             }
