@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod backtest;
+#[cfg(test)]
 mod brief;
 #[cfg(test)]
 mod command_line;
@@ -11,6 +13,8 @@ mod command_line;
 mod crash;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod forecast;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -22,7 +26,10 @@ mod publishing;
 #[cfg(test)]
 mod purchases;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod safety;
+mod shadow;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]

@@ -243,6 +243,14 @@ fn a_rulebook_is_written_through_one_process_and_published_through_the_other() {
         assert_eq!(begun.status, 201, "{begun:?}");
         let id = begun.json()["id"].as_str().unwrap().to_owned();
         assert_eq!(get(&two, &format!("/v1/rulebooks/{id}")).json()["rulebook"]["name"], "Everything");
+        let shadow = format!("/v1/rulebooks/{id}/shadow");
+        let run = post(&two, &shadow, &json!(null));
+        assert_eq!(run.status, 200, "{run:?}");
+        assert_eq!(post(&one, "/v1/orders", &plain("P0")).status, 201);
+        for service in [&one, &two] {
+            let compared = get(service, &shadow);
+            assert_eq!(compared.json()["matrix"], json!({"pass": {"pass": 1}}), "{compared:?}");
+        }
         let published = post(&two, &format!("/v1/rulebooks/{id}/publish"), &json!({}));
         assert_eq!(published.json()["version"], 2, "{published:?}");
         for (service, order_no) in [(&one, "P1"), (&two, "P2")] {
@@ -253,6 +261,52 @@ fn a_rulebook_is_written_through_one_process_and_published_through_the_other() {
     }
     one.stop().expect_code(0);
     two.stop().expect_code(0);
+}
+
+#[test]
+fn a_job_is_found_watched_and_ended_through_either_process_wherever_it_runs() {
+    let (pair, one, two) = Pair::start();
+    pair.place_all(&one, "J1");
+    let services = [&one, &two];
+    let mut processes = std::collections::BTreeSet::new();
+    for (number, (_, key)) in pair.merchants.iter().enumerate() {
+        let (by, other) = (services[number % 2], services[(number + 1) % 2]);
+        let send = |service: &Service, method: Method, path: &str| {
+            let request = |service: &Service| {
+                let request = service.anonymous(method.clone(), path).bearer_auth(key);
+                if method == Method::POST { request.json(&json!({})) } else { request }
+            };
+            patiently(service, request)
+        };
+        let started = send(by, Method::POST, "/v1/audit/replay");
+        assert_eq!(started.status, 202, "{started:?}");
+        let job = started.json()["job"].as_str().unwrap().to_owned();
+        processes.insert(job.split('-').nth(1).unwrap().to_owned());
+        let path = format!("/v1/jobs/{job}");
+        for service in [other, by] {
+            let events = send(service, Method::GET, &format!("{path}/stream"));
+            let events = String::from_utf8(events.body).unwrap();
+            assert!(events.ends_with("data: {\"decisions\":1,\"identical\":1,\"different\":[]}\n\n"), "{events}");
+            let found = send(service, Method::GET, &path);
+            assert_eq!((found.status, &found.json()["state"]), (200, &json!("done")), "{found:?}");
+            assert_eq!(send(service, Method::DELETE, &path).status, 200);
+            assert_eq!(send(service, Method::GET, "/v1/jobs/j-9999-0000000000000000").status, 404);
+        }
+        let waited = send(other, Method::POST, "/v1/audit/replay?wait=true");
+        assert_eq!((waited.status, &waited.json()["decisions"]), (200, &json!(1)), "{waited:?}");
+    }
+    assert_eq!(processes.len(), 2, "jobs run where their merchants are written");
+    let (_, key) = &pair.merchants[0];
+    let started = patiently(&one, |service| {
+        service.anonymous(Method::POST, "/v1/audit/replay").bearer_auth(key).json(&json!({}))
+    });
+    let job = started.json()["job"].as_str().unwrap().to_owned();
+    one.kill();
+    two.kill();
+    let three = pair.serve();
+    let gone = patiently(&three, |service| service.anonymous(Method::GET, &format!("/v1/jobs/{job}")).bearer_auth(key));
+    assert_eq!(gone.status, 404, "a job ends with its process: {gone:?}");
+    three.stop().expect_code(0);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Orderlight's service: the HTTP interface, the command line, and what holds them together.
 
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod directory;
 #[cfg(test)]
 mod faulty_log;
 pub mod http;
+pub mod jobs;
 pub mod rulebooks;
 pub mod scorer;
 pub mod service;

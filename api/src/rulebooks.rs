@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::draft::RulebookDraft;
+use domain::forecast::{Forecast, ForecastLeft};
 use domain::ids::{DraftId, MerchantId};
 use domain::publication::LiveRulebook;
 use domain::rulebook::Rulebook;
@@ -61,6 +62,10 @@ pub struct VersionCard {
     pub draft: Option<DraftId>,
     /// The version that it brings back.
     pub restores: Option<u32>,
+    /// What it was expected to do.
+    pub expected: Option<Forecast>,
+    /// What the version before it did in place of that, where it came back by itself.
+    pub forecast_left: Option<ForecastLeft>,
     /// Where its publication, with the text, lies.
     pub place: (u32, Position),
     /// When it came into force.
@@ -238,6 +243,8 @@ impl Shelf {
             note: published.note,
             draft: published.draft,
             restores: published.restores,
+            expected: published.expected,
+            forecast_left: published.forecast_left,
             place: (event.partition, event.position),
             published_at: event.recorded_at,
         });
@@ -300,6 +307,8 @@ struct Published {
     draft: Option<DraftId>,
     restores: Option<u32>,
     note: Option<Box<str>>,
+    expected: Option<Forecast>,
+    forecast_left: Option<ForecastLeft>,
 }
 
 #[derive(Deserialize)]

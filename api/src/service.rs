@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::directory::{Directory, hash_of};
+use crate::jobs::Jobs;
 use crate::rulebooks::Rulebooks;
 use crate::scorer::Scorer;
 use crate::signals::Signals;
@@ -40,6 +41,8 @@ pub struct Service {
     pub signals: Signals,
     /// The merchants' own model, where there is one.
     pub scorer: Option<Scorer>,
+    /// Long tasks.
+    pub jobs: Jobs,
     /// The log itself, for histories.
     pub log: Arc<dyn EventLog>,
     /// Tokens and personal data.
@@ -59,7 +62,9 @@ impl Service {
         let models = ReadModels::open(&models, log.clone()).await.context("cannot open the read models")?;
         let (models, followers) = (Arc::new(models), JoinSet::new());
         let (rulebooks, signals) = (Rulebooks::new(log.clone()), Signals::new(log.clone()));
-        let mut service = Self { engine, models, directory, rulebooks, signals, scorer: None, log, vault, followers };
+        let jobs = Jobs::new(log.member()).context("cannot start the threads of jobs")?;
+        let mut service =
+            Self { engine, models, directory, rulebooks, signals, scorer: None, jobs, log, vault, followers };
         if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
             service.models.start().await;
         } else {
@@ -172,6 +177,7 @@ impl Service {
 
     /// Finishes what waits and closes the store.
     pub async fn stop(mut self) {
+        self.jobs.stop();
         self.followers.shutdown().await;
         self.engine.close().await;
         self.models.stop().await;
@@ -180,6 +186,7 @@ impl Service {
 
     /// Closes the store under requests that do not end. What they still send is answered as unknown.
     pub async fn cut_off(&self) {
+        self.jobs.stop();
         self.models.stop().await;
         self.log.close().await;
     }

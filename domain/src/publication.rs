@@ -6,6 +6,7 @@ use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
+use crate::forecast::{Forecast, ForecastLeft};
 use crate::ids::DraftId;
 use crate::rulebook::Rulebook;
 
@@ -44,6 +45,12 @@ pub struct RulebookPublished {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
+    /// What it is expected to do, where it is to be replaced by itself when it does something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Forecast>,
+    /// Where it came into force by itself: what the version before it did in place of what was expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast_left: Option<ForecastLeft>,
 }
 
 /// A merchant's live rulebook: which version it is. What it says stands in the event of that version.
@@ -79,6 +86,8 @@ pub enum RulebookCommand {
         draft: Option<DraftId>,
         /// Why.
         note: Option<Box<str>>,
+        /// What it is expected to do.
+        expected: Option<Forecast>,
     },
     /// Put in force again what an earlier version said.
     RollBack {
@@ -92,6 +101,8 @@ pub enum RulebookCommand {
         actor: Box<str>,
         /// Why.
         note: Option<Box<str>>,
+        /// What the version in force did in place of what was expected.
+        forecast_left: Option<ForecastLeft>,
     },
 }
 
@@ -117,7 +128,9 @@ pub enum RulebookRejection {
 
 /// What follows from a command.
 pub fn decide(live: LiveRulebook, command: RulebookCommand) -> Result<Vec<RulebookEvent>, RulebookRejection> {
-    if live.version >= VERSIONS_MAX {
+    // What may be replaced by itself needs room for what replaces it.
+    let needed = if matches!(command, RulebookCommand::Publish { expected: Some(_), .. }) { 2 } else { 1 };
+    if live.version + needed > VERSIONS_MAX {
         return Err(RulebookRejection::TooManyVersions);
     }
     let version = live.version + 1;
@@ -128,16 +141,34 @@ pub fn decide(live: LiveRulebook, command: RulebookCommand) -> Result<Vec<Rulebo
         RulebookCommand::RollBack { to_version, .. } if !(1..version).contains(&to_version) => {
             return Err(RulebookRejection::NoSuchVersion { version: to_version });
         }
-        RulebookCommand::RollBack { to_version, rulebook, author, actor, note } => {
-            let (hash, restores) = (rulebook.hash().into(), Some(to_version));
-            RulebookPublished { version, rulebook, hash, actor, author, draft: None, restores, note }
+        RulebookCommand::RollBack { to_version, rulebook, author, actor, note, forecast_left } => {
+            let published = RulebookPublished::new(version, rulebook, actor);
+            RulebookPublished { author, restores: Some(to_version), note, forecast_left, ..published }
         }
-        RulebookCommand::Publish { rulebook, actor, author, draft, note } => {
-            let hash = rulebook.hash().into();
-            RulebookPublished { version, rulebook, hash, actor, author, draft, restores: None, note }
+        RulebookCommand::Publish { rulebook, actor, author, draft, note, expected } => {
+            RulebookPublished { author, draft, note, expected, ..RulebookPublished::new(version, rulebook, actor) }
         }
     };
     Ok(vec![RulebookEvent::RulebookPublished(published)])
+}
+
+impl RulebookPublished {
+    /// Of a rulebook of which no more is known than who puts it in force.
+    fn new(version: u32, rulebook: Rulebook, actor: Box<str>) -> Self {
+        let hash = rulebook.hash().into();
+        Self {
+            version,
+            rulebook,
+            hash,
+            actor,
+            author: None,
+            draft: None,
+            restores: None,
+            note: None,
+            expected: None,
+            forecast_left: None,
+        }
+    }
 }
 
 impl RulebookEvent {
@@ -209,6 +240,8 @@ mod tests {
             draft: None,
             restores,
             note: None,
+            expected: None,
+            forecast_left: None,
         })
     }
 
@@ -219,15 +252,19 @@ mod tests {
             author: Some("ana".into()),
             actor: "rita".into(),
             note: None,
+            forecast_left: None,
         }
+    }
+
+    fn publish(expected: Option<Forecast>) -> RulebookCommand {
+        let (rulebook, author) = (book(), Some("ana".into()));
+        RulebookCommand::Publish { rulebook, actor: "rita".into(), author, draft: None, note: None, expected }
     }
 
     #[test]
     fn versions_follow_each_other_without_a_gap() {
         for versions in [0, 1, 5] {
-            let (rulebook, author) = (book(), Some("ana".into()));
-            let publish = RulebookCommand::Publish { rulebook, actor: "rita".into(), author, draft: None, note: None };
-            given(versions).when(publish).then_expect_events(vec![published(versions + 1, None)]);
+            given(versions).when(publish(None)).then_expect_events(vec![published(versions + 1, None)]);
         }
     }
 
@@ -244,5 +281,10 @@ mod tests {
     fn versions_have_a_limit() {
         let refused = decide(LiveRulebook::at(VERSIONS_MAX), roll_back(1));
         assert_eq!(refused, Err(RulebookRejection::TooManyVersions));
+        let forecast = Forecast { challenge_ppm: 0, freeze_ppm: 0, factor_percent: 200, after_orders: 200 };
+        let last = LiveRulebook::at(VERSIONS_MAX - 1);
+        assert!(decide(last, publish(None)).is_ok());
+        let refused = decide(last, publish(Some(forecast)));
+        assert_eq!(refused, Err(RulebookRejection::TooManyVersions), "it could not be replaced by itself");
     }
 }

@@ -3,8 +3,10 @@
 //! A pure function: the same rulebook and the same values give the same event, byte for byte.
 
 use crate::feature::Value;
+use crate::ids::DraftId;
 use crate::order::{ChallengeMethod, Hit, OnExpire, OnFail, Readings, Scored, ScoredCause};
 use crate::rulebook::{Action, Evaluator, Findings};
+use crate::shadow::Shadowed;
 use crate::time::Span;
 
 /// Screens one order: `values` holds the value of each of [`Evaluator::features`], `None` where it is not known.
@@ -32,6 +34,7 @@ pub fn screen(evaluator: &Evaluator, values: &[Option<Value>], cause: ScoredCaus
         rulebook_hash: evaluator.hash.clone(),
         exemption: findings.exemption.map(|exemption| evaluator.exemptions[exemption].id.clone()),
         cause,
+        shadow: None,
     };
     let disposition = match (findings.tier.map(|tier| evaluator.tiers[tier].action), findings.exemption) {
         (None, _) => Disposition::Pass,
@@ -40,6 +43,24 @@ pub fn screen(evaluator: &Evaluator, values: &[Option<Value>], cause: ScoredCaus
         (Some(Action::Freeze), None) => Disposition::Freeze,
     };
     Assessment { scored, disposition }
+}
+
+/// What a draft in the shadow finds of an order, of which it decides nothing.
+///
+/// # Panics
+///
+/// When there is not one value for each feature.
+pub fn shadow(evaluator: &Evaluator, values: &[Option<Value>], draft: DraftId, revision: u32) -> Shadowed {
+    let mut findings = Findings::default();
+    evaluator.evaluate(values, &mut findings);
+    Shadowed {
+        draft,
+        revision,
+        score: findings.score,
+        tier: evaluator.tier_id(findings.tier).clone(),
+        hits: findings.fired.iter().map(|fired| evaluator.rule_id(*fired).clone()).collect(),
+        exemption: findings.exemption.map(|exemption| evaluator.exemptions[exemption].id.clone()),
+    }
 }
 
 /// What a screening found, and what it leads to.

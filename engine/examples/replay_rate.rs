@@ -4,35 +4,25 @@
 //! new merchant starts with, into an embedded log in a temporary directory, and then replays that log three times: every
 //! event is read, and every decision computed again and compared with the recorded one. Filling is not measured.
 
+#[path = "traffic/filled.rs"]
+mod filled;
 #[path = "traffic/mod.rs"]
 mod traffic;
 
 use std::error::Error;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
-use domain::merchant::{MerchantCommand, MerchantRegistered};
-use domain::notice::{Notice, read_notice};
-use domain::rulebook::preset;
-use domain::time::Timestamp;
-use engine::{Clock, Engine, Origin, Pending, WhenFull, replay};
+use engine::replay;
 use eventlog::EventLog;
 use eventlog::sqlite::SqliteLog;
-use eventlog::vault::Vault;
-use serde_json::json;
 
-use traffic::{START_MILLIS, Sequence};
+use filled::fill;
 
 /// The one that the service runs with.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A hundred orders a second.
-const STEP_MILLIS: i64 = 10;
-/// Orders on their way at the same time.
-const WAITING_MAX: usize = 1_024;
 const ROUNDS: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -61,50 +51,4 @@ async fn measure(orders: u64) -> Result<(), Box<dyn Error>> {
     let rate = |count: u64| count as f64 / median;
     println!("replay of {orders} orders: {:.0} decisions/s, {:.0} events/s", rate(orders), rate(events));
     Ok(())
-}
-
-/// Has an engine decide the orders, a hundred a second by its clock.
-async fn fill(log: &Arc<dyn EventLog>, directory: &Path, orders: u64) -> Result<(), Box<dyn Error>> {
-    let vault = Arc::new(Vault::open_or_create(&directory.join("master.key"))?);
-    let now = Arc::new(AtomicI64::new(START_MILLIS));
-    let told = now.clone();
-    let clock: Clock = Arc::new(move || Timestamp::from_millis(told.load(Ordering::Relaxed)));
-    let rulebook = preset("growth").ok_or("the preset is there")?;
-    let engine = Engine::open(log.clone(), vault, clock, rulebook, None).await?;
-    let merchant = "default".parse()?;
-    let origin = || Origin { actor: "example".to_owned(), source: "api".to_owned() };
-    let registered =
-        MerchantRegistered { name: "Shop".into(), time_zone: "Asia/Shanghai".into(), currency: "CNY".into() };
-    engine.command(&merchant, origin(), MerchantCommand::Register(registered)).await?;
-
-    let mut sequence = Sequence(1);
-    let mut pending: Vec<Pending> = Vec::new();
-    for number in 0..orders {
-        let time = now.fetch_add(STEP_MILLIS, Ordering::Relaxed);
-        let notice = notice(&mut sequence, number, Timestamp::from_millis(time), orders);
-        pending.push(engine.submit(&merchant, origin(), notice, WhenFull::Wait).await?);
-        if pending.len() == WAITING_MAX || number + 1 == orders {
-            for pending in pending.drain(..) {
-                pending.receipt().await?;
-            }
-        }
-    }
-    engine.close().await;
-    Ok(())
-}
-
-/// An order from one of as many customers, devices and so on that each has about ten.
-fn notice(sequence: &mut Sequence, number: u64, placed_at: Timestamp, orders: u64) -> Notice {
-    let mut one = || sequence.next() % (orders / 10).max(1);
-    let [customer, device, ip, street] = [one(), one(), one(), one()];
-    let line = json!({"kind": "placed", "order": {
-        "channel": "web", "order_no": format!("A{number}"), "placed_at": placed_at.to_string(), "currency": "CNY",
-        "amount": 39_900, "lines": [{"sku": format!("SKU-{}", number % 100), "quantity": 2, "unit_price": 19_950}],
-        "customer": {"id": format!("u-{customer}"), "name": "张三", "phone": format!("138{customer:08}"), "level": 2,
-                     "registered_at": "2026-01-02T08:00:00Z"},
-        "delivery": {"recipient": "李四", "phone": format!("139{street:08}"), "country": "CN", "province": "浙江省",
-                     "city": "杭州市", "street": format!("文三路 {street} 号")},
-        "device": {"id": format!("d-{device}")},
-        "ip": format!("10.{}.{}.{}", ip >> 16, (ip >> 8) & 255, ip & 255)}});
-    read_notice(line).expect("the notice is complete")
 }

@@ -21,7 +21,7 @@ use crate::keys::MerchantKeys;
 use crate::signals::{SignalChange, SignalReceipt, SignalWork};
 use crate::work::{
     Asked, Delivery, DraftChange, DraftReceipt, MerchantReceipt, Message, NoticeWork, Origin, Personal, Publication,
-    PublicationReceipt, Receipt, Refusal, Work, WorkContent,
+    PublicationReceipt, Receipt, Refusal, ShadowReceipt, ShadowWish, Work, WorkContent,
 };
 use crate::writer::{Clock, OpenError, Tools, Writer};
 
@@ -189,6 +189,16 @@ impl Engine {
         publication: Publication,
     ) -> Result<PublicationReceipt, Refusal> {
         self.ask(merchant, origin, publication, Work::Publication).await
+    }
+
+    /// Lets a draft run in the shadow, ends it, or sees how it compares, after all that was sent before.
+    pub async fn shadow(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        wish: ShadowWish,
+    ) -> Result<ShadowReceipt, Refusal> {
+        self.ask(merchant, origin, wish, Work::Shadow).await
     }
 
     async fn ask<Command, Receipt>(

@@ -4,10 +4,12 @@
 //! only then answers. What it remembers (windows, hot orders, data keys) is a fold over the log and can be thrown away.
 
 mod alone;
+mod backtest;
 mod batch;
 mod bytes;
 mod drive;
 mod engine;
+mod forecast;
 mod keeper;
 mod keys;
 mod memory;
@@ -19,19 +21,24 @@ mod pipeline;
 mod replay;
 mod rulebooks;
 mod sealing;
+mod shadow;
 mod signals;
 mod snapshot;
 pub mod windows;
 mod work;
 mod writer;
 
+pub use backtest::{
+    Backtested, Decision, EXAMPLES_MAX, Example, ExampleKind, Hit, Load, ORDERS_MAX, OutcomeCounts, RuleCounts,
+    SideCounts, Trial, TrialError, backtest,
+};
 pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;
 pub use memory::FoldError;
-pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, replay};
+pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope, replay};
 pub use signals::{Effect, SignalChange, SignalReceipt};
 pub use work::{
-    DraftChange, DraftReceipt, InForce, MerchantReceipt, Origin, Outcome, Publication, PublicationReceipt, Receipt,
-    Refusal, RiskView,
+    Comparison, DraftChange, DraftReceipt, InForce, Matrix, MerchantReceipt, Origin, Outcome, Publication,
+    PublicationReceipt, Receipt, Refusal, RiskView, ShadowReceipt, ShadowWish,
 };
 pub use writer::{Clock, OpenError};

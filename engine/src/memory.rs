@@ -5,29 +5,38 @@
 //! No more than [`REMEMBERED_MAX`] orders are remembered. Beyond it the merchant with the most of them forgets its earliest
 //! ones, so that no merchant's decisions depend on the traffic of a larger one. What is forgotten when is a function of the log.
 
+mod shadow;
 mod signals;
 mod stored;
+mod trial;
+mod watch;
 
 use std::sync::Arc;
 
 use chrono_tz::Tz;
 use domain::feature::Value;
-use domain::ids::MerchantId;
+use domain::forecast::ForecastLeft;
+use domain::ids::{DraftId, MerchantId};
 use domain::merchant::MerchantEvent;
-use domain::order::{Facts, OrderEvent, ScoredCause};
+use domain::order::{Facts, OrderEvent, Scored, ScoredCause};
 use domain::publication::RulebookEvent;
 use domain::rulebook::{Evaluator, Rulebook};
 use domain::screening::{Assessment, screen};
+use domain::shadow::{Shadow, ShadowEvent};
 use domain::signal::{SignalEvent, SignalName, SignalNameError, ValueEvent};
 use domain::time::Timestamp;
 use eventlog::{RecordedEvent, StreamId};
 use rustc_hash::FxHashMap;
 
+use shadow::Seat;
 use signals::Signals;
 pub(crate) use signals::Tail;
 pub(crate) use stored::KeptMemory;
+pub(crate) use watch::Before;
+use watch::Watch;
 
 use crate::windows::Windows;
+use crate::work::Comparison;
 
 /// The most orders that the windows of one partition remember, at some 700 to 1,300 bytes each: about 2 GB. Another limit
 /// makes other decisions: a log must be replayed under the one it was written under.
@@ -49,6 +58,8 @@ pub(crate) struct Memory {
 struct MerchantMemory {
     zone: Tz,
     live: Option<Live>,
+    shadow: Seat,
+    watch: Option<Watch>,
     windows: Windows,
     signals: Signals,
 }
@@ -57,13 +68,33 @@ struct MerchantMemory {
 struct Live {
     rulebook: Arc<Rulebook>,
     evaluator: Evaluator,
-    reads_signals: bool,
+    author: Option<Box<str>>,
 }
 
 impl Live {
-    fn new(rulebook: Rulebook, version: u32) -> Self {
-        let reads_signals = !rulebook.signals().is_empty();
-        Self { evaluator: rulebook.compile(version), rulebook: Arc::new(rulebook), reads_signals }
+    fn new(rulebook: Rulebook, version: u32, author: Option<Box<str>>) -> Self {
+        Self { evaluator: rulebook.compile(version), rulebook: Arc::new(rulebook), author }
+    }
+}
+
+impl MerchantMemory {
+    fn new(zone: Tz) -> Self {
+        Self {
+            zone,
+            live: None,
+            shadow: Seat::default(),
+            watch: None,
+            windows: Windows::new(),
+            signals: Signals::default(),
+        }
+    }
+
+    /// Takes a screening into what is counted of them.
+    fn count(&mut self, scored: &Scored) {
+        self.shadow.count(scored);
+        if let (Some(watch), Some(live)) = (&mut self.watch, &self.live) {
+            watch.count(scored, &live.rulebook);
+        }
     }
 }
 
@@ -110,6 +141,13 @@ impl Memory {
             }
             ("merchant", "MerchantRegistered" | "SettingsChanged") => {
                 self.apply_merchant(&event.key.merchant, &read(event)?);
+            }
+            // A screening is a consequence; it is read only where somebody counts them.
+            ("order", "Scored") if self.is_counting(&event.key.merchant) => {
+                self.apply_order(&event.key.merchant, event.stream, &read(event)?, event.recorded_at);
+            }
+            ("rulebook_shadow", "ShadowStarted" | "ShadowEnded") => {
+                self.apply_shadow(&event.key.merchant, &read(event)?, event.recorded_at);
             }
             ("rulebook", "RulebookPublished") => self.apply_rulebook(&event.key.merchant, &read(event)?),
             ("signal", _) => {
@@ -163,6 +201,9 @@ impl Memory {
         recorded_at: Timestamp,
     ) {
         if let Some(merchant) = self.merchants.get_mut(merchant) {
+            if let OrderEvent::Scored(scored) = event {
+                return merchant.count(scored);
+            }
             self.remembered -= merchant.windows.remembered();
             merchant.windows.apply(stream, event, recorded_at);
             self.remembered += merchant.windows.remembered();
@@ -198,9 +239,7 @@ impl Memory {
         match event {
             MerchantEvent::MerchantRegistered(registered) => {
                 let zone = registered.time_zone.parse().unwrap_or(Tz::UTC);
-                let (windows, signals) = (Windows::new(), Signals::default());
-                let memory = MerchantMemory { zone, live: None, windows, signals };
-                self.merchants.insert(merchant.clone(), memory);
+                self.merchants.insert(merchant.clone(), MerchantMemory::new(zone));
             }
             MerchantEvent::SettingsChanged(settings) => {
                 if let Some(merchant) = self.merchants.get_mut(merchant) {
@@ -219,12 +258,51 @@ impl Memory {
 
     pub(crate) fn apply_rulebook(&mut self, merchant: &MerchantId, event: &RulebookEvent) {
         let RulebookEvent::RulebookPublished(published) = event;
+        let Some(merchant) = self.merchants.get_mut(merchant) else { return };
+        let live = Live::new(published.rulebook.clone(), published.version, published.author.clone());
+        merchant.shadow.stand_beside(&live.evaluator);
+        let before = merchant.live.replace(live);
+        merchant.watch = published.expected.zip(before).map(|(expected, before)| {
+            let Live { rulebook, evaluator, author } = before;
+            Watch::new(expected, Before { version: evaluator.version(), rulebook, author })
+        });
+    }
+
+    /// What the version in force did in place of what it is expected to do, and what must come back for it. It is due after
+    /// the screening that shows it, and until the next publication.
+    pub(crate) fn forecast_left(&self, merchant: &MerchantId) -> Option<(ForecastLeft, Before)> {
+        let merchant = self.merchants.get(merchant)?;
+        merchant.watch.as_ref()?.left_by(merchant.live.as_ref()?.evaluator.version())
+    }
+
+    pub(crate) fn apply_shadow(&mut self, merchant: &MerchantId, event: &ShadowEvent, recorded_at: Timestamp) {
         if let Some(merchant) = self.merchants.get_mut(merchant) {
-            merchant.live = Some(Live::new(published.rulebook.clone(), published.version));
+            merchant.shadow.apply(event, merchant.live.as_ref().map(|live| &live.evaluator), recorded_at);
         }
     }
 
-    /// Screens an order whose events have been applied, by the rulebook in force. `None` before the first publication.
+    /// A merchant's shadow as of its last event, and how many it has.
+    pub(crate) fn shadow(&self, merchant: &MerchantId) -> (Shadow, u64) {
+        self.merchants.get(merchant).map(|merchant| merchant.shadow.aggregate()).unwrap_or_default()
+    }
+
+    /// The draft that runs in a merchant's shadow.
+    pub(crate) fn in_shadow(&self, merchant: &MerchantId) -> Option<&DraftId> {
+        self.merchants.get(merchant)?.shadow.running()
+    }
+
+    /// How a draft that runs or ran last in the shadow compares with what was live.
+    pub(crate) fn comparison(&self, merchant: &MerchantId, draft: &DraftId) -> Option<Comparison> {
+        self.merchants.get(merchant)?.shadow.comparison(draft)
+    }
+
+    fn is_counting(&self, merchant: &MerchantId) -> bool {
+        let merchant = self.merchants.get(merchant);
+        merchant.is_some_and(|merchant| merchant.watch.is_some() || merchant.shadow.running().is_some())
+    }
+
+    /// Screens an order whose events have been applied, by the rulebook in force and, where a draft runs in the shadow, by that
+    /// beside it. `None` before the first publication.
     pub(crate) fn screen(
         &mut self,
         merchant: &MerchantId,
@@ -234,14 +312,14 @@ impl Memory {
         cause: ScoredCause,
     ) -> Option<Assessment> {
         let merchant = self.merchants.get_mut(merchant)?;
-        let Live { evaluator, reads_signals, .. } = merchant.live.as_ref()?;
-        let features = evaluator.features();
-        merchant.windows.observe(stream, channel, facts, merchant.zone, features, &mut self.values);
-        if *reads_signals {
-            let time = merchant.windows.time_of(stream).or(facts.placed_at);
-            merchant.signals.observe(facts, time, features, &mut self.values);
-        }
-        Some(screen(evaluator, &self.values, cause))
+        let evaluator = &merchant.live.as_ref()?.evaluator;
+        let features = merchant.shadow.row().unwrap_or(evaluator.features());
+        let (windows, signals) = (&mut merchant.windows, &merchant.signals);
+        windows.observe(stream, channel, facts, merchant.zone, features, &mut self.values);
+        signals.observe(facts, || windows.time_of(stream), features, &mut self.values);
+        let mut assessment = screen(evaluator, &self.values[..evaluator.features().len()], cause);
+        assessment.scored.shadow = merchant.shadow.find(&self.values);
+        Some(assessment)
     }
 }
 

@@ -108,7 +108,7 @@ impl Writer {
         stored: &Stored,
         open: &mut OpenBatch,
     ) -> Result<Answer, LogError> {
-        let Some(delivery) = message.delivery else { return self.decide(message, content, open) };
+        let Some(delivery) = message.delivery else { return self.decide_new(message, content, open).await };
         if let Some((body, receipt)) = taken(open, self.committing.as_ref(), &delivery.key) {
             let same = delivery.body == *body;
             let again = Receipt { outcome: Outcome::Duplicate, ..receipt.clone() };
@@ -117,8 +117,20 @@ impl Writer {
         match stored.get(&delivery.key) {
             Some(known) if delivery.body == known.body => self.tell_again(message, *known).await.map(Ok),
             Some(_) => Ok(Err(Refusal::DeliveryKeyReused)),
-            None => self.decide(message, content, open),
+            None => self.decide_new(message, content, open).await,
         }
+    }
+
+    /// Decides a message that was not dealt with before, and what its screening shows of the rulebook.
+    async fn decide_new(
+        &mut self,
+        message: &Message,
+        content: WorkContent,
+        open: &mut OpenBatch,
+    ) -> Result<Answer, LogError> {
+        let answer = self.decide(message, content, open)?;
+        self.keep_to_forecast(&message.merchant, &mut open.draft).await?;
+        Ok(answer)
     }
 
     /// The answer of the time when the delivery was dealt with.

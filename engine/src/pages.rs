@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use eventlog::{EventLog, LogError, Position, RecordedEvent};
 use tokio::sync::mpsc;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 
 /// Events read at once.
 const PAGE_EVENTS: u32 = 2_000;
-/// Pages that are ready and wait to be worked on.
+/// Pages that are read, and decoded or being decoded, and wait to be worked on.
 const AHEAD_MAX: usize = 2;
 
 /// See the module.
 pub(crate) struct Pages<T> {
-    pages: mpsc::Receiver<Result<Vec<T>, LogError>>,
+    pages: mpsc::Receiver<Result<JoinHandle<Vec<T>>, LogError>>,
     /// Reads; ends with this.
     _reader: JoinSet<()>,
 }
@@ -27,18 +27,18 @@ impl Pages<Arc<RecordedEvent>> {
 }
 
 impl<T: Send + 'static> Pages<T> {
-    /// The same events as `decode` makes them, beside the work on the pages before.
+    /// The same events as `decode` makes them, beside the work on the pages before and the reading of those behind.
     pub(crate) fn decoded(
         log: Arc<dyn EventLog>,
         partition: u32,
         position: Position,
-        decode: fn(Arc<RecordedEvent>) -> T,
+        decode: impl Fn(Arc<RecordedEvent>) -> T + Clone + Send + 'static,
     ) -> Self {
         let (sender, pages) = mpsc::channel(AHEAD_MAX);
         let mut reader = JoinSet::new();
         reader.spawn(async move {
             let mut after = position;
-            while let Some(page) = page(&*log, partition, &mut after, decode).await.transpose() {
+            while let Some(page) = page(&*log, partition, &mut after, decode.clone()).await.transpose() {
                 let failed = page.is_err();
                 if sender.send(page).await.is_err() || failed {
                     return;
@@ -50,21 +50,21 @@ impl<T: Send + 'static> Pages<T> {
 
     /// The next page, which is not empty; `None` at the end of the log.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<T>>, LogError> {
-        self.pages.recv().await.transpose()
+        let Some(page) = self.pages.recv().await.transpose()? else { return Ok(None) };
+        page.await.map(Some).map_err(|error| LogError::Store(error.into()))
     }
 }
 
-/// Reads and decodes the page after a position, which then is that of its last event.
+/// Reads the page after a position, which then is that of its last event, and begins to decode it.
 async fn page<T: Send + 'static>(
     log: &dyn EventLog,
     partition: u32,
     after: &mut Position,
-    decode: fn(Arc<RecordedEvent>) -> T,
-) -> Result<Option<Vec<T>>, LogError> {
+    decode: impl Fn(Arc<RecordedEvent>) -> T + Send + 'static,
+) -> Result<Option<JoinHandle<Vec<T>>>, LogError> {
     let events = log.read(partition, *after, PAGE_EVENTS).await?;
     let Some(last) = events.last() else { return Ok(None) };
     *after = last.position;
     // On a thread where it keeps no other task waiting.
-    let decoding = spawn_blocking(move || events.into_iter().map(decode).collect());
-    decoding.await.map(Some).map_err(|error| LogError::Store(error.into()))
+    Ok(Some(spawn_blocking(move || events.into_iter().map(decode).collect())))
 }

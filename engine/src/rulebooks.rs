@@ -2,14 +2,16 @@
 //!
 //! A publication is one commit of two events, the draft's and, after it, the live rulebook's. The writer compiles the rulebook
 //! when it has decided that event, so the next order is screened by it, and windows need nothing: they hold every order whether a
-//! rule asks for it or not.
+//! rule asks for it or not. A shadow of the draft ends in the same commit.
 
 use std::num::NonZeroUsize;
 
 use domain::draft::{DraftCommand, DraftEvent, DraftRejection, Eyes, RulebookDraft};
+use domain::forecast::Forecast;
 use domain::ids::{DraftId, MerchantId};
 use domain::publication::{LIVE, LiveRulebook, RulebookCommand, RulebookEvent};
 use domain::rulebook::Rulebook;
+use domain::shadow::ShadowEnding;
 use eventlog::LogError;
 use lru::LruCache;
 use rustc_hash::FxBuildHasher;
@@ -32,6 +34,13 @@ impl Drafts {
     }
 }
 
+/// How a draft is to be published.
+struct Terms {
+    eyes: Eyes,
+    note: Option<Box<str>>,
+    expected: Option<Forecast>,
+}
+
 impl Writer {
     pub(crate) async fn process_draft(&mut self, asked: Asked<DraftChange, DraftReceipt>) -> Result<(), LogError> {
         let Asked { merchant, origin, command, reply } = asked;
@@ -52,12 +61,14 @@ impl Writer {
         let mut draft = self.draft();
         let decided = match command {
             _ if !self.memory.knows(&merchant) => Ok(Err(Refusal::UnknownMerchant)),
-            Publication::OfDraft { draft: id, eyes, note } => {
-                self.publish_draft(&merchant, &origin, id, eyes, note, &mut draft).await
+            Publication::OfDraft { draft: id, eyes, note, expected } => {
+                let terms = Terms { eyes, note, expected };
+                self.publish_draft(&merchant, &origin, id, terms, &mut draft).await
             }
             Publication::RollBack { to_version, rulebook, author, note } => {
                 let actor = origin.actor.as_str().into();
-                let command = RulebookCommand::RollBack { to_version, rulebook, author, actor, note };
+                let forecast_left = None;
+                let command = RulebookCommand::RollBack { to_version, rulebook, author, actor, note, forecast_left };
                 let published = self.publish(&merchant, &origin, command, &mut draft).await;
                 published.map(|published| published.map(|version| (version, InForce::Now)))
             }
@@ -94,10 +105,10 @@ impl Writer {
         merchant: &MerchantId,
         origin: &Origin,
         id: DraftId,
-        eyes: Eyes,
-        note: Option<Box<str>>,
+        terms: Terms,
         batch: &mut Draft,
     ) -> Decided<(u32, InForce)> {
+        let Terms { eyes, note, expected } = terms;
         let (live, actor): (_, Box<str>) = (self.memory.live_version(merchant), origin.actor.as_str().into());
         let mut loaded = self.take_draft(merchant, &id).await?;
         let command = DraftCommand::Publish { actor: actor.clone(), eyes, live };
@@ -113,7 +124,8 @@ impl Writer {
             }
             (Ok(_), Some(content)) => content,
         };
-        let command = RulebookCommand::Publish { rulebook, actor, author: Some(author), draft: Some(id.clone()), note };
+        let (author, draft) = (Some(author), Some(id.clone()));
+        let command = RulebookCommand::Publish { rulebook, actor, author, draft, note, expected };
         let published = self.publish(merchant, origin, command, batch).await?;
         if published.is_err() {
             // The draft took in what is not recorded.
@@ -131,7 +143,8 @@ impl Writer {
     ) -> Result<(), LogError> {
         let rulebook: Rulebook = (*self.tools.first_rulebook).clone();
         let actor = origin.actor.as_str().into();
-        let publish = RulebookCommand::Publish { rulebook, actor, author: None, draft: None, note: None };
+        let publish =
+            RulebookCommand::Publish { rulebook, actor, author: None, draft: None, note: None, expected: None };
         let published = self.publish(merchant, origin, publish, batch).await?;
         debug_assert!(published.is_ok(), "a merchant without a version has room for one");
         Ok(())
@@ -139,7 +152,7 @@ impl Writer {
 
     /// Puts a rulebook in force for everything that is decided from now on. Which version is in force memory knows: a fold over
     /// the same events, so the stream, which holds every version in full, is not read.
-    async fn publish(
+    pub(crate) async fn publish(
         &mut self,
         merchant: &MerchantId,
         origin: &Origin,
@@ -153,18 +166,31 @@ impl Writer {
             Err(rejection) => return Ok(Err(rejection.into())),
         };
         for event in &events {
-            let RulebookEvent::RulebookPublished(_) = event;
+            let RulebookEvent::RulebookPublished(published) = event;
+            if let Some(draft) = published.draft.as_ref().filter(|draft| self.memory.in_shadow(merchant) == Some(draft))
+            {
+                let ended = self.end_shadow(merchant, origin, draft, ShadowEnding::Published, batch).await?;
+                debug_assert!(ended.is_ok(), "what runs can be ended");
+            }
             live.record(origin, event.name(), serde_json::to_string(event), batch)?;
             self.memory.apply_rulebook(merchant, event);
         }
         Ok(Ok(live.aggregate.version()))
     }
 
-    async fn take_draft(&mut self, merchant: &MerchantId, id: &DraftId) -> Result<Loaded<RulebookDraft>, LogError> {
+    pub(crate) async fn take_draft(
+        &mut self,
+        merchant: &MerchantId,
+        id: &DraftId,
+    ) -> Result<Loaded<RulebookDraft>, LogError> {
         match self.drafts.0.pop(&(merchant.clone(), id.clone())) {
             Some(loaded) => Ok(loaded),
             None => self.load_aggregate(merchant, id.as_str()).await,
         }
+    }
+
+    pub(crate) fn keep_draft(&mut self, merchant: &MerchantId, id: &DraftId, loaded: Loaded<RulebookDraft>) {
+        self.drafts.0.put((merchant.clone(), id.clone()), loaded);
     }
 }
 

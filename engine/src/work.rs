@@ -1,8 +1,11 @@
 //! What goes into a partition's mailbox, and what comes out of it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::draft::{DraftRejection, Eyes};
+use domain::forecast::Forecast;
 use domain::ids::{DraftId, MerchantId, OrderId, Token};
 use domain::merchant::{MerchantCommand, MerchantEvent, MerchantRejection};
 use domain::order::{
@@ -10,6 +13,7 @@ use domain::order::{
 };
 use domain::publication::RulebookRejection;
 use domain::rulebook::Rulebook;
+use domain::shadow::ShadowRejection;
 use domain::signal::SignalRejection;
 use domain::time::Timestamp;
 use eventlog::{DeliveryKey, Position};
@@ -33,6 +37,7 @@ pub(crate) enum Work {
     Draft(Box<Asked<DraftChange, DraftReceipt>>),
     Publication(Box<Asked<Publication, PublicationReceipt>>),
     Signal(Box<SignalWork>),
+    Shadow(Box<Asked<ShadowWish, ShadowReceipt>>),
 }
 
 impl Work {
@@ -44,6 +49,7 @@ impl Work {
             Self::Draft(asked) => answer(asked.reply, Err(refusal)),
             Self::Publication(asked) => answer(asked.reply, Err(refusal)),
             Self::Signal(work) => answer(work.reply, Err(refusal)),
+            Self::Shadow(asked) => answer(asked.reply, Err(refusal)),
         }
     }
 }
@@ -100,6 +106,8 @@ pub enum Publication {
         eyes: Eyes,
         /// Why.
         note: Option<Box<str>>,
+        /// What it is expected to do, where it is to be replaced by itself when it does something else.
+        expected: Option<Forecast>,
     },
     /// What an earlier version said.
     RollBack {
@@ -112,6 +120,17 @@ pub enum Publication {
         /// Why.
         note: Option<Box<str>>,
     },
+}
+
+/// What somebody wants of a draft in the shadow. Who it is stands in the [`Origin`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ShadowWish {
+    /// Evaluate the draft, as it is now, beside the live rulebook.
+    Start(DraftId),
+    /// Evaluate it no longer.
+    End(DraftId),
+    /// See how it compares so far.
+    See(DraftId),
 }
 
 /// A notice without personal data in the clear, ready to be decided.
@@ -253,6 +272,37 @@ pub struct PublicationReceipt {
     pub position: (u32, Position),
 }
 
+/// The durable answer to a wish about the shadow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShadowReceipt {
+    /// How the draft compares.
+    pub comparison: Comparison,
+    /// The partition, and the position up to which its log holds it.
+    pub position: (u32, Position),
+}
+
+/// How many orders fell into which tier of the draft, by the tier of the live rulebook.
+pub type Matrix = BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>;
+
+/// How a draft in the shadow compares with what was live beside it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Comparison {
+    /// Which draft.
+    pub draft: DraftId,
+    /// The revision that is evaluated.
+    pub revision: u32,
+    /// Hex SHA-256 of its canonical form.
+    pub hash: Box<str>,
+    /// When it began.
+    pub since: Timestamp,
+    /// When it ended.
+    pub until: Option<Timestamp>,
+    /// Orders that were placed meanwhile, each counted by its first screening.
+    pub orders: u64,
+    /// The same by tiers.
+    pub matrix: Matrix,
+}
+
 /// Since when a version is in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InForce {
@@ -295,4 +345,7 @@ pub enum Refusal {
     /// The signal forbids it.
     #[error(transparent)]
     Signal(#[from] SignalRejection),
+    /// The shadow forbids it.
+    #[error(transparent)]
+    Shadow(#[from] ShadowRejection),
 }

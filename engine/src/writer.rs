@@ -225,6 +225,10 @@ impl Writer {
                     self.decide_all(&mut notices).await?;
                     self.process_publication(*asked).await?;
                 }
+                Work::Shadow(asked) => {
+                    self.decide_all(&mut notices).await?;
+                    self.process_shadow(*asked).await?;
+                }
             }
         }
         self.process_signals(signals).await?;

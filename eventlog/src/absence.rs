@@ -30,7 +30,7 @@ const FIRST_LAYER: usize = 1 << 16;
 /// With so many layers 134 million things are remembered in 210 MiB. Past that nothing is certain any more.
 const LAYERS_MAX: usize = 11;
 /// For each moment of going through rows so many of rest: orders come first, and are looked up meanwhile.
-const REST: u32 = 4;
+const REST: u32 = 2;
 /// How long a store rests that could not be gone through.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -61,13 +61,26 @@ struct Layer {
 
 /// Where a page of stored rows begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Place {
-    /// After the stream with this id.
-    Stream(u64),
-    /// After this key. No digest is all zeros.
-    Delivery(DeliveryKey),
-    /// After the data key with this id.
-    Subject(u64),
+pub(crate) struct Place {
+    pub(crate) kind: Kind,
+    /// As the store goes through rows of this kind; 0 is the beginning.
+    pub(crate) from: u128,
+}
+
+/// What is gone through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Streams,
+    Deliveries,
+    Subjects,
+}
+
+/// Some stored rows.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) rows: Vec<Stored>,
+    /// Where the next page of the kind begins.
+    pub(crate) next: Option<u128>,
 }
 
 /// One stored row.
@@ -76,7 +89,15 @@ pub(crate) struct Stored {
     /// Tells the partition.
     pub(crate) id: u64,
     pub(crate) thing: Thing,
-    pub(crate) place: Place,
+}
+
+impl Page {
+    /// A page of rows whose next begins after the last one's number, unless these are fewer than were asked for.
+    pub(crate) fn numbered(rows: Vec<(u128, Stored)>) -> Self {
+        let last = rows.last().filter(|_| rows.len() == usize::from(ROWS_MAX));
+        let next = last.and_then(|(last, _)| last.checked_add(1));
+        Self { rows: rows.into_iter().map(|(_, row)| row).collect(), next }
+    }
 }
 
 /// What a name, a key or a subject comes down to.
@@ -86,8 +107,8 @@ pub(crate) struct Thing(u64);
 /// A store whose rows can be gone through.
 #[async_trait]
 pub(crate) trait Rows: Send + Sync {
-    /// At most [`ROWS_MAX`] rows of one kind, and fewer only at its end.
-    async fn page(&self, after: Place) -> Result<Vec<Stored>, LogError>;
+    /// At most about [`ROWS_MAX`] rows of one kind.
+    async fn page(&self, place: Place) -> Result<Page, LogError>;
 }
 
 impl Thing {
@@ -154,16 +175,16 @@ impl Absence {
         if turns.is_empty() {
             return Ok(());
         }
-        for first in [Place::Stream(0), Place::Delivery(DeliveryKey([0; 16])), Place::Subject(0)] {
-            let mut after = Some(first);
-            while let Some(place) = after {
+        for kind in [Kind::Streams, Kind::Deliveries, Kind::Subjects] {
+            let mut next = Some(0);
+            while let Some(from) = next {
                 let begun = Instant::now();
-                let page = rows.page(place).await?;
+                let page = rows.page(Place { kind, from }).await?;
                 let took = begun.elapsed();
-                let wanted = page.iter().filter(|row| turns.contains_key(&partition_of_id(row.id)));
+                let wanted = page.rows.iter().filter(|row| turns.contains_key(&partition_of_id(row.id)));
                 self.known().extend(wanted.map(|row| row.thing));
-                after = page.last().filter(|_| page.len() == usize::from(ROWS_MAX)).map(|last| last.place);
-                if after.is_some() {
+                next = page.next;
+                if next.is_some() {
                     tokio::time::sleep(took * REST).await;
                 }
             }
@@ -291,9 +312,11 @@ fn spread<T>(asked: usize, places: Vec<usize>, found: Vec<Option<T>>) -> Vec<Opt
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use domain::time::Timestamp;
+
     use super::*;
-    use crate::NewDelivery;
+    use crate::{EventLog, NewDelivery, NewEvent, SubjectKey};
 
     fn key(number: u64) -> DeliveryKey {
         let mut bytes = [0; 16];
@@ -317,13 +340,12 @@ mod tests {
 
     #[async_trait]
     impl Rows for OneDelivery {
-        async fn page(&self, after: Place) -> Result<Vec<Stored>, LogError> {
-            if !matches!(after, Place::Delivery(_)) {
-                return Ok(vec![]);
+        async fn page(&self, place: Place) -> Result<Page, LogError> {
+            if place.kind != Kind::Deliveries {
+                return Ok(Page::default());
             }
             self.0.notified().await;
-            let (id, key) = (1, key(1));
-            Ok(vec![Stored { id, thing: Thing::delivery(&key), place: Place::Delivery(key) }])
+            Ok(Page { rows: vec![Stored { id: 1, thing: Thing::delivery(&key(1)) }], next: None })
         }
     }
 
@@ -358,5 +380,71 @@ mod tests {
 
         absence.doubt(0);
         assert_eq!(looked_for(), [0, 1]);
+    }
+
+    /// Appends more than two pages hold of each kind.
+    pub(crate) async fn fill(log: &impl EventLog) -> Batch {
+        let acquired = log.acquire(0).await.unwrap();
+        let merchant: MerchantId = "acme".parse().unwrap();
+        let named = |number: u64| StreamKey {
+            merchant: merchant.clone(),
+            aggregate_type: "order".into(),
+            aggregate_id: format!("web:{number}").into(),
+        };
+        let subject = |number: u64| SubjectKey {
+            id: number,
+            merchant: merchant.clone(),
+            subject: Token::new(key(number).0),
+            wrapped: [7; 40].into(),
+        };
+        let event = |stream: u64| NewEvent {
+            stream,
+            sequence: 1,
+            event_type: "Placed",
+            event_version: "1",
+            payload: "{}".into(),
+            metadata: "{}".into(),
+            occurred_at: Timestamp::from_millis(1),
+            recorded_at: Timestamp::from_millis(1),
+        };
+        let numbers = 1..=u64::from(ROWS_MAX) * 5 / 2;
+        let batch = Batch {
+            epoch: acquired.epoch,
+            streams: numbers.clone().map(|number| (number, named(number))).collect(),
+            events: numbers.clone().map(event).collect(),
+            // Not in the order of their keys.
+            deliveries: numbers
+                .clone()
+                .map(|number| NewDelivery {
+                    key: key(number.reverse_bits()),
+                    body: [0; 16],
+                    stream: number,
+                    sequence: 1,
+                })
+                .collect(),
+            subject_keys: numbers.map(subject).collect(),
+            ..Batch::default()
+        };
+        log.append(batch.clone()).await.unwrap();
+        batch
+    }
+
+    /// Going through the rows of a store meets all that [`fill`] put there.
+    pub(crate) async fn all_is_met(rows: &impl Rows, filled: &Batch) {
+        let absence = Absence::default();
+        absence.acquired(0);
+        absence.go_through(rows).await.unwrap();
+        let (streams, deliveries) = (filled.streams.iter(), filled.deliveries.iter());
+        let subjects = filled.subject_keys.iter().map(|key| (key.merchant.clone(), key.subject));
+        let wanted = Wanted {
+            partition: 0,
+            streams: streams.map(|(_, key)| key.clone()).collect(),
+            deliveries: deliveries.map(|delivery| delivery.key).collect(),
+            subjects: subjects.collect(),
+        };
+        let narrowed = absence.narrow(&wanted);
+        let all: Vec<usize> = (0..wanted.streams.len()).collect();
+        assert_eq!((&narrowed.streams, &narrowed.deliveries, &narrowed.subjects), (&all, &all, &all));
+        assert!(absence.narrow(&Wanted { deliveries: vec![key(0)], ..Wanted::default() }).is_empty(), "it speaks");
     }
 }

@@ -23,7 +23,7 @@ use domain::time::Timestamp;
 use tokio::sync::watch;
 
 pub use delivery::delivery_key;
-pub use partition::partition_of;
+pub use partition::{ids_of, partition_of};
 
 /// A place in a partition; the first event has position 1, an empty partition has head 0.
 pub type Position = u64;
@@ -279,6 +279,11 @@ pub trait EventLog: Send + Sync + 'static {
     /// The process that owns a partition; `None` while nobody does, or where one process alone can have the log open.
     async fn owner(&self, _partition: u32) -> Result<Option<Member>, LogError> {
         Ok(None)
+    }
+
+    /// The number of this process among the [`members`](Self::members); `None` where one alone can have the log open.
+    fn member(&self) -> Option<u64> {
+        None
     }
 
     /// Whether other processes with the same log can reach this one.

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 /// own, and none is handed out twice.
 const ID_BITS: u32 = 40;
 
-/// The ids of a partition.
-pub(crate) fn ids_of(partition: u32) -> RangeInclusive<u64> {
+/// The ids of a partition: those of its streams, and those of its subject keys.
+pub fn ids_of(partition: u32) -> RangeInclusive<u64> {
     let none = no_id_of(partition);
     none + 1..=none + (1 << ID_BITS) - 1
 }

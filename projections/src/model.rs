@@ -31,7 +31,7 @@ pub(crate) trait Projection {
 }
 
 /// The list of all read models.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Model {
     OrderStatus,
     ReviewQueue,

@@ -26,7 +26,7 @@ pub(crate) struct OrderStatus;
 
 impl Projection for OrderStatus {
     const NAME: &'static str = "order_status";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Row = OrderStatusRow;
 
     fn apply(row: Option<OrderStatusRow>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> OrderStatusRow {

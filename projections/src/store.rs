@@ -19,7 +19,7 @@ use crate::page::{Mark, Page};
 use crate::review_queue::{ReviewQuery, ReviewRow};
 
 /// One build of a read model.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Generation {
     pub(crate) model: Model,
     pub(crate) number: i64,

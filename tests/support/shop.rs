@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use test_postgres::{Cluster, Database};
 use tokio::runtime::Runtime;
 
-use super::process::{Process, orderlight};
+use super::process::{Finished, Process, orderlight};
 use super::service::{Service, TOKEN};
 use super::store;
 
@@ -62,10 +62,32 @@ impl Shop {
         Service::start_as(self.serving())
     }
 
+    /// A copy of what it holds while no process has it open, changed by a statement that changes one event of the log, as nobody
+    /// may.
+    pub(crate) fn tampered_copy(&self, statement: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        copy_files(&self.data(), &directory.path().join("data"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let database = self.database.as_ref().map(|database| {
+            let copy = runtime.block_on(database.copy());
+            assert_eq!(runtime.block_on(copy.tamper(statement)), 1, "{statement}");
+            copy
+        });
+        if database.is_none() {
+            tamper(&log_file(&directory.path().join("data")), statement);
+        }
+        Self { directory, database, runtime }
+    }
+
+    /// Runs a command on it to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
+        Process::start(self.command(arguments)).wait()
+    }
+
     /// Every decision is the one that the log gives again.
     #[track_caller]
     pub(crate) fn replay(&self) {
-        let replayed = Process::start(self.command(&["replay"])).wait().expect_code(0);
+        let replayed = self.run(&["replay"]).expect_code(0);
         let found = replayed.stdout.lines().filter(|line| line.contains(" decisions, "));
         assert!(found.clone().count() > 0 && found.clone().all(|line| line.ends_with(" 0 different")), "{replayed:?}");
     }
@@ -116,4 +138,24 @@ impl Shop {
 /// The log's file in a data directory.
 pub(crate) fn log_file(data: &Path) -> PathBuf {
     data.join("log.sqlite")
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("there are files") {
+        let entry = entry.expect("a file has a name");
+        if entry.file_type().expect("a file has a type").is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a file can be copied");
+        }
+    }
+}
+
+/// Changes one event of an embedded log whose trigger would not have it, and puts the trigger back.
+fn tamper(log: &Path, statement: &str) {
+    let log = rusqlite::Connection::open(log).expect("the log opens");
+    let trigger = "SELECT sql FROM sqlite_schema WHERE name = 'log_refuses_update'";
+    let trigger: String = log.query_row(trigger, [], |row| row.get(0)).expect("the log has its trigger");
+    log.execute_batch("DROP TRIGGER log_refuses_update").expect("whoever has the file may");
+    assert_eq!(log.execute(statement, []).expect("the statement is one"), 1, "{statement}");
+    log.execute_batch(&trigger).expect("it was there before");
 }

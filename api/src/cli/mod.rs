@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backtest;
 mod import;
 mod keys;
 mod migrate;
@@ -19,6 +20,8 @@ use crate::store::{At, Store};
 
 /// Exit code: differences found, lines refused, or failed. What was good is stored.
 const FAILED: u8 = 1;
+/// Exit code: wrong use.
+const WRONG_USE: u8 = 2;
 
 /// Real-time order-health screening for shops that sell on many channels at once.
 #[derive(Parser)]
@@ -36,6 +39,8 @@ enum Command {
     Import(import::Import),
     /// Compute every decision again from the log alone, and name each that differs
     Replay(replay::Replay),
+    /// Try a rulebook file on the orders of a period: what it would have decided beside what was decided
+    Backtest(backtest::Backtest),
     /// Work with rulebook files
     #[command(subcommand)]
     Rulebook(rulebook::Rulebook),
@@ -97,6 +102,7 @@ pub fn main() -> ExitCode {
                 Command::Serve(serve) => serve.run().await,
                 Command::Import(import) => import.run().await,
                 Command::Replay(replay) => replay.run().await,
+                Command::Backtest(backtest) => backtest.run().await,
                 Command::Rulebook(rulebook) => rulebook.run(),
                 Command::Migrate(migrate) => migrate.run().await,
                 Command::Projections(projections) => projections.run().await,

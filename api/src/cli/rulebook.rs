@@ -71,6 +71,7 @@ pub(super) async fn tell_unused(file: Option<&Path>, store: &Store) -> anyhow::R
     Ok(())
 }
 
-fn bytes(file: &Path) -> anyhow::Result<Vec<u8>> {
+/// What a file holds.
+pub(super) fn bytes(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
 use axum::http::Uri;
 use clap::Args;
 use domain::signal::SignalName;
@@ -86,7 +85,7 @@ impl Serve {
         service.bootstrap(self.bootstrap_token.as_deref()).await?;
         let signals = StopSignals::listen()?;
         println!("orderlight listens on http://{address}");
-        match serve(listener, router(App::new(service.clone())), signals).await? {
+        match serve(listener, &service, signals).await? {
             Ended::Whole => stop(service).await,
             Ended::Late => cut_off(&service).await,
             Ended::AtOnce => {
@@ -123,7 +122,8 @@ impl Serve {
 }
 
 /// Serves until the first signal, and from then on until what is under way has ended, though not for ever.
-async fn serve(listener: TcpListener, router: Router, mut signals: StopSignals) -> anyhow::Result<Ended> {
+async fn serve(listener: TcpListener, service: &Arc<Service>, mut signals: StopSignals) -> anyhow::Result<Ended> {
+    let router = router(App::new(service.clone()));
     let (ask, asked) = oneshot::channel::<()>();
     let server = axum::serve(listener, router).with_graceful_shutdown(async move { drop(asked.await) });
     let mut server = pin!(server.into_future());
@@ -131,6 +131,8 @@ async fn serve(listener: TcpListener, router: Router, mut signals: StopSignals) 
         ended = &mut server => return ended.map(|()| Ended::Whole).context("the server failed"),
         () = signals.next() => drop(ask),
     }
+    // Who waits for one or watches one is told now.
+    service.jobs.stop();
     tracing::info!(
         "stopping; requests that are under way have {} seconds, a second signal ends them at once",
         GRACE.as_secs()

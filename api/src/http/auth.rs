@@ -32,6 +32,8 @@ pub const DRAFT: &[Role] = &[Role::Analyst, Role::Admin];
 pub const PUBLISH: &[Role] = &[Role::Approver, Role::Admin];
 /// Those that declare and push signals.
 pub const SIGNAL: &[Role] = &[Role::Ingest, Role::Analyst, Role::Admin];
+/// Those that look whether all is as it was recorded.
+pub const AUDIT: &[Role] = &[Role::Auditor, Role::Admin];
 /// Administrators of a merchant.
 pub const ADMIN: &[Role] = &[Role::Admin];
 /// Those that register merchants.

@@ -1,8 +1,12 @@
-//! Requests that another process must carry out: those that change what is in a partition which that process writes.
+//! Requests that another process must carry out: those that change what is in a partition which that process writes, and
+//! those that ask what its writer remembers.
 //!
 //! Every process can be asked for everything. A change of a merchant whose partition is not written here goes, as it came, to the
 //! process that does, at the address that it registered; its answer comes back as it is. A request is passed on once and not
 //! again: while a partition moves, its sender is told to come back.
+//!
+//! A job is started by such a change and runs where that was carried out. It stays there when the partition moves, so whatever is
+//! asked about it goes to the process that its id names.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +25,7 @@ use tokio::time::timeout;
 
 use super::App;
 use super::body::whole;
+use super::jobs::WAIT_MAX;
 use super::problem::Problem;
 use crate::directory::Caller;
 
@@ -28,9 +33,12 @@ use crate::directory::Caller;
 const FORWARDED: HeaderName = HeaderName::from_static("orderlight-forwarded");
 /// How long what is known of a partition's owner is taken for true.
 const OWNER_KNOWN_FOR: Duration = Duration::from_millis(200);
-/// How long the owner may take to be reached, and to begin its answer.
+/// How long the owner may take to be reached, and to begin its answer; where a job is waited for, that long besides.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Routes that only the writer can answer, although they change nothing.
+const ASKED_OF_THE_WRITER: [&str; 1] = ["/v1/rulebooks/{id}/shadow"];
 
 type Owners = Mutex<Vec<Option<(Instant, Option<Arc<str>>)>>>;
 
@@ -55,6 +63,17 @@ impl Forwarder {
 
     /// Carries a request out here, or has it carried out where its merchant's log is written.
     pub async fn pass_on(State(forwarder): State<Self>, request: Request, next: Next) -> Response {
+        let (job, request) = job_of(request).await;
+        if let Some(job) = job {
+            return match forwarder.process_of(&job).await {
+                Ok(None) => next.run(request).await,
+                Ok(Some(_)) if request.headers().contains_key(FORWARDED) => next.run(request).await,
+                Ok(Some(process)) => {
+                    forwarder.send(&process, request, || {}).await.unwrap_or_else(IntoResponse::into_response)
+                }
+                Err(problem) => problem.into_response(),
+            };
+        }
         let (merchant, request) = match merchant_of(request).await {
             Ok(found) => found,
             Err(problem) => return problem.into_response(),
@@ -67,36 +86,48 @@ impl Forwarder {
         if request.headers().contains_key(FORWARDED) {
             return Problem::from(Refusal::Elsewhere).into_response();
         }
-        forwarder.send(partition, request).await.unwrap_or_else(IntoResponse::into_response)
+        let sent = async {
+            let owner = forwarder.owner(partition).await?.ok_or(Refusal::Elsewhere)?;
+            forwarder.send(&owner, request, || forwarder.forget(partition)).await
+        };
+        sent.await.unwrap_or_else(IntoResponse::into_response)
     }
 
-    async fn send(&self, partition: u32, request: Request) -> Result<Response, Problem> {
-        let owner = self.owner(partition).await?.ok_or(Refusal::Elsewhere)?;
+    /// Has a request carried out by another process.
+    async fn send(&self, process: &str, request: Request, on_failure: impl FnOnce()) -> Result<Response, Problem> {
+        let answer_max = if waits_for_job(request.uri()) { ANSWER_MAX + WAIT_MAX } else { ANSWER_MAX };
         let (mut parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        parts.uri = format!("{owner}{path}").parse::<Uri>().map_err(|error| Problem::internal(&error))?;
+        parts.uri = format!("{process}{path}").parse::<Uri>().map_err(|error| Problem::internal(&error))?;
         for of_the_connection in [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING, header::EXPECT] {
             parts.headers.remove(of_the_connection);
         }
         parts.headers.insert(FORWARDED, HeaderValue::from_static("1"));
         parts.extensions = axum::http::Extensions::new();
-        let answer = timeout(ANSWER_MAX, self.client.request(Request::from_parts(parts, body))).await;
+        let answer = timeout(answer_max, self.client.request(Request::from_parts(parts, body))).await;
         match answer {
             Ok(Ok(mut response)) => {
                 response.headers_mut().remove(header::CONNECTION);
                 Ok(response.map(Body::new))
             }
             Ok(Err(error)) => {
-                tracing::warn!(partition, error = &error as &dyn std::error::Error, "owner cannot be reached");
-                self.forget(partition);
+                tracing::warn!(process, error = &error as &dyn std::error::Error, "another process cannot be reached");
+                on_failure();
                 Err(Refusal::Unavailable.into())
             }
             Err(_) => {
-                tracing::warn!(partition, "owner does not answer");
-                self.forget(partition);
+                tracing::warn!(process, "another process does not answer");
+                on_failure();
                 Err(Refusal::Unavailable.into())
             }
         }
+    }
+
+    /// Where the process is reached that a job runs in; `None` when that is this one, or none that lives.
+    async fn process_of(&self, job: &str) -> Result<Option<Box<str>>, Problem> {
+        let Some(process) = self.app.jobs.elsewhere(job) else { return Ok(None) };
+        let members = self.app.log.members().await?;
+        Ok(members.into_iter().find(|member| member.id == process).and_then(|member| member.address))
     }
 
     /// Where a partition's owner is reached; `None` while it has none.
@@ -124,11 +155,28 @@ impl Forwarder {
     }
 }
 
-/// Whose log a request would change, if it would change one.
+/// The job that a request is about.
+async fn job_of(request: Request) -> (Option<String>, Request) {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if !matches!(route, Some("/v1/jobs/{job}" | "/v1/jobs/{job}/stream")) {
+        return (None, request);
+    }
+    let (mut parts, body) = request.into_parts();
+    let path = RawPathParams::from_request_parts(&mut parts, &()).await.ok();
+    let job = path.and_then(|path| path.iter().next().map(|(_, job)| job.to_owned()));
+    (job, Request::from_parts(parts, body))
+}
+
+/// Whether a request asks to wait for the job that it starts.
+fn waits_for_job(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| query.split('&').any(|parameter| parameter == "wait=true"))
+}
+
+/// Whose writer must carry a request out, if it takes one.
 async fn merchant_of(request: Request) -> Result<(Option<MerchantId>, Request), Problem> {
     let is_change = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(request.method());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    match route.filter(|_| is_change) {
+    match route.filter(|route| is_change || ASKED_OF_THE_WRITER.contains(route)) {
         None => Ok((None, request)),
         Some("/v1/webhooks/{merchant}/{channel}") => {
             let (mut parts, body) = request.into_parts();

@@ -1,5 +1,6 @@
 //! The HTTP interface: one flat list of routes, one file per endpoint.
 
+pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod channels;
@@ -8,6 +9,7 @@ pub mod features;
 pub mod fields;
 pub mod forward;
 pub mod health;
+pub mod jobs;
 pub mod keys;
 pub mod listing;
 pub mod merchants;
@@ -119,11 +121,16 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rulebooks::roll_back::handle))
         .routes(routes!(rulebooks::begin::handle, rulebooks::list::handle))
         .routes(routes!(rulebooks::edit::handle, rulebooks::get::handle))
+        .routes(routes!(rulebooks::shadow::start, rulebooks::shadow::get, rulebooks::shadow::end))
         .routes(routes!(rulebooks::submit::handle))
         .routes(routes!(rulebooks::publish::handle))
         .routes(routes!(rulebooks::diff::handle))
+        .routes(routes!(rulebooks::backtest::handle))
         .routes(routes!(rulebooks::presets::list))
         .routes(routes!(rulebooks::presets::get))
+        .routes(routes!(audit::replay::handle))
+        .routes(routes!(jobs::get, jobs::cancel))
+        .routes(routes!(jobs::watch))
         .routes(routes!(notices::handle))
         .routes(routes!(signals::list::handle, signals::send::handle))
         .routes(routes!(signals::declare::handle))

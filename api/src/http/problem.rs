@@ -174,6 +174,7 @@ impl From<Refusal> for Problem {
             Refusal::Draft(rejection) => rejection.into(),
             Refusal::Rulebook(rejection) => rejection.into(),
             Refusal::Signal(rejection) => rejection.into(),
+            Refusal::Shadow(rejection) => rejection.into(),
         }
     }
 }

@@ -264,10 +264,16 @@ pub struct RulebookBody {
 
 /// A publication.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"note": "more room for wholesalers"}))]
+#[schema(example = json!({
+    "note": "more room for wholesalers",
+    "expected": {"challenge_rate": "0.012", "freeze_rate": "0.0005", "factor": "2", "after_orders": 200}
+}))]
 pub struct PublishBody {
     /// Why.
     pub note: Option<String>,
+    /// What it is expected to do, such as a back-test told. When the orders show something else the version before comes back by
+    /// itself. Without it the version stays, whatever comes.
+    pub expected: Option<super::rulebooks::forecast::ForecastView>,
 }
 
 /// A rollback.

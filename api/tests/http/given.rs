@@ -19,6 +19,7 @@ pub(crate) const BOOTSTRAP: &str = "bootstrap-token-of-the-tests";
 pub(crate) struct Server {
     pub(crate) address: String,
     pub(crate) data: TempDir,
+    pub(crate) service: Arc<Service>,
     client: reqwest::Client,
 }
 
@@ -45,9 +46,10 @@ impl Server {
         service.bootstrap(Some(BOOTSTRAP)).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(axum::serve(listener, router(App::new(Arc::new(service)))).into_future());
+        let service = Arc::new(service);
+        tokio::spawn(axum::serve(listener, router(App::new(service.clone()))).into_future());
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { address, data, client }
+        Self { address, data, service, client }
     }
 
     /// A request without a key.

@@ -4,12 +4,15 @@
 mod administration;
 #[cfg(test)]
 mod authorization;
+mod backtests;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
 mod given;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod jobs;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
@@ -22,6 +25,7 @@ mod problems;
 mod rulebooks;
 #[cfg(test)]
 mod scorer;
+mod shadow;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]

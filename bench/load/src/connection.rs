@@ -68,6 +68,25 @@ impl Connection {
         Ok(String::from_utf8(response.collect().await?.to_bytes().to_vec())?)
     }
 
+    /// Sends a body, and reads what comes for it.
+    pub(crate) async fn post(&mut self, path: Uri, body: Bytes) -> anyhow::Result<Bytes> {
+        let request = self.request(Method::POST, path, body);
+        let response = self.send(request).await?;
+        let status = response.status();
+        let answer = response.collect().await?.to_bytes();
+        anyhow::ensure!(status.is_success(), "answered {status}: {}", String::from_utf8_lossy(&answer));
+        Ok(answer)
+    }
+
+    /// Sends an order, and reads its answer. The trouble with one that was not taken is its status, or what failed on the wire.
+    pub(crate) async fn place_and_read(&mut self, body: Bytes) -> Result<Bytes, String> {
+        let request = self.request(Method::POST, self.target.orders.clone(), body);
+        let response = self.send(request).await.map_err(|error| format!("{error:#}"))?;
+        let status = response.status();
+        let answer = response.collect().await.map_err(|error| format!("{error:#}"))?.to_bytes();
+        if status == self.target.taken { Ok(answer) } else { Err(format!("status {}", status.as_u16())) }
+    }
+
     fn request(&self, method: Method, uri: Uri, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         (*request.method_mut(), *request.uri_mut()) = (method, uri);

@@ -6,12 +6,14 @@
 
 mod connection;
 mod lag;
+mod publishing;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,6 +21,7 @@ use clap::{Args, Parser, Subcommand};
 
 use connection::Target;
 use measure::{Form, ORDERS_MAX, Orders, Pace, Row};
+use publishing::{Publisher, Seen, Watching};
 
 /// Sends orders to Orderlight or to a peer, or writes them to a file.
 #[derive(Parser)]
@@ -50,6 +53,17 @@ enum Mode {
         seconds: u64,
         /// Orders due in a second
         #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+        per_second: u64,
+    },
+    /// Publishes a rulebook every second while orders are due at fixed times, and tells how soon it decides them
+    Publish {
+        #[command(flatten)]
+        to: To,
+        /// For how long
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(3..=600))]
+        seconds: u64,
+        /// Orders due in a second
+        #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
         per_second: u64,
     },
     /// Writes orders as a file for `orderlight import`
@@ -97,6 +111,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             anyhow::ensure!(orders <= ORDERS_MAX, "more than {ORDERS_MAX} orders");
             send(to, Pace::Fixed { per_second }, orders).await
         }
+        Mode::Publish { to, seconds, per_second } => publish(to, seconds, per_second).await,
         Mode::Generate { file, orders, row } => generate(&file, row, orders).map(|()| ExitCode::SUCCESS),
     }
 }
@@ -115,6 +130,24 @@ async fn send(to: To, pace: Pace, orders: u64) -> anyhow::Result<ExitCode> {
     if let Some(watch) = watch {
         println!("{}", watch.finish().await?);
     }
+    Ok(if figures.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Sends orders at a rate while rulebooks are published, and prints what came of both.
+async fn publish(to: To, seconds: u64, per_second: u64) -> anyhow::Result<ExitCode> {
+    let orders = per_second * seconds;
+    anyhow::ensure!(orders <= ORDERS_MAX, "more than {ORDERS_MAX} orders");
+    let target = Target::new(to.address, Form::Orderlight, to.token.as_deref())?;
+    let bodies = Orders::new(to.row, orders)?.bodies(Form::Orderlight)?;
+    let seen = Arc::new(Seen::default());
+    let mut senders = Vec::with_capacity(usize::from(to.connections));
+    for _ in 0..to.connections {
+        senders.push(Watching { connection: target.connect().await?, seen: seen.clone() });
+    }
+    // The last one has a second in which orders can be decided by it.
+    let publisher = Publisher::start(&target, seconds - 2, seen).await?;
+    let figures = measure::run(senders, bodies, Pace::Fixed { per_second }).await?;
+    println!("{figures} {}", publisher.finish().await?);
     Ok(if figures.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ChallengeId, Channel, OrderNo, Token};
 use crate::phone::PhoneKind;
+use crate::shadow::Shadowed;
 use crate::signal::OrderScore;
 use crate::time::Timestamp;
 
@@ -272,6 +273,9 @@ pub struct Scored {
     pub exemption: Option<Arc<str>>,
     /// Why it was screened.
     pub cause: ScoredCause,
+    /// What the draft in the shadow found, where one runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Box<Shadowed>>,
 }
 
 /// One rule that fired.

@@ -119,14 +119,19 @@ impl Signals {
         }
     }
 
-    /// Reads the features that are signals of an order that lies at a time; the other entries of `out` stay.
+    /// Reads the features that are signals of an order which windows place at a time, or where it is not remembered, at its own;
+    /// the other entries of `out` stay.
     pub(crate) fn observe(
         &self,
         facts: &Facts,
-        time: Option<Timestamp>,
+        time: impl FnOnce() -> Option<Timestamp>,
         features: &[FeatureRef],
         out: &mut [Option<Value>],
     ) {
+        if self.signals.is_empty() {
+            return;
+        }
+        let time = time().or(facts.placed_at);
         for (feature, out) in features.iter().zip(out) {
             if let Feature::Signal(name) = feature.feature {
                 *out = self.read(name, facts, time).map(|value| Value::Decimal(value.decimal()));

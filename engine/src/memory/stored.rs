@@ -8,7 +8,9 @@ use domain::ids::MerchantId;
 use domain::rulebook::Rulebook;
 use rustc_hash::FxHashMap;
 
+use super::shadow::{KeptSeat, Seat};
 use super::signals::{KeptSignals, Signals};
+use super::watch::{Watch, read_optional, write_optional};
 use super::{Live, Memory, MerchantMemory};
 use crate::bytes::{Reader, Writer};
 use crate::windows::{Kept, Windows};
@@ -21,7 +23,9 @@ pub(crate) struct KeptMemory {
 struct KeptMerchant {
     id: MerchantId,
     zone: Tz,
-    live: Option<(u32, Arc<Rulebook>)>,
+    live: Option<(u32, Arc<Rulebook>, Option<Box<str>>)>,
+    shadow: KeptSeat,
+    watch: Option<Watch>,
     windows: Kept,
     signals: KeptSignals,
 }
@@ -32,7 +36,12 @@ impl Memory {
         let merchants = self.merchants.iter().map(|(id, merchant)| KeptMerchant {
             id: id.clone(),
             zone: merchant.zone,
-            live: merchant.live.as_ref().map(|live| (live.evaluator.version(), live.rulebook.clone())),
+            live: merchant.live.as_ref().map(|live| {
+                let Live { rulebook, evaluator, author } = live;
+                (evaluator.version(), rulebook.clone(), author.clone())
+            }),
+            shadow: merchant.shadow.kept(),
+            watch: merchant.watch.clone(),
             windows: merchant.windows.kept(),
             signals: merchant.signals.kept(),
         });
@@ -62,11 +71,17 @@ impl MerchantMemory {
             0 => None,
             _ => {
                 let version = u32::try_from(reader.number()?).ok()?;
-                Some(Live::new(Rulebook::read(reader.text()?.as_bytes()).ok()?, version))
+                let rulebook = Rulebook::read(reader.text()?.as_bytes()).ok()?;
+                Some(Live::new(rulebook, version, read_optional(reader)?))
             }
         };
+        let shadow = Seat::read(reader, live.as_ref().map(|live| &live.evaluator))?;
+        let watch = match reader.byte()? {
+            0 => None,
+            _ => Some(Watch::read(reader)?),
+        };
         let windows = Windows::read(reader)?;
-        Some(Self { zone, live, windows, signals: Signals::restore(reader)? })
+        Some(Self { zone, live, shadow, watch, windows, signals: Signals::restore(reader)? })
     }
 }
 
@@ -82,9 +97,15 @@ impl KeptMemory {
             writer.text(merchant.id.as_str());
             writer.text(merchant.zone.name());
             writer.byte(merchant.live.is_some().into());
-            if let Some((version, rulebook)) = &merchant.live {
+            if let Some((version, rulebook, author)) = &merchant.live {
                 writer.number((*version).into());
                 writer.text(&rulebook.to_json());
+                write_optional(writer, author.as_deref());
+            }
+            merchant.shadow.write(writer);
+            writer.byte(merchant.watch.is_some().into());
+            if let Some(watch) = &merchant.watch {
+                watch.write(writer);
             }
             merchant.windows.write(writer, spill)?;
             merchant.signals.write(writer, spill)?;

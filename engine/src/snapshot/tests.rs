@@ -3,6 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 
+use domain::draft::Eyes;
+use domain::forecast::Forecast;
+use domain::ids::MerchantId;
 use domain::merchant::{MerchantCommand, MerchantRegistered};
 use domain::notice::read_notice;
 use domain::rulebook::preset;
@@ -14,7 +17,7 @@ use tempfile::TempDir;
 use super::file::newest_first;
 use super::*;
 use crate::bytes::Writer;
-use crate::{Engine, Origin, WhenFull};
+use crate::{DraftChange, Engine, Origin, Publication, ShadowWish, WhenFull};
 
 /// A log with a merchant and some orders, and a directory for its snapshots.
 struct Given {
@@ -31,15 +34,18 @@ impl Given {
         given
     }
 
-    async fn more_orders(&self, numbers: std::ops::Range<u32>) {
+    async fn engine(&self) -> Engine {
         let vault = Arc::new(Vault::open_or_create(&self.directory.path().join("master.key")).unwrap());
         let clock: crate::Clock = Arc::new(|| Timestamp::from_millis(1_794_326_400_000));
         let engine = Engine::open(self.log.clone(), vault, clock, preset("growth").unwrap(), None).await.unwrap();
-        let merchant = "default".parse().unwrap();
-        let origin = || Origin { actor: "test".to_owned(), source: "api".to_owned() };
         let registered =
             MerchantRegistered { name: "Shop".into(), time_zone: "Asia/Shanghai".into(), currency: "CNY".into() };
-        engine.command(&merchant, origin(), MerchantCommand::Register(registered)).await.unwrap();
+        engine.command(&merchant(), origin(), MerchantCommand::Register(registered)).await.unwrap();
+        engine
+    }
+
+    async fn more_orders(&self, numbers: std::ops::Range<u32>) {
+        let engine = self.engine().await;
         for number in numbers {
             let line = json!({"kind": "placed", "order": {
                 "channel": "web", "order_no": format!("A{number}"), "placed_at": "2026-11-10T15:59:00Z", "amount": 9900, "currency": "CNY",
@@ -47,8 +53,28 @@ impl Given {
                 "customer": {"id": format!("u-{}", number % 7), "phone": "13800138000"},
                 "device": {"id": format!("d-{}", number % 3)}, "ip": "203.0.113.7"}});
             let notice = read_notice(line).unwrap();
-            engine.submit(&merchant, origin(), notice, WhenFull::Wait).await.unwrap().receipt().await.unwrap();
+            engine.submit(&merchant(), origin(), notice, WhenFull::Wait).await.unwrap().receipt().await.unwrap();
         }
+        engine.close().await;
+    }
+
+    /// Publishes a version that is bound to its forecast, and has a draft run in its shadow.
+    async fn watched(&self) {
+        let engine = self.engine().await;
+        for (draft, preset_name) in [("d1", "growth"), ("d2", "starter")] {
+            let (draft, rulebook) = (draft.parse().unwrap(), preset(preset_name).unwrap());
+            engine
+                .change_draft(&merchant(), origin(), DraftChange::Begin { draft, rulebook, drafts: 0 })
+                .await
+                .unwrap();
+        }
+        let expected = Forecast { challenge_ppm: 1, freeze_ppm: 2, factor_percent: 300, after_orders: 100 };
+        let publish = |expected| {
+            let draft = "d1".parse().unwrap();
+            Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: Some(expected) }
+        };
+        engine.publish(&merchant(), origin(), publish(expected)).await.unwrap();
+        engine.shadow(&merchant(), origin(), ShadowWish::Start("d2".parse().unwrap())).await.unwrap();
         engine.close().await;
     }
 
@@ -84,6 +110,14 @@ impl Given {
     }
 }
 
+fn merchant() -> MerchantId {
+    "default".parse().unwrap()
+}
+
+fn origin() -> Origin {
+    Origin { actor: "test".to_owned(), source: "api".to_owned() }
+}
+
 fn bytes(memory: &crate::memory::KeptMemory) -> Vec<u8> {
     let mut writer = Writer::default();
     memory.write(&mut writer, &mut |_| Ok(())).unwrap();
@@ -104,6 +138,24 @@ async fn a_snapshot_and_the_tail_of_the_log_are_as_good_as_the_log() {
         assert_eq!(bytes(&memory.kept()), bytes(&folded.kept()), "from position {position} on");
     }
     assert_eq!(newest_first(&given.snapshots(), 0).len(), 2, "two are kept");
+}
+
+#[tokio::test]
+async fn what_runs_in_the_shadow_and_what_is_expected_of_a_version_are_in_a_snapshot() {
+    let given = Given::orders(5).await;
+    given.watched().await;
+    given.more_orders(5..20).await;
+    let head = given.log.head(0).await.unwrap();
+    let folded = given.fold(Memory::default(), 0, head).await;
+    let (draft, before) = ("d2".parse().unwrap(), folded.comparison(&merchant(), &"d2".parse().unwrap()).unwrap());
+    assert_eq!(before.orders, 15);
+    for position in [head - 20, head] {
+        given.save(position).await;
+        let loaded = load(&given.snapshots(), 0, &*given.log).await.expect("it is used");
+        let memory = given.fold(loaded.memory, loaded.position, head).await;
+        assert_eq!(memory.comparison(&merchant(), &draft).as_ref(), Some(&before), "from position {position} on");
+        assert_eq!(bytes(&memory.kept()), bytes(&folded.kept()));
+    }
 }
 
 #[tokio::test]
@@ -162,7 +214,7 @@ async fn a_snapshot_in_another_format_is_ignored() {
     let mut other = fs::read(given.newest()).unwrap();
     other[20] = 77;
     fs::write(given.newest(), other).unwrap();
-    assert_eq!(given.said().await, "it has format 77, and this version reads 2");
+    assert_eq!(given.said().await, "it has format 77, and this version reads 3");
 }
 
 #[tokio::test]

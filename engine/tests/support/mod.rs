@@ -1,6 +1,7 @@
 //! A real log with an engine on it, notices to send, and a log that fails when told to.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -69,6 +70,23 @@ impl Shop {
         self.engine.close().await;
         self.log.close().await;
         drop(self.log);
+        Self::open_in(self.directory, self.clock).await
+    }
+
+    /// Where the log is.
+    pub fn log_file(&self) -> PathBuf {
+        self.directory.path().join("log.sqlite")
+    }
+
+    /// Ends the engine and begins again from the log alone.
+    pub async fn without_snapshots(self) -> Self {
+        self.engine.close().await;
+        self.log.close().await;
+        drop(self.log);
+        let snapshots = self.directory.path().join("snapshots");
+        if snapshots.exists() {
+            std::fs::remove_dir_all(snapshots).expect("removed");
+        }
         Self::open_in(self.directory, self.clock).await
     }
 

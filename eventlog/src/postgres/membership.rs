@@ -102,6 +102,11 @@ impl Membership {
         name(self.id)
     }
 
+    /// The number of this process.
+    pub(super) const fn number(&self) -> u64 {
+        self.id.cast_unsigned()
+    }
+
     /// Whether others reach this process.
     pub(super) const fn is_reachable(&self) -> bool {
         self.address.is_some()
@@ -222,7 +227,7 @@ impl Membership {
     /// Ends the sessions of a holder that does not live, or that this process once was. Tells whether the lock may be tried again.
     async fn evict(&self, holder: &Holder, readers: &Readers) -> Result<bool, LogError> {
         let Some(member) = &holder.member else { return Ok(false) };
-        let was_ours = member.id == self.id.cast_unsigned();
+        let was_ours = member.id == self.number();
         if holder.beats && !was_ours {
             return Ok(false);
         }

@@ -30,7 +30,7 @@ use self::heads::Heads;
 use self::membership::Membership;
 use self::readers::Readers;
 use self::writers::{Writers, not_there};
-use crate::absence::{Absence, Place, Rows, Stored};
+use crate::absence::{Absence, Page, Place, Rows};
 use crate::tail::Tail;
 use crate::{
     Acquired, Batch, DeliveryKey, EventLog, Found, LogError, Member, NewDelivery, Position, RecordedEvent, StreamId,
@@ -96,9 +96,9 @@ struct Shared {
 
 #[async_trait]
 impl Rows for Readers {
-    async fn page(&self, after: Place) -> Result<Vec<Stored>, LogError> {
+    async fn page(&self, place: Place) -> Result<Page, LogError> {
         let mut reader = self.take().await?;
-        let found = read::stored(&mut reader, after).await;
+        let found = read::stored(&mut reader, place).await;
         reader.done(found)
     }
 }
@@ -226,6 +226,10 @@ impl EventLog for PostgresLog {
         to_the_end(async move { shared.release(partition).await }).await
     }
 
+    fn member(&self) -> Option<u64> {
+        Some(self.shared.membership.number())
+    }
+
     fn is_reachable(&self) -> bool {
         self.shared.membership.is_reachable()
     }
@@ -348,5 +352,20 @@ async fn to_the_end<T: Send + 'static>(
         Ok(result) => result,
         // The runtime is going down, or the work panicked; the connection it had is gone.
         Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::absence::tests::{all_is_met, fill};
+
+    #[tokio::test]
+    async fn what_is_stored_is_gone_through_in_pages() {
+        let database = test_postgres::Database::fresh().await;
+        let log = PostgresLog::open(database.url(), None).await.unwrap();
+        let filled = fill(&log).await;
+        all_is_met(&log.shared.readers, &filled).await;
+        log.close().await;
     }
 }

@@ -12,7 +12,7 @@ use sqlx::{PgConnection, Postgres, Row};
 
 use super::settings::STATEMENT_MAX;
 use super::sixteen::Sixteen;
-use crate::absence::{Place, ROWS_MAX, Stored, Thing};
+use crate::absence::{Kind, Page, Place, ROWS_MAX, Stored, Thing};
 use crate::partition::ids_of;
 use crate::{DeliveryKey, LogError, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
 
@@ -134,41 +134,52 @@ pub(super) async fn streams(
     Ok(found)
 }
 
+const STREAM_NAMES: &str =
+    "SELECT id, aggregate_type, merchant, aggregate_id FROM streams WHERE id >= $1 ORDER BY id LIMIT $2";
+const SUBJECTS: &str = "SELECT id, merchant, subject FROM vault_keys WHERE id >= $1 ORDER BY id LIMIT $2";
+/// Keys are random, and their rows lie in the order in which they came: gone through by where they lie.
+const DELIVERY_KEYS: &str = "SELECT key, stream FROM deliveries WHERE ctid >= $1::tid AND ctid < $2::tid";
+const DELIVERIES_BLOCKS: &str = "SELECT pg_relation_size('deliveries') / current_setting('block_size')::bigint";
+/// So many blocks hold about [`ROWS_MAX`] deliveries.
+const DELIVERIES_BLOCKS_MAX: i64 = 32;
+
 /// A page of what the log holds, of one kind.
-pub(super) async fn stored(connection: &mut PgConnection, after: Place) -> Result<Vec<Stored>, LogError> {
-    let limit = i64::from(ROWS_MAX);
-    match after {
-        Place::Stream(after) => {
-            let query = sqlx::query(
-                "SELECT id, aggregate_type, merchant, aggregate_id FROM streams WHERE id > $1 ORDER BY id LIMIT $2",
-            );
-            let rows = fetch(query.bind(signed(after)).bind(limit), connection).await?;
+pub(super) async fn stored(connection: &mut PgConnection, place: Place) -> Result<Page, LogError> {
+    let (from, limit) = (i64::try_from(place.from).unwrap_or(i64::MAX), i64::from(ROWS_MAX));
+    match place.kind {
+        Kind::Streams => {
+            let rows = fetch(sqlx::query(STREAM_NAMES).bind(from).bind(limit), connection).await?;
             let row = |row| {
                 let id = unsigned(column(row, 0)?)?;
                 let thing = Thing::stream(column(row, 1)?, column(row, 2)?, column(row, 3)?);
-                Ok(Stored { id, thing, place: Place::Stream(id) })
+                Ok((id.into(), Stored { id, thing }))
             };
-            rows.iter().map(row).collect()
+            rows.iter().map(row).collect::<Result<_, LogError>>().map(Page::numbered)
         }
-        Place::Delivery(after) => {
-            let query = sqlx::query("SELECT key, stream FROM deliveries WHERE key > $1 ORDER BY key LIMIT $2");
-            let rows = fetch(query.bind(Sixteen(after.0)).bind(limit), connection).await?;
+        Kind::Deliveries => {
+            let end = from + DELIVERIES_BLOCKS_MAX;
+            let query = sqlx::query(DELIVERY_KEYS).bind(format!("({from},0)")).bind(format!("({end},0)"));
+            let rows = fetch(query, connection).await?;
             let row = |row| {
-                let key = DeliveryKey(column::<Sixteen>(row, 0)?.0);
-                let id = unsigned(column(row, 1)?)?;
-                Ok(Stored { id, thing: Thing::delivery(&key), place: Place::Delivery(key) })
+                let thing = Thing::delivery(&DeliveryKey(column::<Sixteen>(row, 0)?.0));
+                Ok(Stored { id: unsigned(column(row, 1)?)?, thing })
             };
-            rows.iter().map(row).collect()
+            let rows = rows.iter().map(row).collect::<Result<_, LogError>>()?;
+            let blocks = fetch(sqlx::query(DELIVERIES_BLOCKS), connection).await?;
+            let blocks: i64 = blocks.first().map_or(Ok(0), |row| column(row, 0))?;
+            Ok(Page {
+                rows,
+                next: (end < blocks).then_some(place.from + u128::from(DELIVERIES_BLOCKS_MAX.unsigned_abs())),
+            })
         }
-        Place::Subject(after) => {
-            let query = sqlx::query("SELECT id, merchant, subject FROM vault_keys WHERE id > $1 ORDER BY id LIMIT $2");
-            let rows = fetch(query.bind(signed(after)).bind(limit), connection).await?;
+        Kind::Subjects => {
+            let rows = fetch(sqlx::query(SUBJECTS).bind(from).bind(limit), connection).await?;
             let row = |row| {
                 let id = unsigned(column(row, 0)?)?;
                 let subject = Token::new(column::<Sixteen>(row, 2)?.0);
-                Ok(Stored { id, thing: Thing::subject(column(row, 1)?, &subject), place: Place::Subject(id) })
+                Ok((id.into(), Stored { id, thing: Thing::subject(column(row, 1)?, &subject) }))
             };
-            rows.iter().map(row).collect()
+            rows.iter().map(row).collect::<Result<_, LogError>>().map(Page::numbered)
         }
     }
 }

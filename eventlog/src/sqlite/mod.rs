@@ -27,7 +27,7 @@ use self::lock::FileLock;
 use self::readers::Readers;
 use self::unsynced::Index;
 use self::writer::Writer;
-use crate::absence::{Absence, Place, Rows, Stored};
+use crate::absence::{Absence, Page, Place, Rows};
 use crate::tail::Tail;
 use crate::{
     Acquired, Batch, DeliveryKey, EventLog, Found, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
@@ -122,8 +122,8 @@ impl Drop for AbortOnDrop {
 
 #[async_trait]
 impl Rows for Readers {
-    async fn page(&self, after: Place) -> Result<Vec<Stored>, LogError> {
-        self.read(move |connection| read::stored(connection, after)).await
+    async fn page(&self, place: Place) -> Result<Page, LogError> {
+        self.read(move |connection| read::stored(connection, place)).await
     }
 }
 
@@ -271,5 +271,20 @@ impl EventLog for SqliteLog {
         self.readers.close().await;
         self.writer.close().await;
         self.tail.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::absence::tests::{all_is_met, fill};
+
+    #[tokio::test]
+    async fn what_is_stored_is_gone_through_in_pages() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = SqliteLog::open(&directory.path().join("log.db")).await.unwrap();
+        let filled = fill(&log).await;
+        all_is_met(&log.readers, &filled).await;
+        log.close().await;
     }
 }

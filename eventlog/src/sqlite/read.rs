@@ -10,7 +10,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 use rustc_hash::FxHashMap;
 
 use super::PARTITION;
-use crate::absence::{Place, ROWS_MAX, Stored, Thing};
+use crate::absence::{Kind, Page, Place, ROWS_MAX, Stored, Thing};
 use crate::{DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
 
 macro_rules! event_columns {
@@ -40,9 +40,9 @@ const STREAM_EVENTS: &str = concat!(
 );
 
 const STREAM_NAMES: &str =
-    "SELECT id, aggregate_type, merchant, aggregate_id FROM streams WHERE id > ? ORDER BY id LIMIT ?";
-const DELIVERY_KEYS: &str = "SELECT key, stream FROM deliveries WHERE key > ? ORDER BY key LIMIT ?";
-const SUBJECTS: &str = "SELECT id, merchant, subject FROM vault_keys WHERE id > ? ORDER BY id LIMIT ?";
+    "SELECT id, aggregate_type, merchant, aggregate_id FROM streams WHERE id >= ? ORDER BY id LIMIT ?";
+const DELIVERY_KEYS: &str = "SELECT key, stream FROM deliveries WHERE key >= ? ORDER BY key LIMIT ?";
+const SUBJECTS: &str = "SELECT id, merchant, subject FROM vault_keys WHERE id >= ? ORDER BY id LIMIT ?";
 const STREAM_ID: &str = "SELECT id FROM streams WHERE aggregate_type = ? AND merchant = ? AND aggregate_id = ?";
 const DELIVERY: &str = "SELECT body, stream, sequence FROM deliveries WHERE key = ?";
 const SUBJECT_KEY: &str = "SELECT id, wrapped FROM vault_keys WHERE subject = ? AND merchant = ?";
@@ -161,24 +161,25 @@ pub(super) fn vault(connection: &Connection, streams: &[StreamId]) -> Result<Vec
 }
 
 /// A page of what the log holds, of one kind.
-pub(super) fn stored(connection: &Connection, after: Place) -> Result<Vec<Stored>, LogError> {
-    match after {
-        Place::Stream(after) => some(connection, STREAM_NAMES, (after.cast_signed(), ROWS_MAX), |row| {
+pub(super) fn stored(connection: &Connection, place: Place) -> Result<Page, LogError> {
+    // Ids are at most as large as an integer of the store, and a number's bytes are a key's.
+    let id_from = i64::try_from(place.from).unwrap_or(i64::MAX);
+    let rows = match place.kind {
+        Kind::Streams => some(connection, STREAM_NAMES, (id_from, ROWS_MAX), |row| {
             let id = unsigned(column(row, 0)?)?;
-            let thing = Thing::stream(text(row, 1)?, text(row, 2)?, text(row, 3)?);
-            Ok(Stored { id, thing, place: Place::Stream(id) })
+            Ok((id.into(), Stored { id, thing: Thing::stream(text(row, 1)?, text(row, 2)?, text(row, 3)?) }))
         }),
-        Place::Delivery(after) => some(connection, DELIVERY_KEYS, (after.0, ROWS_MAX), |row| {
+        Kind::Deliveries => some(connection, DELIVERY_KEYS, (place.from.to_be_bytes(), ROWS_MAX), |row| {
             let key = DeliveryKey(column(row, 0)?);
             let id = unsigned(column(row, 1)?)?;
-            Ok(Stored { id, thing: Thing::delivery(&key), place: Place::Delivery(key) })
+            Ok((u128::from_be_bytes(key.0), Stored { id, thing: Thing::delivery(&key) }))
         }),
-        Place::Subject(after) => some(connection, SUBJECTS, (after.cast_signed(), ROWS_MAX), |row| {
+        Kind::Subjects => some(connection, SUBJECTS, (id_from, ROWS_MAX), |row| {
             let id = unsigned(column(row, 0)?)?;
-            let thing = Thing::subject(text(row, 1)?, &Token::new(column(row, 2)?));
-            Ok(Stored { id, thing, place: Place::Subject(id) })
+            Ok((id.into(), Stored { id, thing: Thing::subject(text(row, 1)?, &Token::new(column(row, 2)?)) }))
         }),
-    }
+    };
+    rows.map(Page::numbered)
 }
 
 fn some<T>(

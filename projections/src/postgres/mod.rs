@@ -6,13 +6,14 @@ mod order_status;
 mod review_queue;
 mod search;
 mod settings;
+mod stretches;
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
 use domain::ids::{MerchantId, OrderId};
-use eventlog::StreamId;
+use eventlog::{StreamId, ids_of, partition_of};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{Connection as _, PgConnection};
 
@@ -24,6 +25,7 @@ use crate::order_status::{LinkCounts, OrderStatusRow, Wanted};
 use crate::page::Page;
 use crate::review_queue::{ReviewQuery, ReviewRow};
 use crate::store::{Building, Generation, Levelling, Live, Saved, Store, Turn};
+use stretches::{Stretches, Whose};
 
 /// Held by the session of whoever builds.
 const BUILDING: i64 = 0x006f_7264_6275_696c;
@@ -36,6 +38,7 @@ pub(crate) struct PostgresStore {
     partitions: u32,
     /// The numbers that stand for merchants in every table; given out at first sight, for good.
     merchants: RwLock<HashMap<MerchantId, i64>>,
+    stretches: Stretches,
 }
 
 /// Makes the schema as a role that may, and lets `runtime_role`, a role that is there already, make the tables in it.
@@ -54,7 +57,14 @@ impl PostgresStore {
         let writers = settings::writers(&options);
         generations::make_tables(&writers).await?;
         let readers = settings::readers(&options);
-        Ok(Self { options, writers, readers, partitions, merchants: RwLock::default() })
+        Ok(Self {
+            options,
+            writers,
+            readers,
+            partitions,
+            merchants: RwLock::default(),
+            stretches: Stretches::default(),
+        })
     }
 
     fn known_merchant(&self, merchant: &MerchantId) -> Option<i64> {
@@ -75,6 +85,12 @@ impl PostgresStore {
         let select = sqlx::query_scalar("SELECT id FROM merchants WHERE name = $1").bind(merchant.as_str());
         let number: Option<i64> = select.fetch_optional(&self.readers).await?;
         Ok(number.map(|number| self.remember(merchant, number)))
+    }
+
+    /// Whose orders a merchant's are; `None` as for [`Self::merchant`].
+    async fn whose(&self, merchant: &MerchantId) -> Result<Option<Whose>, StoreError> {
+        let number = self.merchant(merchant).await?;
+        Ok(number.map(|number| Whose::new(number, &ids_of(partition_of(merchant, self.partitions)))))
     }
 
     async fn merchant_or_new(&self, merchant: &MerchantId) -> Result<i64, StoreError> {
@@ -144,15 +160,16 @@ impl Store for PostgresStore {
     }
 
     async fn load(&self, generations: &[Generation], streams: Vec<StreamId>) -> Result<Loaded, StoreError> {
-        let streams: Vec<i64> = streams.into_iter().map(StreamId::cast_signed).collect();
         let mut connection = self.writers.acquire().await?;
         let mut loaded = Loaded { order_status: None, review_queue: None };
         for generation in generations {
             match generation.model {
                 Model::OrderStatus => {
-                    loaded.order_status = Some(order_status::load(&mut connection, *generation, &streams).await?);
+                    let rows = order_status::load(&mut connection, *generation, &streams, &self.stretches).await?;
+                    loaded.order_status = Some(rows);
                 }
                 Model::ReviewQueue => {
+                    let streams: Vec<i64> = streams.iter().map(|stream| stream.cast_signed()).collect();
                     loaded.review_queue = Some(review_queue::load(&mut connection, *generation, &streams).await?);
                 }
             }
@@ -167,10 +184,13 @@ impl Store for PostgresStore {
         if !generations::move_checkpoints(&mut transaction, &turn).await? {
             return Ok(Saved::Overtaken);
         }
+        let mut filled = Vec::new();
         for generation in &turn.generations {
             match (generation.model, &turn.rows.order_status, &turn.rows.review_queue) {
                 (Model::OrderStatus, Some(rows), _) => {
-                    order_status::save(&mut transaction, *generation, rows, &merchants).await?;
+                    let stretches = &self.stretches;
+                    filled
+                        .extend(order_status::save(&mut transaction, *generation, rows, &merchants, stretches).await?);
                 }
                 (Model::ReviewQueue, _, Some(rows)) => {
                     review_queue::save(&mut transaction, *generation, rows, &merchants).await?;
@@ -179,20 +199,21 @@ impl Store for PostgresStore {
             }
         }
         transaction.commit().await?;
+        self.stretches.remember(filled);
         Ok(Saved::Moved)
     }
 
     async fn order(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<OrderStatusRow>, StoreError> {
-        match self.merchant(merchant).await? {
-            Some(merchant) => search::order(&self.readers, merchant, id).await,
+        match self.whose(merchant).await? {
+            Some(whose) => search::order(&self.readers, whose, id).await,
             None => Ok(None),
         }
     }
 
     async fn orders(&self, merchant: &MerchantId, streams: &[StreamId]) -> Result<Vec<OrderStatusRow>, StoreError> {
-        let Some(merchant) = self.merchant(merchant).await? else { return Ok(Vec::new()) };
+        let Some(whose) = self.whose(merchant).await? else { return Ok(Vec::new()) };
         let streams: Vec<i64> = streams.iter().map(|stream| stream.cast_signed()).collect();
-        search::orders(&self.readers, merchant, &streams).await
+        search::orders(&self.readers, whose, &streams).await
     }
 
     async fn search(
@@ -202,15 +223,15 @@ impl Store for PostgresStore {
         cursor: Option<Cursor>,
         count: usize,
     ) -> Result<Vec<OrderStatusRow>, StoreError> {
-        match self.merchant(merchant).await? {
-            Some(merchant) => search::search(&self.readers, merchant, &wanted, cursor, limit(count)).await,
+        match self.whose(merchant).await? {
+            Some(whose) => search::search(&self.readers, whose, &wanted, cursor, limit(count)).await,
             None => Ok(Vec::new()),
         }
     }
 
     async fn link_counts(&self, merchant: &MerchantId, row: &OrderStatusRow) -> Result<LinkCounts, StoreError> {
-        match self.merchant(merchant).await? {
-            Some(merchant) => search::link_counts(&self.readers, merchant, row).await,
+        match self.whose(merchant).await? {
+            Some(whose) => search::link_counts(&self.readers, whose, row).await,
             None => Ok(LinkCounts::default()),
         }
     }

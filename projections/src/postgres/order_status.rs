@@ -12,6 +12,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _};
 
+use super::stretches::{Stretch, Stretches, by_stretch};
 use crate::error::StoreError;
 use crate::fold::Touched;
 use crate::order_status::{Handles, OrderChallenge, OrderFacts, OrderRisk, OrderStatusRow, UnifiedStatus};
@@ -83,7 +84,7 @@ pub(super) fn schema(table: &str) -> String {
         format!("{name} {kind}{collation}{null}")
     });
     let columns: Vec<String> = columns.collect();
-    format!("CREATE TABLE {table} ({}, PRIMARY KEY (stream)) WITH (fillfactor = 90)", columns.join(", "))
+    format!("CREATE TABLE {table} ({}, PRIMARY KEY (stream)) PARTITION BY RANGE (stream)", columns.join(", "))
 }
 
 /// What only look-ups need, one statement each.
@@ -106,23 +107,48 @@ pub(super) fn indexes(table: &str) -> Vec<String> {
 pub(super) async fn load(
     connection: &mut PgConnection,
     generation: Generation,
-    streams: &[i64],
+    streams: &[StreamId],
+    stretches: &Stretches,
 ) -> Result<Vec<OrderStatusRow>, StoreError> {
-    let sql = format!("SELECT {} FROM {} WHERE stream = ANY($1)", columns(), generation.table());
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(streams).fetch_all(connection).await?;
-    rows.iter().map(read_row).collect()
+    let mut found = Vec::new();
+    for (stretch, streams) in by_stretch(generation, streams.iter().copied(), |stream| *stream) {
+        if stretches.has(stretch, connection).await? {
+            let sql = format!("SELECT {} FROM {} WHERE stream = ANY($1)", columns(), stretch.table());
+            let streams: Vec<i64> = streams.into_iter().map(StreamId::cast_signed).collect();
+            let rows = sqlx::query(AssertSqlSafe(sql)).bind(streams).fetch_all(&mut *connection).await?;
+            found.extend(rows.iter().map(read_row).collect::<Result<Vec<_>, _>>()?);
+        }
+    }
+    Ok(found)
 }
 
-/// Writes the rows of a page, one statement for the new ones, one for those that are something else now, and one for those that
-/// merely went on. `merchants` are those of the page's orders.
+/// Writes the rows of a page, making the stretches that are missing: nobody else makes those of the same partition meanwhile.
+/// Tells which stretches are there when it is committed. `merchants` are those of the page's orders.
 pub(super) async fn save(
     connection: &mut PgConnection,
     generation: Generation,
     rows: &[Touched<OrderStatusRow>],
     merchants: &[i64],
+    stretches: &Stretches,
+) -> Result<Vec<Stretch>, StoreError> {
+    let rows = by_stretch(generation, rows, |touched| touched.row.stream);
+    for (stretch, rows) in &rows {
+        if !stretches.has(*stretch, connection).await? {
+            stretch.make(connection).await?;
+        }
+        save_stretch(connection, &stretch.table(), rows, merchants).await?;
+    }
+    Ok(rows.into_keys().collect())
+}
+
+/// One statement for the new rows, one for those that are something else now, and one for those that merely went on.
+async fn save_stretch(
+    connection: &mut PgConnection,
+    table: &str,
+    rows: &Rows<'_>,
+    merchants: &[i64],
 ) -> Result<(), StoreError> {
-    let table = generation.table();
-    let (known, new): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.is_stored);
+    let (known, new): (Vec<_>, Vec<_>) = rows.iter().copied().partition(|row| row.is_stored);
     let (changed, went_on): (Vec<_>, Vec<_>) = known.into_iter().partition(|row| row.before.is_some());
     if !new.is_empty() {
         let all = [PROGRESS.as_slice(), &FACTS, &NAMES].concat();
@@ -136,12 +162,12 @@ pub(super) async fn save(
         query.execute(&mut *connection).await?;
     }
     if !changed.is_empty() {
-        let sql = update(&table, &[PROGRESS.as_slice(), &FACTS].concat());
+        let sql = update(table, &[PROGRESS.as_slice(), &FACTS].concat());
         let query = bind_facts(bind_progress(sqlx::query(AssertSqlSafe(sql)), &changed), &changed);
         query.bind(streams(&changed)).execute(&mut *connection).await?;
     }
     if !went_on.is_empty() {
-        let query = bind_progress(sqlx::query(AssertSqlSafe(update(&table, &PROGRESS))), &went_on);
+        let query = bind_progress(sqlx::query(AssertSqlSafe(update(table, &PROGRESS))), &went_on);
         query.bind(streams(&went_on)).execute(&mut *connection).await?;
     }
     Ok(())

@@ -6,9 +6,10 @@
 
 use domain::ids::OrderId;
 use domain::order::{PASS, RiskState};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, QueryBuilder, Row as _};
+use sqlx::{PgPool, Postgres, QueryBuilder, Row as _};
 
 use super::order_status::{columns, read_row};
+use super::stretches::Whose;
 use crate::cursor::Cursor;
 use crate::error::StoreError;
 use crate::order_status::{Handle, LINK_COUNT_MAX, LinkCounts, LinkedBy, OrderQuery, OrderStatusRow, Wanted};
@@ -47,42 +48,47 @@ fn conditions(handle: &Handle) -> Vec<Condition<'_>> {
     }
 }
 
-pub(super) async fn order(pool: &PgPool, merchant: i64, id: &OrderId) -> Result<Option<OrderStatusRow>, StoreError> {
-    let sql = format!("SELECT {} FROM order_status WHERE merchant = $1 AND order_no = $2 AND channel = $3", columns());
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(merchant).bind(id.order_no()).bind(id.channel());
-    query.fetch_optional(pool).await?.as_ref().map(read_row).transpose()
+pub(super) async fn order(pool: &PgPool, whose: Whose, id: &OrderId) -> Result<Option<OrderStatusRow>, StoreError> {
+    let mut sql = Sql::new(format!("SELECT {} FROM order_status WHERE ", columns()));
+    whose.push(&mut sql);
+    sql.push(" AND order_no = ").push_bind(id.order_no()).push(" AND channel = ").push_bind(id.channel());
+    sql.build().fetch_optional(pool).await?.as_ref().map(read_row).transpose()
 }
 
-pub(super) async fn orders(pool: &PgPool, merchant: i64, streams: &[i64]) -> Result<Vec<OrderStatusRow>, StoreError> {
-    let sql = format!("SELECT {} FROM order_status WHERE stream = ANY($1) AND merchant = $2", columns());
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(streams).bind(merchant).fetch_all(pool).await?;
+pub(super) async fn orders(pool: &PgPool, whose: Whose, streams: &[i64]) -> Result<Vec<OrderStatusRow>, StoreError> {
+    let mut sql = Sql::new(format!("SELECT {} FROM unnest(", columns()));
+    sql.push_bind(streams).push("::bigint[]) AS page (stream) JOIN order_status USING (stream) WHERE ");
+    whose.push(&mut sql);
+    let rows = sql.build().fetch_all(pool).await?;
     rows.iter().map(read_row).collect()
 }
 
 pub(super) async fn search(
     pool: &PgPool,
-    merchant: i64,
+    whose: Whose,
     wanted: &Wanted,
     cursor: Option<Cursor>,
     count: i64,
 ) -> Result<Vec<OrderStatusRow>, StoreError> {
     let mut sql = Sql::new("");
-    push_select(&mut sql, merchant, wanted, cursor, count);
+    push_select(&mut sql, whose, wanted, cursor, count);
     let rows = sql.build().fetch_all(pool).await?;
     rows.iter().map(read_row).collect()
 }
 
 /// The first rows behind a cursor.
-fn push_select(sql: &mut Sql, merchant: i64, wanted: &Wanted, cursor: Option<Cursor>, count: i64) {
+fn push_select(sql: &mut Sql, whose: Whose, wanted: &Wanted, cursor: Option<Cursor>, count: i64) {
     let leads: Vec<Condition<'_>> = wanted.any_of.first().into_iter().flatten().flat_map(conditions).collect();
     if leads.len() < 2 {
-        push_branch(sql, &columns(), merchant, wanted, leads.first().copied(), cursor, count);
+        push_branch(sql, &columns(), whose, wanted, leads.first().copied(), cursor, count);
         return;
     }
-    sql.push(format!("SELECT {} FROM order_status WHERE stream IN (", columns()));
+    sql.push(format!("SELECT {} FROM order_status WHERE ", columns()));
+    whose.push(sql);
+    sql.push(" AND stream IN (");
     for (index, lead) in leads.iter().enumerate() {
         sql.push(if index > 0 { " UNION (" } else { "(" });
-        push_branch(sql, "stream", merchant, wanted, Some(*lead), cursor, count);
+        push_branch(sql, "stream", whose, wanted, Some(*lead), cursor, count);
         sql.push(")");
     }
     sql.push(") ORDER BY listed_at DESC, stream DESC LIMIT ").push_bind(count);
@@ -92,13 +98,14 @@ fn push_select(sql: &mut Sql, merchant: i64, wanted: &Wanted, cursor: Option<Cur
 fn push_branch(
     sql: &mut Sql,
     columns: &str,
-    merchant: i64,
+    whose: Whose,
     wanted: &Wanted,
     lead: Option<Condition<'_>>,
     cursor: Option<Cursor>,
     count: i64,
 ) {
-    sql.push(format!("SELECT {columns} FROM order_status WHERE merchant = ")).push_bind(merchant);
+    sql.push(format!("SELECT {columns} FROM order_status WHERE "));
+    whose.push(sql);
     if let Some(lead) = lead {
         sql.push(" AND ");
         lead.push(sql);
@@ -151,12 +158,12 @@ fn push_filters(sql: &mut Sql, query: &OrderQuery) {
     }
 }
 
-pub(super) async fn link_counts(pool: &PgPool, merchant: i64, row: &OrderStatusRow) -> Result<LinkCounts, StoreError> {
+pub(super) async fn link_counts(pool: &PgPool, whose: Whose, row: &OrderStatusRow) -> Result<LinkCounts, StoreError> {
     let all = [LinkedBy::Device, LinkedBy::Ip, LinkedBy::Ip24, LinkedBy::Phone, LinkedBy::Address];
     let mut sql = Sql::new("SELECT ");
     for (index, by) in all.into_iter().enumerate() {
         sql.push(if index > 0 { ", " } else { "" });
-        push_count(&mut sql, merchant, row, &by.handles(&row.facts.handles));
+        push_count(&mut sql, whose, row, &by.handles(&row.facts.handles));
     }
     let counts = sql.build().fetch_one(pool).await?;
     let count = |index: usize| -> Result<u32, StoreError> {
@@ -165,7 +172,7 @@ pub(super) async fn link_counts(pool: &PgPool, merchant: i64, row: &OrderStatusR
     Ok(LinkCounts { device: count(0)?, ip: count(1)?, ip24: count(2)?, phone: count(3)?, address: count(4)? })
 }
 
-fn push_count(sql: &mut Sql, merchant: i64, row: &OrderStatusRow, handles: &[Handle]) {
+fn push_count(sql: &mut Sql, whose: Whose, row: &OrderStatusRow, handles: &[Handle]) {
     let conditions: Vec<Condition<'_>> = handles.iter().flat_map(conditions).collect();
     if conditions.is_empty() {
         sql.push("0::bigint");
@@ -174,7 +181,9 @@ fn push_count(sql: &mut Sql, merchant: i64, row: &OrderStatusRow, handles: &[Han
     sql.push("(SELECT count(*) FROM (");
     for (index, condition) in conditions.into_iter().enumerate() {
         sql.push(if index > 0 { " UNION (" } else { "(" });
-        sql.push("SELECT stream FROM order_status WHERE merchant = ").push_bind(merchant).push(" AND ");
+        sql.push("SELECT stream FROM order_status WHERE ");
+        whose.push(sql);
+        sql.push(" AND ");
         condition.push(sql);
         sql.push(" AND stream <> ").push_bind(row.stream.cast_signed());
         sql.push(format!(" LIMIT {LINK_COUNT_MAX})"));
@@ -186,24 +195,36 @@ fn push_count(sql: &mut Sql, merchant: i64, row: &OrderStatusRow, handles: &[Han
 mod tests {
     use domain::ids::Token;
     use domain::time::Timestamp;
+    use sqlx::AssertSqlSafe;
 
     use super::*;
+    use crate::model::Model;
+    use crate::postgres::stretches::Stretch;
     use crate::postgres::{order_status, settings};
+    use crate::store::Generation;
 
-    /// The indexes that a search reads, in the order of their names, and with them every walk through a table.
+    const GENERATION: Generation = Generation { model: Model::OrderStatus, number: 1 };
+    /// The first stream of the second stretch.
+    const SECOND: u64 = 1 << 17;
+
+    /// The indexes that a search reads, whatever the stretch, in the order of their names, and with them every walk through a table.
     async fn indexes(pool: &PgPool, query: &OrderQuery) -> Vec<String> {
-        let cursor = Some(Cursor { list: 'o', key: 4000, stream: 4000 });
+        let cursor = Some(Cursor { list: 'o', key: 4000, stream: SECOND.cast_signed() });
         let mut sql = Sql::new("EXPLAIN (COSTS OFF) ");
-        push_select(&mut sql, 1, &Wanted::by(query), cursor, 51);
+        push_select(&mut sql, Whose::new(1, &eventlog::ids_of(0)), &Wanted::by(query), cursor, 51);
         let lines = sql.build().fetch_all(pool).await.unwrap();
         let lines: Vec<String> = lines.iter().map(|line| line.get(0)).collect();
-        let scans = lines.iter().filter(|line| line.contains("Scan") && !line.contains("Subquery"));
-        let name = |scan: &String| match scan.split_once("using t_") {
-            Some((_, index)) => index.split(' ').next().unwrap_or_default().to_owned(),
-            None => scan.clone(),
-        };
-        let mut indexes: Vec<String> = scans.map(name).collect();
+        let mut indexes = Vec::new();
+        for scan in lines.iter().filter(|line| line.contains("Scan") && !line.contains("Subquery")) {
+            let index = scan.split_once(" using ").and_then(|(_, index)| index.split(' ').next());
+            let whole = "SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = to_regclass($1)";
+            let whole: Option<String> = sqlx::query_scalar(whole).bind(index).fetch_optional(pool).await.unwrap();
+            indexes.push(
+                whole.map_or_else(|| scan.clone(), |whole| whole.trim_start_matches("order_status_g1_").to_owned()),
+            );
+        }
         indexes.sort();
+        indexes.dedup();
         indexes
     }
 
@@ -212,19 +233,30 @@ mod tests {
         let database = test_postgres::Database::fresh().await;
         settings::make_schema(database.url(), None).await.unwrap();
         let pool = settings::readers(&settings::parse(database.url()).unwrap());
-        let all_indexes = order_status::indexes("t").join(";");
-        let schema = format!("{};{all_indexes};CREATE VIEW order_status AS SELECT * FROM t", order_status::schema("t"));
+        let table = GENERATION.table();
+        let all_indexes = order_status::indexes(&table).join(";");
+        let view = format!("CREATE VIEW order_status AS SELECT * FROM {table}");
+        let schema = format!("{};{all_indexes};{view}", order_status::schema(&table));
+        let mut connection = pool.acquire().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(schema)).execute(&mut *connection).await.unwrap();
+        // The last is another partition's, which nobody is to ask.
+        for stream in [1, SECOND, *eventlog::ids_of(1).start()] {
+            Stretch::of(GENERATION, stream).make(&mut connection).await.unwrap();
+        }
         // In a table that is nearly empty, or where all orders are held, every index is as good as another.
-        let fill = "INSERT INTO t (stream, merchant, channel, order_no, display_no, listed_at, placed_at, customer, \
-                    buyer_phone, recipient_phone, state, tier, held_since, hits, sources, position) \
-                    SELECT n, 1, 'web', n, n, n, n, n, n, n, CASE WHEN n % 100 = 0 THEN 'frozen' ELSE 'released' END, \
-                    CASE WHEN n % 100 = 0 THEN 'sms' ELSE 'pass' END, CASE WHEN n % 100 = 0 THEN n END, '[]', '[]', n \
-                    FROM generate_series(1, 5000) n";
-        sqlx::raw_sql(AssertSqlSafe(format!("{schema};{fill};ANALYZE t"))).execute(&pool).await.unwrap();
+        let fill = format!(
+            "INSERT INTO {table} (stream, merchant, channel, order_no, display_no, listed_at, placed_at, customer, \
+             buyer_phone, recipient_phone, state, tier, held_since, hits, sources, position) \
+             SELECT {SECOND} - 5001 + n, 1, 'web', n, n, n, n, n, n, n, \
+             CASE WHEN n % 100 = 0 THEN 'frozen' ELSE 'released' END, \
+             CASE WHEN n % 100 = 0 THEN 'sms' ELSE 'pass' END, CASE WHEN n % 100 = 0 THEN n END, '[]', '[]', n \
+             FROM generate_series(1, 10000) n; ANALYZE {table}"
+        );
+        sqlx::raw_sql(AssertSqlSafe(fill)).execute(&pool).await.unwrap();
         let any = OrderQuery {
             channel: Some("web".parse().unwrap()),
             placed_from: Some(Timestamp::from_millis(1)),
-            placed_to: Some(Timestamp::from_millis(5000)),
+            placed_to: Some(Timestamp::from_millis(10_000)),
             ..OrderQuery::default()
         };
         let token = Some(Token::new([1; 16]));

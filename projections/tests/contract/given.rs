@@ -224,6 +224,7 @@ pub(crate) fn scored(score: i64, tier: &str) -> OrderEvent {
         rulebook_hash: "00".into(),
         exemption: None,
         cause: ScoredCause::Placed,
+        shadow: None,
     })
 }
 

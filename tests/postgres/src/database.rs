@@ -44,6 +44,32 @@ impl Database {
         Self { cluster: cluster.to_owned(), name, url }
     }
 
+    /// A database that holds what this one does; whoever is still connected to this one is cut off.
+    ///
+    /// # Panics
+    /// Where the cluster cannot be reached.
+    pub async fn copy(&self) -> Self {
+        let name = format!("{}_copy", self.name);
+        self.cut_connections().await;
+        run(&self.cluster, format!("CREATE DATABASE {name} TEMPLATE {}", self.name)).await;
+        let (server, _) = self.url.rsplit_once('/').expect("the address ends with a database");
+        Self { cluster: self.cluster.clone(), url: format!("{server}/{name}"), name }
+    }
+
+    /// Carries out a statement as whoever has the files of the database may: no trigger stops it. Answers with how many rows it
+    /// changed.
+    ///
+    /// # Panics
+    /// Where it fails.
+    pub async fn tamper(&self, statement: &str) -> u64 {
+        let mut connection = self.connect().await;
+        for prepare in ["SET session_replication_role = replica", "SET search_path = orderlight"] {
+            sqlx::query(prepare).execute(&mut connection).await.expect("a superuser may");
+        }
+        let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await;
+        done.expect("the statement is one").rows_affected()
+    }
+
     /// Its address, for the superuser.
     pub fn url(&self) -> &str {
         &self.url

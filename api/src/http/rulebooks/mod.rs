@@ -1,8 +1,10 @@
-//! Rulebooks: written, published, rolled back, compared.
+//! Rulebooks: written, run in the shadow, published, rolled back, compared.
 
+pub mod backtest;
 pub mod begin;
 pub mod diff;
 pub mod edit;
+pub mod forecast;
 pub mod get;
 pub mod list;
 pub mod live;
@@ -10,6 +12,7 @@ pub mod presets;
 pub mod publish;
 mod refused;
 pub mod roll_back;
+pub mod shadow;
 pub mod submit;
 pub mod view;
 

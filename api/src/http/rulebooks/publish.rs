@@ -6,13 +6,14 @@ use axum::response::Response;
 use domain::draft::Eyes;
 use engine::{InForce, Publication};
 
+use super::forecast::forecast;
 use super::view::PublishedView;
 use super::{draft_id, note, origin, shelf};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::PUBLISH;
 use crate::http::body::{JsonBody, PathParameters};
-use crate::http::fields::Fields;
+use crate::http::fields::{Fields, any};
 use crate::http::orders::answered;
 use crate::http::position::LogPosition;
 use crate::http::problem::Problem;
@@ -22,6 +23,10 @@ use crate::http::problem::Problem;
 /// It is in force for every order after `position`, on the running service. Where the merchant's setting `four_eyes` is true,
 /// it must have been submitted as it is now, and be published with a key that wrote nothing of it. Publishing what is in force already
 /// answers with the version that it is.
+///
+/// With `expected` it is bound to what it is expected to do. When the share of orders that are challenged or frozen since its
+/// publication leaves the band from expected / factor to expected × factor, and chance does not explain that, the version
+/// before comes back by itself, right after the order that shows it.
 #[utoipa::path(
     post,
     path = "/v1/rulebooks/{id}/publish",
@@ -46,11 +51,15 @@ pub async fn handle(
     caller.require(PUBLISH)?;
     let mut fields = Fields::of(body)?;
     let note = note(&mut fields);
+    let expected = fields.optional("expected", any).and_then(|expected| {
+        let read = forecast(expected);
+        read.map_err(|faults| faults.into_iter().for_each(|fault| fields.fault(fault.pointer, fault.detail))).ok()
+    });
     fields.finish(Some(()))?;
     let draft = draft_id(&id)?;
     let settings = app.directory.merchant(&caller.merchant).and_then(|merchant| merchant.settings());
     let eyes = if settings.is_some_and(|settings| settings.four_eyes) { Eyes::Four } else { Eyes::Two };
-    put_in_force(&app, &caller, Publication::OfDraft { draft, eyes, note }).await
+    put_in_force(&app, &caller, Publication::OfDraft { draft, eyes, note, expected }).await
 }
 
 /// Lets the engine put a rulebook in force in the caller's name.

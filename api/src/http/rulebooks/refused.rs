@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use domain::draft::DraftRejection;
 use domain::fault::Fault;
 use domain::publication::RulebookRejection;
+use domain::shadow::ShadowRejection;
 
 use crate::http::problem::Problem;
 
@@ -41,6 +42,15 @@ impl From<DraftRejection> for Problem {
             DraftRejection::Published { .. } => forbidden("draft_published", detail),
             DraftRejection::NotSubmitted => forbidden("not_submitted", detail),
             DraftRejection::OwnWork => forbidden("four_eyes", detail),
+        }
+    }
+}
+
+impl From<ShadowRejection> for Problem {
+    fn from(rejection: ShadowRejection) -> Self {
+        match rejection {
+            ShadowRejection::AnotherRuns { .. } => forbidden("shadow_taken", rejection.to_string()),
+            ShadowRejection::NotThere => Self::not_found(rejection.to_string()),
         }
     }
 }

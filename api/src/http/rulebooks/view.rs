@@ -4,6 +4,7 @@ use domain::rulebook::Rulebook;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::forecast::{ForecastLeftView, ForecastView};
 use crate::http::position::LogPosition;
 use crate::rulebooks::{Card, DraftCard, Shelf, VersionCard};
 
@@ -34,7 +35,8 @@ pub struct DraftView {
     "id": "3", "state": "live", "version": 3, "revision": null, "name": "Double Eleven",
     "hash": "3b2c35c74be3509114cc0729c2275d7b87c69ede6eb567e616a0841b8fb4e22b", "author": "4f1c9a2be0d35786",
     "submitted_by": null, "approver": "b07e11d2c4a9f835", "note": "more room for wholesalers", "draft": "d-4f1c9a2be0d35786",
-    "restores": null, "position": "0-512", "created_at": "2026-11-10T16:00:01.310Z", "updated_at": "2026-11-10T16:00:01.310Z"
+    "restores": null, "expected": {"challenge_rate": "0.012", "freeze_rate": "0.0005", "factor": "2", "after_orders": 200},
+    "forecast_left": null, "position": "0-512", "created_at": "2026-11-10T16:00:01.310Z", "updated_at": "2026-11-10T16:00:01.310Z"
 }))]
 pub struct RulebookCard {
     /// A draft's id or a version's number: what paths take.
@@ -61,6 +63,10 @@ pub struct RulebookCard {
     pub draft: Option<String>,
     /// The version whose text a rollback brought back.
     pub restores: Option<u32>,
+    /// What a version was expected to do, where it was bound to that.
+    pub expected: Option<ForecastView>,
+    /// Where a version came back by itself: what the one before it did in place of what was expected.
+    pub forecast_left: Option<ForecastLeftView>,
     /// Of a version: in force for every order after it; null for a draft.
     pub position: Option<String>,
     /// When a draft was begun, or a version came into force.
@@ -117,6 +123,8 @@ impl RulebookCard {
             note: card.note.as_ref().map(ToString::to_string),
             draft: card.draft.as_ref().map(ToString::to_string),
             restores: card.restores,
+            expected: card.expected.as_ref().map(ForecastView::from),
+            forecast_left: card.forecast_left.as_ref().map(ForecastLeftView::from),
             position: Some(LogPosition::from(card.place).to_string()),
             created_at: card.published_at.to_string(),
             updated_at: card.published_at.to_string(),
@@ -142,6 +150,8 @@ impl RulebookCard {
             note: None,
             draft: None,
             restores: None,
+            expected: None,
+            forecast_left: None,
             position: None,
             created_at: card.created_at.to_string(),
             updated_at: card.updated_at.to_string(),

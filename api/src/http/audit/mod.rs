@@ -1,0 +1,3 @@
+//! Audit: decisions computed again.
+
+pub mod replay;

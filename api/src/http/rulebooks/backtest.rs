@@ -1,0 +1,111 @@
+//! `POST /v1/rulebooks/{id}/backtest`: what a rulebook would have decided about the orders of a period.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::time::Timestamp;
+use engine::{ORDERS_MAX, Trial, TrialError, backtest};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::{no_rulebook, shelf};
+use crate::backtest::BacktestView;
+use crate::directory::Caller;
+use crate::http::App;
+use crate::http::audit::replay::failed as unreadable;
+use crate::http::auth::DRAFT;
+use crate::http::body::{JsonBody, Parameters, PathParameters};
+use crate::http::fields::{Fields, parsed};
+use crate::http::jobs::{JobStarted, Wait, begin};
+use crate::http::problem::Problem;
+use crate::jobs::JobKind;
+use crate::rulebooks::Card;
+
+const BACKTEST: JobKind = JobKind { name: "backtest", roles: DRAFT };
+
+/// Which orders to try it on.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"from": "2026-11-04T00:00:00+08:00", "to": "2026-11-11T00:00:00+08:00"}))]
+pub struct BacktestBody {
+    /// Orders placed at this time or after it, by the channel's clock,
+    from: String,
+    /// and before this one.
+    to: String,
+}
+
+/// Back-test a rulebook
+///
+/// Tries a draft, or a version, on the orders of a period as they are in the log: each order's last recorded decision beside the one
+/// that this rulebook comes to at the same place, over the same windows. Nothing is changed. The job's progress counts positions of
+/// the log. Live traffic goes before it.
+#[utoipa::path(
+    post,
+    path = "/v1/rulebooks/{id}/backtest",
+    operation_id = "backtest",
+    tag = "Rules",
+    extensions(("x-roles" = json!(["analyst", "admin"]))),
+    params(("id" = String, Path, description = "A draft's id or a version's number", example = "d-4f1c9a2be0d35786"), Wait),
+    request_body(content = BacktestBody),
+    responses(
+        (status = 202, description = "Started: ask after it at `/v1/jobs/{job}`", body = JobStarted,
+         headers(("Location" = String, description = "Where to ask after it"))),
+        (status = 200, description = "With `wait`: what the back-test found", body = BacktestView),
+        (status = 409, description = "With `wait`: `job_cancelled`, somebody ended the job", body = Problem),
+        (status = 422, description = "With `wait` also `too_many_orders`: the period has more than 4,000,000", body = Problem),
+        (status = 429, description = "`too_many_jobs`: 2 jobs of the merchant are running, or 4 altogether", body = Problem),
+        (status = 500, description = "With `wait`: `log_damaged`, the log has a gap or an event that cannot be read", body = Problem),
+    )
+)]
+pub async fn handle(
+    State(app): State<App>,
+    caller: Caller,
+    PathParameters(id): PathParameters<String>,
+    Parameters(wait): Parameters<Wait>,
+    JsonBody(body): JsonBody,
+) -> Result<Response, Problem> {
+    caller.require(DRAFT)?;
+    let (from, to) = period(body)?;
+    let place = match shelf(&app, &caller.merchant).await?.find(&id).ok_or_else(|| no_rulebook(&id))? {
+        Card::Version(card) => card.place,
+        Card::Draft(card) => card.place,
+    };
+    let rulebook = app.rulebooks.text(place).await?;
+    let trial = Trial { merchant: caller.merchant.clone(), rulebook, from, to };
+    let (log, partition) = (app.log.clone(), app.engine.partition_of(&caller.merchant));
+    begin(&app, &caller, BACKTEST, wait, async move |progress| {
+        let began = Instant::now();
+        let found = backtest(log, partition, trial, |done, total| progress.tell(done, total)).await.map_err(failed)?;
+        let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(BacktestView::of(found, elapsed))
+    })
+    .await
+}
+
+fn period(body: Value) -> Result<(Timestamp, Timestamp), Problem> {
+    let mut fields = Fields::of(body)?;
+    let from: Option<Timestamp> = fields.required("from", parsed);
+    let to: Option<Timestamp> = fields.required("to", parsed);
+    let period = from.zip(to);
+    if let Some((from, to)) = period
+        && from >= to
+    {
+        fields.fault("/to", format!("expected a time after `from`, {from}"));
+    }
+    fields.finish(period)
+}
+
+const _: () = assert!(ORDERS_MAX == 4_000_000, "as the document says");
+
+fn failed(error: TrialError) -> Problem {
+    match error {
+        TrialError::Replay(error) => unreadable(error),
+        TrialError::TooManyOrders => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "too_many_orders",
+            "The period has too many orders",
+            format!("{error}; ask for a shorter one"),
+        ),
+    }
+}

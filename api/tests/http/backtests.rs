@@ -1,0 +1,125 @@
+//! Back-tests over HTTP: a draft is tried on what was decided, waited for or asked after, and tells who may not start one.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::given::{Server, answer, order};
+
+/// Only something that hangs takes longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Every order from this amount on is asked about.
+fn asks_from(amount: u32) -> Value {
+    let challenge = json!({"challenge": "sms", "expires_in": "10m", "on_fail": "freeze", "on_expire": "review"});
+    json!({
+        "name": "By amount",
+        "rules": [{"id": "large", "when": {"feature": "order.amount", "op": ">=", "value": amount}, "points": 90}],
+        "tiers": [{"id": "sms", "from": 80, "action": challenge}], "exemptions": []
+    })
+}
+
+async fn place(server: &Server, order_no: &str, amount: u32, hour: u32) {
+    let mut body = order(order_no);
+    body["amount"] = amount.into();
+    body["placed_at"] = format!("2026-11-11T{hour:02}:00:00Z").into();
+    assert_eq!(answer(server.as_admin("POST", "/v1/orders").json(&body)).await.status, 201);
+}
+
+async fn draft(server: &Server, rulebook: &Value) -> String {
+    let begun = answer(server.as_admin("POST", "/v1/rulebooks").json(rulebook)).await.json();
+    begun["id"].as_str().unwrap().to_owned()
+}
+
+fn day() -> Value {
+    json!({"from": "2026-11-11T00:00:00Z", "to": "2026-11-12T00:00:00Z"})
+}
+
+/// Three orders in three hours, of which the preset stops none.
+async fn with_orders() -> Server {
+    let server = Server::start().await;
+    for (order_no, amount, hour) in [("A1", 10_000, 1), ("A2", 50_000, 2), ("A3", 90_000, 3)] {
+        place(&server, order_no, amount, hour).await;
+    }
+    server
+}
+
+#[tokio::test]
+async fn a_draft_is_tried_on_what_was_decided() {
+    let server = with_orders().await;
+    let delivered = json!({"status": "delivered", "occurred_at": "2026-11-11T05:00:00Z", "source": "wms"});
+    assert_eq!(answer(server.as_admin("POST", "/v1/orders/web:A2/status").json(&delivered)).await.status, 200);
+    let id = draft(&server, &asks_from(50_000)).await;
+    let path = format!("/v1/rulebooks/{id}/backtest?wait=true");
+    let tried = answer(server.as_admin("POST", &path).json(&day())).await;
+    assert_eq!(tried.status, 200, "{tried:?}");
+    let tried = tried.json();
+    assert_eq!((&tried["orders"], &tried["unchanged"]), (&json!(3), &json!(1)));
+    assert_eq!(tried["matrix"], json!({"pass": {"pass": 1, "sms": 2}}));
+    let nothing = json!({"fired": 0, "decisive": 0});
+    assert_eq!(tried["per_rule"], json!([{"rule": "large", "actual": nothing, "draft": {"fired": 2, "decisive": 2}}]));
+    assert_eq!((&tried["challenges_per_hour_max"], &tried["reviews_per_hour_max"]), (&json!(1), &json!(0)));
+    assert_eq!((&tried["newly_hit_good"], &tried["newly_caught_bad"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        tried["examples"][0],
+        json!({
+            "order_id": "web:A2", "change": "newly_hit", "outcome": "good", "vip": false, "familiar": false,
+            "actual": {"tier": "pass", "score": 0, "exemption": null, "hits": []},
+            "draft": {"tier": "sms", "score": 90, "exemption": null, "hits": [{"rule": "large", "points": 90}]}
+        })
+    );
+    let hours = json!({"from": "2026-11-11T02:00:00Z", "to": "2026-11-11T03:00:00Z"});
+    let part = answer(server.as_admin("POST", &path).json(&hours)).await.json();
+    assert_eq!(part["matrix"], json!({"pass": {"sms": 1}}), "the period is half-open");
+    let live = answer(server.as_admin("POST", "/v1/rulebooks/1/backtest?wait=true").json(&day())).await.json();
+    assert_eq!((&live["orders"], &live["unchanged"]), (&json!(3), &json!(3)), "a version is tried like a draft");
+}
+
+#[tokio::test]
+async fn a_back_test_is_a_job_that_can_be_asked_after() {
+    let server = with_orders().await;
+    let (_, analyst) = server.key(&["analyst"]).await;
+    let id = draft(&server, &asks_from(50_000)).await;
+    let request = |method: &str, path: &str| server.request(method, path).bearer_auth(&analyst);
+    let started = answer(request("POST", &format!("/v1/rulebooks/{id}/backtest")).json(&day())).await;
+    assert_eq!(started.status, 202, "{started:?}");
+    let job = started.json()["job"].as_str().unwrap().to_owned();
+    assert_eq!(started.header("location"), format!("/v1/jobs/{job}"));
+    let stream = answer(request("GET", &format!("/v1/jobs/{job}/stream")));
+    let stream = timeout(PATIENCE, stream).await.expect("the job ends");
+    assert!(stream.text.contains("event: result"), "{stream:?}");
+    let done = answer(request("GET", &format!("/v1/jobs/{job}"))).await.json();
+    assert_eq!((&done["kind"], &done["state"]), (&json!("backtest"), &json!("done")));
+    assert_eq!(done["result"]["orders"], 3);
+    assert_eq!(done["progress"]["done"], done["progress"]["total"]);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_question_is_told() {
+    let server = with_orders().await;
+    let id = draft(&server, &asks_from(1)).await;
+    let ask =
+        |body: Value| answer(server.as_admin("POST", &format!("/v1/rulebooks/{id}/backtest?wait=true")).json(&body));
+    for (body, pointers) in [
+        (json!({}), vec!["/from", "/to"]),
+        (json!({"from": "yesterday", "to": "2026-11-11T00:00:00Z"}), vec!["/from"]),
+        (json!({"from": "2026-11-11T00:00:00Z", "to": "2026-11-11T00:00:00Z"}), vec!["/to"]),
+        (json!({"from": "2026-11-11T00:00:00Z", "to": "2026-11-12T00:00:00Z", "at": 1}), vec!["/at"]),
+    ] {
+        let refused = ask(body.clone()).await;
+        assert_eq!(refused.problem(), (422, "invalid_body".to_owned()), "{body}");
+        assert_eq!(refused.pointers(), pointers, "{body}");
+    }
+    for unknown in ["d-none", "99"] {
+        let path = format!("/v1/rulebooks/{unknown}/backtest?wait=true");
+        assert_eq!(answer(server.as_admin("POST", &path).json(&day())).await.problem(), (404, "not_found".to_owned()));
+    }
+    let registered =
+        answer(server.as_admin("POST", "/v1/merchants").json(&json!({"id": "north", "name": "North"}))).await.json();
+    let north = registered["key"]["key"].as_str().unwrap();
+    let elsewhere = server.request("POST", &format!("/v1/rulebooks/{id}/backtest?wait=true")).bearer_auth(north);
+    assert_eq!(answer(elsewhere.json(&day())).await.problem(), (404, "not_found".to_owned()));
+    let own = server.request("POST", "/v1/rulebooks/1/backtest?wait=true").bearer_auth(north);
+    assert_eq!(answer(own.json(&day())).await.json()["orders"], 0, "another merchant's orders are not there");
+}

@@ -1,0 +1,99 @@
+//! Orders back-tested per second, from a log on disk, beside a plain read and decode of the same log.
+//!
+//! `cargo run --release -p engine --example backtest_rate [ORDERS]` has the engine decide 200,000 orders by the preset `growth`,
+//! into an embedded log in a temporary directory. Then, three times each: it reads that log and decodes every event in full,
+//! with the next page read while one is decoded; and it back-tests `growth` on all of its orders. Filling is not measured.
+
+#[path = "traffic/filled.rs"]
+mod filled;
+#[path = "traffic/mod.rs"]
+mod traffic;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use domain::order::OrderEvent;
+use domain::rulebook::preset;
+use domain::time::Timestamp;
+use engine::{Trial, backtest};
+use eventlog::EventLog;
+use eventlog::sqlite::SqliteLog;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use filled::fill;
+
+/// The one that the service runs with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const ROUNDS: usize = 3;
+/// As a back-test reads.
+const PAGE_EVENTS: u32 = 2_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let orders: u64 = std::env::args().nth(1).map_or(Ok(200_000), |text| text.parse())?;
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(measure(orders))
+}
+
+async fn measure(orders: u64) -> Result<(), Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&directory.path().join("log.sqlite")).await?);
+    let start = Instant::now();
+    fill(&log, directory.path(), orders).await?;
+    eprintln!("filled in {:.1} s", start.elapsed().as_secs_f64());
+    let (mut plain, mut tried) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let events = read_and_decode(log.clone()).await?;
+        plain.push(start.elapsed().as_secs_f64());
+        assert!(events >= orders, "every order has events");
+
+        let trial = Trial {
+            merchant: "default".parse()?,
+            rulebook: preset("growth").ok_or("the preset is there")?,
+            from: Timestamp::EARLIEST,
+            to: Timestamp::LATEST,
+        };
+        let start = Instant::now();
+        let found = backtest(log.clone(), 0, trial, |_, _| {}).await?;
+        tried.push(start.elapsed().as_secs_f64());
+        assert_eq!((found.orders, found.unchanged), (orders, orders), "the live rulebook decides as it decided");
+    }
+    log.close().await;
+    let [plain, tried] = [plain, tried].map(|mut seconds| {
+        seconds.sort_by(f64::total_cmp);
+        seconds[ROUNDS / 2]
+    });
+    println!("read and decode of {orders} orders: {:.0} orders/s, {plain:.2} s", orders as f64 / plain);
+    println!("back-test of {orders} orders: {:.0} orders/s, {tried:.2} s", orders as f64 / tried);
+    println!("ratio: {:.2}", tried / plain);
+    Ok(())
+}
+
+/// Reads the log and decodes every event of an order in full; tells how many there are.
+async fn read_and_decode(log: Arc<dyn EventLog>) -> Result<u64, Box<dyn Error>> {
+    let (sender, mut pages) = mpsc::channel(2);
+    let reader = tokio::spawn(async move {
+        let mut after = 0;
+        loop {
+            let page = log.read(0, after, PAGE_EVENTS).await?;
+            let Some(last) = page.last() else { return Ok::<_, eventlog::LogError>(()) };
+            after = last.position;
+            if sender.send(page).await.is_err() {
+                return Ok(());
+            }
+        }
+    });
+    let mut decoded = 0;
+    while let Some(page) = pages.recv().await {
+        decoded += spawn_blocking(move || {
+            let orders = page.iter().filter(|event| &*event.key.aggregate_type == "order");
+            orders.map(|event| serde_json::from_str::<OrderEvent>(&event.payload)).filter(Result::is_ok).count() as u64
+        })
+        .await?;
+    }
+    reader.await??;
+    Ok(decoded)
+}

@@ -1,0 +1,69 @@
+//! A log on disk that an engine filled, for the examples that read one.
+#![allow(unreachable_pub, reason = "shared by the examples")]
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use domain::merchant::{MerchantCommand, MerchantRegistered};
+use domain::notice::{Notice, read_notice};
+use domain::rulebook::preset;
+use domain::time::Timestamp;
+use engine::{Clock, Engine, Origin, Pending, WhenFull};
+use eventlog::EventLog;
+use eventlog::vault::Vault;
+use serde_json::json;
+
+use crate::traffic::{START_MILLIS, Sequence};
+
+/// A hundred orders a second.
+const STEP_MILLIS: i64 = 10;
+/// Orders on their way at the same time.
+const WAITING_MAX: usize = 1_024;
+
+/// Has an engine decide the orders, a hundred a second by its clock.
+pub async fn fill(log: &Arc<dyn EventLog>, directory: &Path, orders: u64) -> Result<(), Box<dyn Error>> {
+    let vault = Arc::new(Vault::open_or_create(&directory.join("master.key"))?);
+    let now = Arc::new(AtomicI64::new(START_MILLIS));
+    let told = now.clone();
+    let clock: Clock = Arc::new(move || Timestamp::from_millis(told.load(Ordering::Relaxed)));
+    let rulebook = preset("growth").ok_or("the preset is there")?;
+    let engine = Engine::open(log.clone(), vault, clock, rulebook, None).await?;
+    let merchant = "default".parse()?;
+    let origin = || Origin { actor: "example".to_owned(), source: "api".to_owned() };
+    let registered =
+        MerchantRegistered { name: "Shop".into(), time_zone: "Asia/Shanghai".into(), currency: "CNY".into() };
+    engine.command(&merchant, origin(), MerchantCommand::Register(registered)).await?;
+
+    let mut sequence = Sequence(1);
+    let mut pending: Vec<Pending> = Vec::new();
+    for number in 0..orders {
+        let time = now.fetch_add(STEP_MILLIS, Ordering::Relaxed);
+        let notice = notice(&mut sequence, number, Timestamp::from_millis(time), orders);
+        pending.push(engine.submit(&merchant, origin(), notice, WhenFull::Wait).await?);
+        if pending.len() == WAITING_MAX || number + 1 == orders {
+            for pending in pending.drain(..) {
+                pending.receipt().await?;
+            }
+        }
+    }
+    engine.close().await;
+    Ok(())
+}
+
+/// An order from one of as many customers, devices and so on that each has about ten.
+fn notice(sequence: &mut Sequence, number: u64, placed_at: Timestamp, orders: u64) -> Notice {
+    let mut one = || sequence.next() % (orders / 10).max(1);
+    let [customer, device, ip, street] = [one(), one(), one(), one()];
+    let line = json!({"kind": "placed", "order": {
+        "channel": "web", "order_no": format!("A{number}"), "placed_at": placed_at.to_string(), "currency": "CNY",
+        "amount": 39_900, "lines": [{"sku": format!("SKU-{}", number % 100), "quantity": 2, "unit_price": 19_950}],
+        "customer": {"id": format!("u-{customer}"), "name": "张三", "phone": format!("138{customer:08}"), "level": 2,
+                     "registered_at": "2026-01-02T08:00:00Z"},
+        "delivery": {"recipient": "李四", "phone": format!("139{street:08}"), "country": "CN", "province": "浙江省",
+                     "city": "杭州市", "street": format!("文三路 {street} 号")},
+        "device": {"id": format!("d-{device}")},
+        "ip": format!("10.{}.{}.{}", ip >> 16, (ip >> 8) & 255, ip & 255)}});
+    read_notice(line).expect("the notice is complete")
+}

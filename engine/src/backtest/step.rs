@@ -1,0 +1,104 @@
+//! Events as far as a back-test needs them.
+
+use std::sync::Arc;
+
+use cqrs_es::Aggregate;
+use domain::ids::MerchantId;
+use domain::order::{FrozenCause, Order, OrderEvent};
+use domain::time::Timestamp;
+use eventlog::{Position, RecordedEvent, StreamId, StreamKey};
+use serde::Deserialize;
+
+use crate::memory::{FoldError, read};
+
+/// One event.
+pub(super) struct Step {
+    pub(super) position: Position,
+    pub(super) stream: StreamId,
+    pub(super) sequence: u64,
+    pub(super) key: Arc<StreamKey>,
+    pub(super) recorded_at: Timestamp,
+    /// Whether it is of the merchant whose orders are tried.
+    pub(super) is_own: bool,
+    pub(super) content: Result<Content, FoldError>,
+}
+
+/// What it says.
+pub(super) enum Content {
+    /// What happened to an order.
+    Order(Box<OrderEvent>),
+    /// How an order was screened.
+    Screened(Screened),
+    /// An order is held by somebody's word, or is not any more.
+    Held(bool),
+    /// What happened to an order and has no part in this.
+    Nothing,
+    /// What happened to another aggregate.
+    Other(Arc<RecordedEvent>),
+}
+
+/// A recorded screening, without the values that it read: those come from the windows.
+#[derive(Deserialize)]
+pub(super) struct Screened {
+    pub(super) score: i64,
+    pub(super) tier: Box<str>,
+    pub(super) hits: Vec<RecordedHit>,
+    #[serde(default)]
+    pub(super) exemption: Option<Box<str>>,
+}
+
+/// A rule that fired.
+#[derive(Deserialize)]
+pub(super) struct RecordedHit {
+    pub(super) rule: Box<str>,
+    pub(super) points: i64,
+}
+
+#[derive(Deserialize)]
+struct ScoredPayload {
+    #[serde(rename = "Scored")]
+    scored: Screened,
+}
+
+#[derive(Deserialize)]
+struct FrozenPayload {
+    #[serde(rename = "Frozen")]
+    frozen: Caused,
+}
+
+#[derive(Deserialize)]
+struct Caused {
+    cause: FrozenCause,
+}
+
+impl Step {
+    pub(super) fn of(event: Arc<RecordedEvent>, merchant: &MerchantId) -> Self {
+        let (position, stream, sequence) = (event.position, event.stream, event.sequence);
+        let (key, recorded_at) = (event.key.clone(), event.recorded_at);
+        let is_own = key.merchant == *merchant;
+        let content = match (&*key.aggregate_type, &*event.event_type) {
+            // Of every merchant: what one remembers may depend on the traffic of another.
+            (Order::TYPE, "Placed" | "Amended" | "StatusReported") => {
+                read(&event).map(|event| Content::Order(Box::new(event)))
+            }
+            (Order::TYPE, "Scored") if is_own => {
+                read::<ScoredPayload>(&event).map(|payload| Content::Screened(payload.scored))
+            }
+            (Order::TYPE, "Frozen") if is_own => {
+                read::<FrozenPayload>(&event).map(|payload| Content::Held(is_somebodys_word(payload.frozen.cause)))
+            }
+            (Order::TYPE, "Released") if is_own => Ok(Content::Held(false)),
+            (Order::TYPE, _) => Ok(Content::Nothing),
+            _ => Ok(Content::Other(event)),
+        };
+        Self { position, stream, sequence, key, recorded_at, is_own, content }
+    }
+}
+
+/// Whether a person or the customer said that the order is not good, and not a score or the time.
+pub(super) const fn is_somebodys_word(cause: FrozenCause) -> bool {
+    match cause {
+        FrozenCause::Reviewer | FrozenCause::ChallengeFailed => true,
+        FrozenCause::Score | FrozenCause::ChallengeExpired => false,
+    }
+}

@@ -1,0 +1,191 @@
+//! The one who folds the log and asks the draft about each screening of the period.
+
+use std::num::NonZeroUsize;
+
+use cqrs_es::Aggregate;
+use domain::feature::{Feature, FeatureRef, Value};
+use domain::order::{Facts, Order, OrderEvent};
+use domain::rulebook::{Evaluator, Findings};
+use domain::time::{Timestamp, window_time};
+use eventlog::{EventLog, LogError, StreamId};
+use lru::LruCache;
+use rustc_hash::FxBuildHasher;
+
+use super::cases::{Case, Cases, Naming};
+use super::outcome::Marks;
+use super::step::{Content, Screened, Step, is_somebodys_word};
+use super::verdict::{DRAFT, Verdict, Verdicts};
+use super::{Trial, TrialError};
+use crate::memory::{Memory, read};
+
+/// The most orders whose facts are kept; those of others are read again from the log when they are needed.
+const TRACKED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+const FAMILIAR: FeatureRef = FeatureRef { feature: Feature::AddressFamiliar, window: None };
+
+/// See the module.
+pub(super) struct Tester {
+    trial: Trial,
+    evaluator: Evaluator,
+    memory: Memory,
+    tracked: LruCache<StreamId, Tracked, FxBuildHasher>,
+    tested: Tested,
+    findings: Findings,
+    draft: Verdict,
+}
+
+/// What was found of the orders.
+pub(super) struct Tested {
+    pub(super) cases: Cases,
+    pub(super) verdicts: Verdicts,
+    /// When the last event was recorded.
+    pub(super) end: Timestamp,
+}
+
+/// An order of the merchant as far as it is needed.
+struct Tracked {
+    facts: Facts,
+    placed_recorded_at: Timestamp,
+    marks: Marks,
+}
+
+impl Tracked {
+    /// The time at which windows place it.
+    fn time(&self) -> Timestamp {
+        let placed_at = self.facts.placed_at.unwrap_or(self.placed_recorded_at);
+        window_time(placed_at, self.placed_recorded_at)
+    }
+}
+
+impl Tester {
+    pub(super) fn new(trial: Trial) -> Self {
+        Self {
+            evaluator: trial.rulebook.compile(DRAFT),
+            memory: Memory::default(),
+            tracked: LruCache::with_hasher(TRACKED_MAX, FxBuildHasher),
+            tested: Tested {
+                cases: Cases::default(),
+                verdicts: Verdicts::new(trial.rulebook.clone()),
+                end: Timestamp::default(),
+            },
+            findings: Findings::default(),
+            draft: Verdict::default(),
+            trial,
+        }
+    }
+
+    pub(super) fn end(self) -> Tested {
+        self.tested
+    }
+
+    /// Takes in the next event.
+    pub(super) async fn take(&mut self, log: &dyn EventLog, mut step: Step) -> Result<(), TrialError> {
+        self.tested.end = step.recorded_at;
+        match std::mem::replace(&mut step.content, Ok(Content::Nothing))? {
+            Content::Order(event) => {
+                self.memory.apply_order(&step.key.merchant, step.stream, &event, step.recorded_at);
+                if step.is_own {
+                    self.track(&step, *event);
+                }
+            }
+            Content::Screened(screened) => self.screened(log, &step, &screened).await?,
+            Content::Held(is_held) => self.mark(step.stream, |marks| marks.hold(is_held)),
+            Content::Nothing => {}
+            Content::Other(event) => self.memory.fold(&event)?,
+        }
+        Ok(())
+    }
+
+    /// Keeps an order's facts. One that is not kept is read from the log when it is needed.
+    fn track(&mut self, step: &Step, event: OrderEvent) {
+        match event {
+            OrderEvent::Placed(placed) if step.sequence == 1 => {
+                let (facts, marks) = (placed.facts, Marks::default());
+                self.tracked.put(step.stream, Tracked { facts, placed_recorded_at: step.recorded_at, marks });
+            }
+            OrderEvent::Amended(amended) => {
+                if let Some(tracked) = self.tracked.get_mut(&step.stream) {
+                    tracked.facts.absorb(&amended.changes);
+                }
+            }
+            OrderEvent::StatusReported(report) => self.mark(step.stream, |marks| marks.report(report.status)),
+            _ => {}
+        }
+    }
+
+    fn mark(&mut self, stream: StreamId, mark: impl Fn(&mut Marks)) {
+        let kept = self.tracked.get_mut(&stream).map(|tracked| &mut tracked.marks);
+        kept.into_iter().chain(self.tested.cases.marks(stream)).for_each(mark);
+    }
+
+    async fn screened(&mut self, log: &dyn EventLog, step: &Step, screened: &Screened) -> Result<(), TrialError> {
+        if !self.tracked.contains(&step.stream) {
+            let tracked = before(log, step).await?.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
+            self.tracked.put(step.stream, tracked);
+        }
+        let tracked = self.tracked.get(&step.stream).expect("it was just put there");
+        let Tested { cases, verdicts, .. } = &mut self.tested;
+        let time = tracked.time();
+        if time < self.trial.from || time >= self.trial.to {
+            cases.leave(step.stream);
+            return Ok(());
+        }
+        let merchant = &step.key.merchant;
+        let in_force = self.memory.in_force(merchant);
+        let (version, book) = in_force.ok_or_else(|| damaged(step, "is before the first rulebook"))?;
+        let book = verdicts.book_or(version, book);
+        let actual = Verdict::recorded(version, &book.rulebook, screened)
+            .ok_or_else(|| damaged(step, "names what its rulebook does not have"))?;
+        let channel = step.key.aggregate_id.split(':').next().unwrap_or_default();
+        let features = self.evaluator.features();
+        let values = self.memory.look(merchant, step.stream, channel, &tracked.facts, features);
+        let values = values.ok_or_else(|| damaged(step, "is of an unknown merchant"))?;
+        self.evaluator.evaluate(values, &mut self.findings);
+        self.draft.find(&self.findings);
+        let mut naming = Naming::default();
+        if actual.is_hit() != self.draft.is_hit() {
+            let vip_level = [DRAFT, version].into_iter().filter_map(|version| verdicts.book(version).vip_level).min();
+            let level = tracked.facts.customer.as_ref().and_then(|customer| customer.level);
+            let values = self.memory.look(merchant, step.stream, channel, &tracked.facts, &[FAMILIAR]);
+            let is_familiar = values.is_some_and(|values| *values == [Some(Value::Bool(true))]);
+            let is_vip = vip_level.zip(level).is_some_and(|(vip, level)| i64::from(level) >= vip);
+            naming = Naming { is_vip, is_familiar };
+        }
+        let case = Case {
+            position: step.position,
+            time,
+            payment_due_at: tracked.facts.payment_due_at.unwrap_or(Timestamp::from_millis(i64::MAX)),
+            actual: verdicts.number(&actual),
+            draft: verdicts.number(&self.draft),
+            marks: tracked.marks,
+            naming,
+        };
+        cases.put(step.stream, case)
+    }
+}
+
+fn damaged(step: &Step, what: &str) -> TrialError {
+    LogError::Damaged(format!("the screening at position {} {what}", step.position)).into()
+}
+
+/// An order as it stood before an event of it; `None` before its placement.
+async fn before(log: &dyn EventLog, step: &Step) -> Result<Option<Tracked>, TrialError> {
+    let (mut placed, mut marks) = (None, Marks::default());
+    for event in log.read_streams(&[step.stream]).await?.iter().filter(|event| event.sequence < step.sequence) {
+        if !matches!(&*event.event_type, "Placed" | "Amended" | "StatusReported" | "Frozen" | "Released") {
+            continue;
+        }
+        match read::<<Order as Aggregate>::Event>(event)? {
+            OrderEvent::Placed(first) => placed = placed.or(Some((first.facts, event.recorded_at))),
+            OrderEvent::Amended(amended) => {
+                if let Some((facts, _)) = &mut placed {
+                    facts.absorb(&amended.changes);
+                }
+            }
+            OrderEvent::StatusReported(report) => marks.report(report.status),
+            OrderEvent::Frozen(frozen) => marks.hold(is_somebodys_word(frozen.cause)),
+            OrderEvent::Released(_) => marks.hold(false),
+            _ => {}
+        }
+    }
+    Ok(placed.map(|(facts, placed_recorded_at)| Tracked { facts, placed_recorded_at, marks }))
+}

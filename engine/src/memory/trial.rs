@@ -1,0 +1,36 @@
+//! What a rulebook that is not in force finds of orders, over the same windows.
+
+use std::sync::Arc;
+
+use domain::feature::{FeatureRef, Value};
+use domain::ids::MerchantId;
+use domain::order::Facts;
+use domain::rulebook::Rulebook;
+use eventlog::StreamId;
+
+use super::Memory;
+
+impl Memory {
+    /// The rulebook in force and its version; `None` before the first publication.
+    pub(crate) fn in_force(&self, merchant: &MerchantId) -> Option<(u32, &Arc<Rulebook>)> {
+        let live = self.merchants.get(merchant)?.live.as_ref()?;
+        Some((live.evaluator.version(), &live.rulebook))
+    }
+
+    /// Reads features of an order whose events have been applied, as a screening at this position would read them. `None` for a
+    /// merchant that is not known.
+    pub(crate) fn look(
+        &mut self,
+        merchant: &MerchantId,
+        stream: StreamId,
+        channel: &str,
+        facts: &Facts,
+        features: &[FeatureRef],
+    ) -> Option<&[Option<Value>]> {
+        let merchant = self.merchants.get_mut(merchant)?;
+        let (windows, signals) = (&mut merchant.windows, &merchant.signals);
+        windows.observe(stream, channel, facts, merchant.zone, features, &mut self.values);
+        signals.observe(facts, || windows.time_of(stream), features, &mut self.values);
+        Some(&self.values)
+    }
+}

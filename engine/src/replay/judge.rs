@@ -1,0 +1,240 @@
+//! The one who computes every decision again and compares.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use domain::order::{FrozenCause, Order, OrderCommand, OrderEvent, ReleasedCause, ScoredCause, decide, evolve};
+use eventlog::{EventLog, LogError, Position, StreamId, StreamKey};
+use lru::LruCache;
+use rustc_hash::FxBuildHasher;
+
+use super::step::{Content, Step};
+use super::{DIFFERENCES_BYTES_MAX, DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope};
+use crate::memory::{Memory, read};
+
+/// The most orders that are kept as they stand; others are read again from the log.
+const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+
+pub(super) struct Judge {
+    scope: Scope,
+    memory: Memory,
+    /// Orders whose decisions are asked for, as of their last event.
+    orders: LruCache<StreamId, Order, FxBuildHasher>,
+    /// The last event that makes a screening necessary: its place, and the cause that the screening must have.
+    wanted: Option<(Place, ScoredCause)>,
+    next: Next,
+    found: Replayed,
+    listed_bytes: usize,
+    /// Room for the payload of a screening.
+    recomputed: Vec<u8>,
+}
+
+/// A place in an order's stream.
+type Place = (StreamId, u64);
+
+/// What the event after a screening must be. A screening and what it leads to are decided, and recorded, together.
+enum Next {
+    /// Anything: the event before was no screening.
+    Any,
+    /// Anything in this place: the screening was not asked for, or is named as different already.
+    Unjudged(Place),
+    /// This, or nothing that a screening leads to.
+    Outcome(Due),
+}
+
+/// What a screening that is as it should be leads to.
+struct Due {
+    key: Arc<StreamKey>,
+    place: Place,
+    screening: Position,
+    payload: Option<String>,
+}
+
+impl Judge {
+    pub(super) fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            memory: Memory::default(),
+            orders: LruCache::with_hasher(CACHED_ORDERS_MAX, FxBuildHasher),
+            wanted: None,
+            next: Next::Any,
+            found: Replayed::default(),
+            listed_bytes: 0,
+            recomputed: Vec::new(),
+        }
+    }
+
+    pub(super) fn end(mut self) -> Replayed {
+        let next = std::mem::replace(&mut self.next, Next::Any);
+        self.nothing_follows(next);
+        self.found
+    }
+
+    /// Takes in the next event. Of one beyond the scope it looks only whether it is what the last screening led to.
+    pub(super) async fn take(&mut self, log: &dyn EventLog, mut step: Step) -> Result<(), ReplayError> {
+        let next = std::mem::replace(&mut self.next, Next::Any);
+        let content = std::mem::replace(&mut step.content, Ok(Content::Nothing))?;
+        if let Content::Outcome(outcome, payload) = content {
+            self.compare_outcome(next, &step, outcome.as_deref(), &payload);
+            self.found.events += 1;
+            if let Some(outcome) = outcome {
+                self.track(&step, &outcome);
+            }
+            return Ok(());
+        }
+        self.nothing_follows(next);
+        if self.scope.to.is_some_and(|to| step.position > to) {
+            return Ok(());
+        }
+        self.found.events += 1;
+        match content {
+            Content::Order(event) => {
+                self.memory.apply_order(&step.key.merchant, step.stream, &event, step.recorded_at);
+                self.wanted = wanted(&event).map(|cause| ((step.stream, step.sequence + 1), cause)).or(self.wanted);
+                self.track(&step, &event);
+            }
+            Content::Screening(told, payload) => self.compare_screening(log, &step, told, &payload).await?,
+            Content::Other(event) => self.memory.fold(&event)?,
+            Content::Outcome(..) | Content::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps an order as it stands. One that is not kept is read from the log when it is needed.
+    fn track(&mut self, step: &Step, event: &OrderEvent) {
+        if !self.scope.asks_for(&step.key.merchant, step.position) {
+            return;
+        }
+        if step.sequence == 1 {
+            self.orders.put(step.stream, evolve(Order::default(), event));
+        } else if let Some(order) = self.orders.get_mut(&step.stream) {
+            *order = evolve(std::mem::take(order), event);
+        }
+    }
+
+    async fn compare_screening(
+        &mut self,
+        log: &dyn EventLog,
+        step: &Step,
+        told: Option<ScoredCause>,
+        recorded: &str,
+    ) -> Result<(), ReplayError> {
+        let place = (step.stream, step.sequence);
+        self.next = Next::Unjudged((step.stream, step.sequence + 1));
+        if !self.scope.asks_for(&step.key.merchant, step.position) {
+            return Ok(());
+        }
+        if !self.orders.contains(&step.stream) {
+            let order = order_before(log, step).await?;
+            self.orders.put(step.stream, order);
+        }
+        let cause = self.wanted.filter(|(wanted, _)| *wanted == place).map(|(_, cause)| cause).or(told);
+        let mut decided = cause.and_then(|cause| self.decide(step, cause)).unwrap_or_default().into_iter();
+        self.found.decisions += 1;
+        let Some(screening) = decided.next() else {
+            self.list(&step.key, step.position, Some(recorded), None);
+            return Ok(());
+        };
+        self.recomputed.clear();
+        serde_json::to_writer(&mut self.recomputed, &screening).expect("plain data has a JSON form");
+        if self.recomputed == recorded.as_bytes() {
+            self.found.identical += 1;
+            let payload =
+                decided.next().map(|outcome| serde_json::to_string(&outcome).expect("plain data has a JSON form"));
+            let (key, place) = (step.key.clone(), (step.stream, step.sequence + 1));
+            self.next = Next::Outcome(Due { key, place, screening: step.position, payload });
+        } else {
+            let recomputed = String::from_utf8_lossy(&self.recomputed).into_owned();
+            self.list(&step.key, step.position, Some(recorded), Some(recomputed));
+        }
+        self.track(step, &screening);
+        Ok(())
+    }
+
+    /// The screening and what it leads to, as the writer decided them.
+    fn decide(&mut self, step: &Step, cause: ScoredCause) -> Option<Vec<OrderEvent>> {
+        let order = self.orders.get(&step.stream)?;
+        let channel = step.key.aggregate_id.split(':').next().unwrap_or_default();
+        let facts = &order.known()?.facts;
+        let assessment = self.memory.screen(&step.key.merchant, step.stream, channel, facts, cause)?;
+        let challenge = format!("{}-{}", self.scope.partition, step.position).parse().ok()?;
+        let assess = OrderCommand::Assess { assessment: Box::new(assessment), challenge, at: step.recorded_at };
+        decide(order, assess).ok()
+    }
+
+    /// Whether an outcome is what the screening before it leads to; without a screening before it, it must be somebody's word.
+    fn compare_outcome(&mut self, next: Next, step: &Step, outcome: Option<&OrderEvent>, recorded: &str) {
+        let place = (step.stream, step.sequence);
+        match next {
+            Next::Unjudged(of) if of == place => {}
+            Next::Outcome(due) if due.place == place => {
+                let is_due = match &due.payload {
+                    Some(payload) => payload == recorded,
+                    None => !is_by_score(outcome),
+                };
+                if !is_due {
+                    self.found.identical -= 1;
+                    self.list(&due.key, step.position, Some(recorded), due.payload);
+                }
+            }
+            next => {
+                self.nothing_follows(next);
+                if is_by_score(outcome) && self.scope.asks_for(&step.key.merchant, step.position) {
+                    self.found.decisions += 1;
+                    self.list(&step.key, step.position, Some(recorded), None);
+                }
+            }
+        }
+    }
+
+    /// Notes that the event after a screening is not what it leads to.
+    fn nothing_follows(&mut self, next: Next) {
+        if let Next::Outcome(Due { key, screening, payload: Some(payload), .. }) = next {
+            self.found.identical -= 1;
+            self.list(&key, screening, None, Some(payload));
+        }
+    }
+
+    fn list(&mut self, key: &StreamKey, position: Position, recorded: Option<&str>, recomputed: Option<String>) {
+        let (order, recorded) = (String::from(&*key.aggregate_id), recorded.map(str::to_owned));
+        let difference = Difference { order, partition: self.scope.partition, position, recorded, recomputed };
+        let bytes = self.listed_bytes + difference.bytes();
+        if self.found.different.len() < DIFFERENCES_MAX && bytes <= DIFFERENCES_BYTES_MAX {
+            self.listed_bytes = bytes;
+            self.found.different.push(difference);
+        }
+    }
+}
+
+/// Why an event makes a screening necessary, if it does: the one that comes next in its stream.
+fn wanted(event: &OrderEvent) -> Option<ScoredCause> {
+    match event {
+        OrderEvent::Placed(_) => Some(ScoredCause::Placed),
+        OrderEvent::Amended(amended) if !amended.changes.is_empty() => Some(ScoredCause::Amended),
+        _ => None,
+    }
+}
+
+/// Whether only a screening leads to an outcome, and neither a person nor a customer nor the time.
+fn is_by_score(outcome: Option<&OrderEvent>) -> bool {
+    match outcome {
+        Some(OrderEvent::Frozen(frozen)) => frozen.cause == FrozenCause::Score,
+        Some(OrderEvent::Released(released)) => {
+            matches!(released.cause, ReleasedCause::Clean | ReleasedCause::Exempt | ReleasedCause::Rescored)
+        }
+        Some(_) | None => true,
+    }
+}
+
+/// An order as it stood before an event of it. Screenings that cannot be read are left out: they are named where they stand.
+async fn order_before(log: &dyn EventLog, step: &Step) -> Result<Order, ReplayError> {
+    let mut order = Order::default();
+    for event in log.read_streams(&[step.stream]).await?.iter().filter(|event| event.sequence < step.sequence) {
+        match read(event) {
+            Ok(event) => order = evolve(order, &event),
+            Err(_) if matches!(&*event.event_type, "Scored" | "Challenged" | "Frozen" | "Released") => {}
+            Err(error) => return Err(LogError::Damaged(error.to_string()).into()),
+        }
+    }
+    Ok(order)
+}

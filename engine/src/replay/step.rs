@@ -1,0 +1,78 @@
+//! Events as far as a replay needs them.
+
+use std::sync::Arc;
+
+use cqrs_es::Aggregate;
+use domain::order::{Order, OrderEvent, ScoredCause};
+use domain::time::Timestamp;
+use eventlog::{Position, RecordedEvent, StreamId, StreamKey};
+use serde::Deserialize;
+
+use crate::memory::{FoldError, read};
+
+/// One event.
+pub(super) struct Step {
+    pub(super) position: Position,
+    pub(super) stream: StreamId,
+    pub(super) sequence: u64,
+    pub(super) key: Arc<StreamKey>,
+    pub(super) recorded_at: Timestamp,
+    pub(super) content: Result<Content, FoldError>,
+}
+
+/// What it says.
+pub(super) enum Content {
+    /// What happened to an order.
+    Order(Box<OrderEvent>),
+    /// How an order was screened: why, if that can be read, and the payload.
+    Screening(Option<ScoredCause>, Box<str>),
+    /// An order was challenged, held or released: how, if that can be read, and the payload.
+    Outcome(Option<Box<OrderEvent>>, Box<str>),
+    /// What happened to an order and has no part in decisions.
+    Nothing,
+    /// What happened to another aggregate.
+    Other(Arc<RecordedEvent>),
+}
+
+/// A screening's payload, as far as it is given to the computation and not its outcome.
+#[derive(Deserialize)]
+struct Screening {
+    #[serde(rename = "Scored")]
+    scored: Given,
+}
+
+#[derive(Deserialize)]
+struct Given {
+    cause: ScoredCause,
+}
+
+impl Step {
+    pub(super) fn of(event: Arc<RecordedEvent>) -> Self {
+        let (position, stream, sequence) = (event.position, event.stream, event.sequence);
+        let (key, recorded_at) = (event.key.clone(), event.recorded_at);
+        let content = match (&*key.aggregate_type, &*event.event_type) {
+            (Order::TYPE, "Scored") => {
+                let cause = read::<Screening>(&event).ok().map(|screening| screening.scored.cause);
+                Ok(Content::Screening(cause, payload(event)))
+            }
+            (Order::TYPE, "Challenged" | "Frozen" | "Released") => {
+                let outcome = read(&event).ok();
+                Ok(Content::Outcome(outcome, payload(event)))
+            }
+            (Order::TYPE, "Placed" | "Amended" | "StatusReported" | "Verified") => {
+                read(&event).map(|event| Content::Order(Box::new(event)))
+            }
+            (Order::TYPE, _) => Ok(Content::Nothing),
+            _ => Ok(Content::Other(event)),
+        };
+        Self { position, stream, sequence, key, recorded_at, content }
+    }
+}
+
+/// An event's payload, without a copy where nobody else holds the event.
+fn payload(mut event: Arc<RecordedEvent>) -> Box<str> {
+    match Arc::get_mut(&mut event) {
+        Some(event) => std::mem::take(&mut event.payload),
+        None => event.payload.clone(),
+    }
+}

@@ -1,0 +1,67 @@
+//! `orderlight backtest`: a rulebook file tried on the orders of a store.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::support::process::{Finished, Process, import, orderlight, run_on};
+use crate::support::traffic;
+
+const EARLIEST: &str = "2000-01-01T00:00:00Z";
+const LATEST: &str = "2099-01-01T00:00:00Z";
+
+fn backtest(data: &Path, rulebook: &Path, more: &[&str]) -> Finished {
+    let mut command = orderlight(["backtest", "--rulebook"]);
+    command.arg(rulebook).arg("--data").arg(data).args(more);
+    Process::start(command).wait()
+}
+
+#[test]
+fn a_rulebook_file_is_tried_on_the_orders_of_a_store() {
+    let directory = tempdir().unwrap();
+    let data = directory.path().join("data");
+    let imported = import(&data, &traffic::file(directory.path(), &traffic::lines(7, 300))).expect_code(0);
+    assert_eq!(imported.count("orders"), 300);
+    let growth = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/src/rulebook/presets/growth.json");
+
+    let live = backtest(&data, &growth, &["--from", EARLIEST, "--to", LATEST, "--json"]).expect_code(0);
+    let live: Value = serde_json::from_str(&live.stdout).unwrap();
+    assert_eq!((&live["orders"], &live["unchanged"]), (&json!(300), &json!(300)));
+    let stopped = live["actual"]["challenged"].as_u64().unwrap() + live["actual"]["frozen"].as_u64().unwrap();
+    assert!(stopped > 0, "nothing was stopped, which tests nothing: {live}");
+
+    let file = directory.path().join("lax.json");
+    let lax = json!({
+        "name": "Lax", "rules": [], "exemptions": [],
+        "tiers": [{"id": "hold", "from": 1, "action": "freeze"}]
+    });
+    std::fs::write(&file, lax.to_string()).unwrap();
+    let told = backtest(&data, &file, &["--from", EARLIEST, "--to", LATEST]).expect_code(0);
+    assert!(told.stdout.contains("300 orders") && told.stdout.contains("device_burst"), "{told:?}");
+    assert!(told.stdout.contains(&format!("no longer hit: {stopped} orders")), "{told:?}");
+
+    let nothing = backtest(&data, &growth, &["--from", "2001-01-01T00:00:00Z", "--to", "2002-01-01T00:00:00Z"]);
+    assert!(nothing.expect_code(0).stdout.contains("0 orders"));
+    run_on(&data, &["replay"]).expect_code(0);
+}
+
+#[test]
+fn what_cannot_be_tried_is_refused_by_name() {
+    let directory = tempdir().unwrap();
+    let data = directory.path().join("data");
+    import(&data, &traffic::file(directory.path(), &traffic::lines(1, 5))).expect_code(0);
+    let growth = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/src/rulebook/presets/growth.json");
+    let period = ["--from", EARLIEST, "--to", LATEST];
+
+    backtest(&data, &growth, &["--from", LATEST, "--to", EARLIEST]).expect_code(2);
+    backtest(&data, &growth, &["--from", "yesterday", "--to", LATEST]).expect_code(2);
+    let bad = directory.path().join("bad.json");
+    std::fs::write(&bad, r#"{"name": "Bad", "rules": 7, "tiers": []}"#).unwrap();
+    assert!(backtest(&data, &bad, &period).expect_code(1).stderr.contains("/rules"));
+    let other = backtest(&data, &growth, &[&period[..], &["--merchant", "north"]].concat()).expect_code(1);
+    assert!(other.stderr.contains("there is no merchant north"), "{other:?}");
+    let nowhere = directory.path().join("nowhere");
+    assert!(backtest(&nowhere, &growth, &period).expect_code(1).stderr.contains("there is no store in"));
+    assert!(!nowhere.exists(), "nothing was made");
+}

@@ -1,0 +1,111 @@
+//! Publications that are bound to what they are expected to do, on the real program: what explodes is taken back by itself, at
+//! the order at which the log says so, whatever is killed in between; what does as expected stays.
+
+use serde_json::{Value, json};
+
+use crate::support::orders::{plain, with};
+use crate::support::process::Finished;
+use crate::support::service::Service;
+use crate::support::shop::Shop;
+
+/// How many orders are sent.
+const ORDERS: u32 = 130;
+/// From which on all are large.
+const LARGE_FROM: u32 = 95;
+
+/// Publishes a book that freezes large orders, expected to freeze one in fifty; answers with its version.
+fn publish(service: &Service) -> Value {
+    let book = json!({
+        "name": "Large ones",
+        "rules": [{"id": "large", "when": {"feature": "order.amount", "op": ">=", "value": 500_000}, "points": 80}],
+        "tiers": [{"id": "hold", "from": 80, "action": "freeze"}]
+    });
+    let id = service.post("/v1/rulebooks", &book).json()["id"].as_str().expect("a draft has an id").to_owned();
+    let expected = json!({"challenge_rate": "0", "freeze_rate": "0.02", "factor": "2", "after_orders": 100});
+    let published = service.post(&format!("/v1/rulebooks/{id}/publish"), &json!({"expected": expected}));
+    assert_eq!(published.status, 200, "{published:?}");
+    published.json()["version"].take()
+}
+
+fn order(number: u32, amount: u32) -> Value {
+    with(plain(&format!("F-{number}")), json!({"amount": amount, "lines": [{"sku": "MASK-01", "quantity": 1}]}))
+}
+
+/// The version that decided an order.
+fn place(service: &Service, number: u32, amount: u32) -> u64 {
+    service.place(&order(number, amount))["risk"]["rulebook_version"].as_u64().expect("a version")
+}
+
+fn amount(number: u32) -> u32 {
+    if number >= LARGE_FROM { 899_900 } else { 39_900 }
+}
+
+/// What the log says of the publication that came by itself, and which order decided it.
+fn taken_back(shop: &Shop) -> (Value, String) {
+    let events = shop.events();
+    let is_rollback = |payload: &str| payload.contains("forecast_left");
+    let found = events.iter().filter(|event| &*event.event_type == "RulebookPublished" && is_rollback(&event.payload));
+    let [rollback] = &found.collect::<Vec<_>>()[..] else { panic!("one publication came by itself") };
+    let before =
+        events.iter().filter(|event| event.position < rollback.position && event.partition == rollback.partition);
+    let scored = before.filter(|event| &*event.event_type == "Scored").last().expect("an order shows it");
+    let payload: Value = serde_json::from_str(&rollback.payload).expect("an event is JSON");
+    (payload["RulebookPublished"].clone(), scored.key.aggregate_id.to_string())
+}
+
+/// Sends the orders, and ends the process after those that are told; answers with what the log holds of the rollback.
+fn explodes(shop: &Shop, end: fn(Service) -> Finished, ends_after: &[u32]) -> (Value, String) {
+    let mut service = shop.serve();
+    assert_eq!(publish(&service), 2);
+    let mut versions = vec![];
+    for number in 1..=ORDERS {
+        versions.push(place(&service, number, amount(number)));
+        if ends_after.contains(&number) {
+            end(service);
+            service = shop.serve();
+        }
+    }
+    let live = service.get("/v1/rulebook").json();
+    assert_eq!((&live["version"], &live["restores"], &live["approver"]), (&json!(3), &json!(1), &json!("orderlight")));
+    assert_eq!(live["forecast_left"]["rate"], "freeze");
+    service.stop().expect_code(0);
+    shop.replay();
+    let (rollback, order) = taken_back(shop);
+    let last: u32 = order.rsplit('-').next().and_then(|number| number.parse().ok()).expect("a number");
+    let by_version = |number: u32| if number <= last { 2 } else { 3 };
+    assert!((1..).zip(&versions).all(|(number, version)| by_version(number) == *version), "{last}: {versions:?}");
+    assert!(last > LARGE_FROM && last < ORDERS, "{last}");
+    (rollback, order)
+}
+
+#[test]
+fn a_version_that_freezes_far_more_than_expected_is_taken_back_at_the_same_order_whatever_is_killed() {
+    let undisturbed = explodes(&Shop::embedded(), Service::kill, &[]);
+    assert_eq!(undisturbed, explodes(&Shop::embedded(), Service::kill, &[50, 100, 103, 105]), "the count goes on");
+}
+
+#[test]
+fn it_is_taken_back_at_the_same_order_on_postgres() {
+    let embedded = explodes(&Shop::embedded(), Service::stop, &[]);
+    assert_eq!(embedded, explodes(&Shop::on_postgres(), Service::stop, &[100]));
+}
+
+#[test]
+fn a_version_that_does_what_is_expected_stays_through_starts_and_bursts() {
+    let shop = Shop::embedded();
+    let service = shop.serve();
+    assert_eq!(publish(&service), 2);
+    for number in 1..=200 {
+        place(&service, number, if number % 50 == 0 { 899_900 } else { 39_900 });
+    }
+    service.stop().expect_code(0);
+    let service = shop.serve();
+    for number in 201..=400 {
+        // Five in a row are a burst, and still within what chance explains.
+        let amount = if (300..305).contains(&number) { 899_900 } else { 39_900 };
+        assert_eq!(place(&service, number, amount), 2);
+    }
+    assert_eq!(service.get("/v1/rulebook").json()["version"], 2);
+    service.stop().expect_code(0);
+    shop.replay();
+}
