@@ -10,6 +10,8 @@ mod brief;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod correction;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod faults;
@@ -29,6 +31,7 @@ mod purchases;
 mod replay;
 #[cfg(test)]
 mod safety;
+#[cfg(test)]
 mod shadow;
 #[cfg(test)]
 mod signals;
@@ -38,3 +41,5 @@ mod stopping;
 mod support;
 #[cfg(test)]
 mod two_processes;
+#[cfg(test)]
+mod walkthrough;

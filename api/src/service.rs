@@ -37,12 +37,12 @@ pub struct Service {
     pub directory: Arc<Directory>,
     /// Knows the drafts and versions of rulebooks.
     pub rulebooks: Rulebooks,
+    /// Long tasks.
+    pub jobs: Jobs,
     /// Knows which signals are declared.
     pub signals: Signals,
     /// The merchants' own model, where there is one.
     pub scorer: Option<Scorer>,
-    /// Long tasks.
-    pub jobs: Jobs,
     /// The log itself, for histories.
     pub log: Arc<dyn EventLog>,
     /// Tokens and personal data.
@@ -64,7 +64,7 @@ impl Service {
         let (rulebooks, signals) = (Rulebooks::new(log.clone()), Signals::new(log.clone()));
         let jobs = Jobs::new(log.member()).context("cannot start the threads of jobs")?;
         let mut service =
-            Self { engine, models, directory, rulebooks, signals, scorer: None, jobs, log, vault, followers };
+            Self { engine, models, directory, rulebooks, jobs, signals, scorer: None, log, vault, followers };
         if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
             service.models.start().await;
         } else {

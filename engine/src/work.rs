@@ -36,8 +36,8 @@ pub(crate) enum Work {
     Merchant(Box<Asked<MerchantCommand, MerchantReceipt>>),
     Draft(Box<Asked<DraftChange, DraftReceipt>>),
     Publication(Box<Asked<Publication, PublicationReceipt>>),
-    Signal(Box<SignalWork>),
     Shadow(Box<Asked<ShadowWish, ShadowReceipt>>),
+    Signal(Box<SignalWork>),
 }
 
 impl Work {
@@ -48,8 +48,8 @@ impl Work {
             Self::Merchant(asked) => answer(asked.reply, Err(refusal)),
             Self::Draft(asked) => answer(asked.reply, Err(refusal)),
             Self::Publication(asked) => answer(asked.reply, Err(refusal)),
-            Self::Signal(work) => answer(work.reply, Err(refusal)),
             Self::Shadow(asked) => answer(asked.reply, Err(refusal)),
+            Self::Signal(work) => answer(work.reply, Err(refusal)),
         }
     }
 }
@@ -342,10 +342,10 @@ pub enum Refusal {
     /// The live rulebook forbids it.
     #[error(transparent)]
     Rulebook(#[from] RulebookRejection),
-    /// The signal forbids it.
-    #[error(transparent)]
-    Signal(#[from] SignalRejection),
     /// The shadow forbids it.
     #[error(transparent)]
     Shadow(#[from] ShadowRejection),
+    /// The signal forbids it.
+    #[error(transparent)]
+    Signal(#[from] SignalRejection),
 }

@@ -9,9 +9,11 @@ use domain::ids::DraftId;
 use domain::merchant::{MerchantCommand, MerchantRegistered};
 use domain::order::Scored;
 use domain::rulebook::{Rulebook, preset};
+use domain::signal::{Declaration, SignalValue, SubjectKind, Told};
 use domain::time::{Span, Timestamp};
 use engine::{
-    Backtested, DraftChange, ExampleKind, Load, OutcomeCounts, Publication, SideCounts, Trial, WhenFull, backtest,
+    Backtested, DraftChange, ExampleKind, Load, OutcomeCounts, Publication, SideCounts, SignalChange, Trial, WhenFull,
+    backtest,
 };
 use serde_json::{Value, json};
 use support::{Shop, notice, origin, placed, second, status};
@@ -102,7 +104,7 @@ async fn put_in_force(shop: &Shop, id: &str, rulebook: Rulebook) {
     let draft: DraftId = id.parse().unwrap();
     let begin = DraftChange::Begin { draft: draft.clone(), rulebook, drafts: 0 };
     shop.engine.change_draft(&shop.merchant, origin(), begin).await.unwrap();
-    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None };
+    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None };
     shop.engine.publish(&shop.merchant, origin(), publication).await.unwrap();
 }
 
@@ -351,4 +353,30 @@ async fn decisions_of_several_versions_are_each_read_by_their_own() {
     assert_eq!(rows, recorded);
     assert!(rows.contains_key("ask") && rows.contains_key("sms"), "{rows:?}");
     assert_eq!(found.draft, tried(&shop, book([40, 70], 30, 4)).await.draft, "again the same");
+}
+
+#[tokio::test]
+async fn a_draft_reads_signals_as_they_stood_when_the_order_was_screened() {
+    let shop = Shop::open().await;
+    let push = async |change: SignalChange| {
+        let name = "blocked".parse().unwrap();
+        let pending = shop.engine.signal(&shop.merchant, origin(), name, change, WhenFull::Refuse).await.unwrap();
+        pending.receipt().await.unwrap();
+    };
+    let declaration =
+        Declaration { subject: SubjectKind::Device, unit: "".into(), description: "for this test".into() };
+    push(SignalChange::Declare(declaration)).await;
+    shop.send(placed("BEFORE", 0)).await.unwrap();
+    let value = SignalValue::read(&json!("1")).unwrap();
+    push(SignalChange::Set { subject: Told::Text("d-9f1c".to_owned()), value, expires_at: second(60) }).await;
+    shop.set_clock(second(100));
+    shop.send(placed("LISTED", 59)).await.unwrap();
+    shop.send(placed("EXPIRED", 61)).await.unwrap();
+    let blocks = json!({
+        "name": "Lists", "tiers": [{"id": "freeze", "from": 100, "action": "freeze"}],
+        "rules": [{"id": "blocked", "points": 200, "when": {"feature": "signal.blocked", "op": "==", "value": 1}}]
+    });
+    let found = tried(&shop, Rulebook::from_json(&blocks).unwrap()).await;
+    assert_eq!(found.matrix["pass"], BTreeMap::from([("freeze".to_owned(), 1), ("pass".to_owned(), 2)]));
+    assert_eq!(found.examples[0].order, "web:LISTED");
 }

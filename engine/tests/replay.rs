@@ -34,46 +34,51 @@ fn of_amount(order_no: &str, at: u32, amount: u32) -> Value {
 async fn shop() -> Shop {
     let shop = Shop::open().await;
     for number in 0..5 {
-        shop.send(placed(&format!("EARLIER-{number}"), number)).await.unwrap();
+        shop.send(placed(&format!("EARLIER-{number}"), number)).await.expect("what a test sets up holds");
     }
-    let draft: domain::ids::DraftId = "d1".parse().unwrap();
+    let draft: domain::ids::DraftId = "d1".parse().expect("what a test sets up holds");
     let begin = DraftChange::Begin { draft: draft.clone(), rulebook: by_amount(), drafts: 0 };
-    shop.engine.change_draft(&shop.merchant, origin(), begin).await.unwrap();
-    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None };
-    shop.engine.publish(&shop.merchant, origin(), publication).await.unwrap();
-    shop.send(of_amount("SMALL", 10, 39_900)).await.unwrap();
-    shop.send(of_amount("LARGE", 20, 60_000)).await.unwrap();
-    shop.send(of_amount("HUGE", 30, 95_000)).await.unwrap();
-    shop.send(status("SMALL", "paid", 40)).await.unwrap();
+    shop.engine.change_draft(&shop.merchant, origin(), begin).await.expect("what a test sets up holds");
+    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None };
+    shop.engine.publish(&shop.merchant, origin(), publication).await.expect("what a test sets up holds");
+    shop.send(of_amount("SMALL", 10, 39_900)).await.expect("what a test sets up holds");
+    shop.send(of_amount("LARGE", 20, 60_000)).await.expect("what a test sets up holds");
+    shop.send(of_amount("HUGE", 30, 95_000)).await.expect("what a test sets up holds");
+    shop.send(status("SMALL", "paid", 40)).await.expect("what a test sets up holds");
     // What left the door is scored and not held.
-    shop.send(status("GONE", "shipped", 41)).await.unwrap();
-    shop.send(of_amount("GONE", 42, 95_000)).await.unwrap();
+    shop.send(status("GONE", "shipped", 41)).await.expect("what a test sets up holds");
+    shop.send(of_amount("GONE", 42, 95_000)).await.expect("what a test sets up holds");
     for (order_no, amount) in [("LARGE", 20_000), ("SMALL", 70_000)] {
         let order = json!({"amount": amount});
-        shop.send(json!({"kind": "amended", "order_id": format!("web:{order_no}"), "order": order})).await.unwrap();
+        shop.send(json!({"kind": "amended", "order_id": format!("web:{order_no}"), "order": order}))
+            .await
+            .expect("what a test sets up holds");
     }
     shop
 }
 
 /// A copy of a shop's log, altered as nobody may.
 async fn altered(shop: &Shop, alteration: &str) -> (tempfile::TempDir, Arc<SqliteLog>) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("what a test sets up holds");
     let copy = directory.path().join("log.sqlite");
-    let original = rusqlite::Connection::open(shop.log_file()).unwrap();
-    original.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
-    let raw = rusqlite::Connection::open(&copy).unwrap();
-    let trigger: String =
-        raw.query_row("SELECT sql FROM sqlite_schema WHERE name = 'log_refuses_update'", [], |row| row.get(0)).unwrap();
-    raw.execute_batch("DROP TRIGGER log_refuses_update").unwrap();
-    assert_eq!(raw.execute(alteration, []).unwrap(), 1, "{alteration}");
-    raw.execute_batch(&trigger).unwrap();
+    let original = rusqlite::Connection::open(shop.log_file()).expect("what a test sets up holds");
+    original
+        .execute("VACUUM INTO ?1", [copy.to_str().expect("what a test sets up holds")])
+        .expect("what a test sets up holds");
+    let raw = rusqlite::Connection::open(&copy).expect("what a test sets up holds");
+    let trigger: String = raw
+        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'log_refuses_update'", [], |row| row.get(0))
+        .expect("what a test sets up holds");
+    raw.execute_batch("DROP TRIGGER log_refuses_update").expect("what a test sets up holds");
+    assert_eq!(raw.execute(alteration, []).expect("what a test sets up holds"), 1, "{alteration}");
+    raw.execute_batch(&trigger).expect("what a test sets up holds");
     drop(raw);
-    let log = SqliteLog::open(&copy).await.unwrap();
+    let log = SqliteLog::open(&copy).await.expect("what a test sets up holds");
     (directory, Arc::new(log))
 }
 
 async fn replayed(log: Arc<dyn EventLog>, scope: impl Into<Scope>) -> Replayed {
-    replay(log, scope, |_| {}).await.unwrap()
+    replay(log, scope, |_| {}).await.expect("what a test sets up holds")
 }
 
 /// Where a decision stands: of an order, the last event of a type.

@@ -182,6 +182,8 @@ fn events(number: u32, placed_at: Timestamp) -> Result<[OrderEvent; 3], Box<dyn 
         exemption: None,
         cause: ScoredCause::Placed,
         shadow: None,
+        trigger: None,
+        swept: vec![],
     };
     let released = Released { cause: ReleasedCause::Clean, actor: None, reason_code: None, note: None };
     Ok([OrderEvent::Placed(placed), OrderEvent::Scored(scored), OrderEvent::Released(released)])

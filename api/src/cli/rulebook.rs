@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
+use serde_json::json;
 
 use super::FAILED;
 use crate::service::default_merchant;
@@ -40,6 +41,10 @@ impl Rulebook {
         for tier in rulebook.tiers() {
             for rules in report.combinations.get(&tier.id).into_iter().flatten() {
                 println!("{} is reached by: {}", tier.id, rules.join(" + "));
+            }
+            if let Some(witness) = report.witnesses.get(&tier.id) {
+                let facts = witness.features.0.iter().map(|(name, value)| format!("{name} = {}", json!(value)));
+                println!("{} for example with: {}", tier.id, facts.collect::<Vec<_>>().join(", "));
             }
         }
         Ok(ExitCode::SUCCESS)

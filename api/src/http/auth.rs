@@ -30,10 +30,10 @@ pub const REVIEW: &[Role] = &[Role::Reviewer, Role::Admin];
 pub const DRAFT: &[Role] = &[Role::Analyst, Role::Admin];
 /// Those that put them in force.
 pub const PUBLISH: &[Role] = &[Role::Approver, Role::Admin];
-/// Those that declare and push signals.
-pub const SIGNAL: &[Role] = &[Role::Ingest, Role::Analyst, Role::Admin];
 /// Those that look whether all is as it was recorded.
 pub const AUDIT: &[Role] = &[Role::Auditor, Role::Admin];
+/// Those that declare and push signals.
+pub const SIGNAL: &[Role] = &[Role::Ingest, Role::Analyst, Role::Admin];
 /// Administrators of a merchant.
 pub const ADMIN: &[Role] = &[Role::Admin];
 /// Those that register merchants.

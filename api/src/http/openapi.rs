@@ -40,9 +40,9 @@ const PROBLEM_JSON: &str = "application/problem+json";
         (name = "Looking up", description = "Orders, their history and their decisions"),
         (name = "Reviews", description = "Orders that a person looks at"),
         (name = "Rules", description = "Rulebooks: written, published, rolled back, compared"),
-        (name = "Signals", description = "Numbers that others know, for rules to read"),
         (name = "Audit", description = "Whether decisions are as they were recorded"),
         (name = "Jobs", description = "Long tasks: asked after, watched, ended"),
+        (name = "Signals", description = "Numbers that others know, for rules to read"),
         (name = "Merchants and keys", description = "Who may do what"),
         (name = "Operations", description = "How the service is"),
     )

@@ -6,6 +6,8 @@ mod administration;
 mod authorization;
 mod backtests;
 #[cfg(test)]
+mod checks;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod given;

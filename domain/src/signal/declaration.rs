@@ -149,7 +149,9 @@ mod tests {
         let other =
             SignalRejection::OtherSubject { name: "weather".parse().expect("a name"), declared: SubjectKind::Region };
         let region = declaration(SubjectKind::Region, "");
-        given(std::slice::from_ref(&region)).when(declare(declaration(SubjectKind::Ip, ""), 1)).then_expect_error(other);
+        given(std::slice::from_ref(&region))
+            .when(declare(declaration(SubjectKind::Ip, ""), 1))
+            .then_expect_error(other);
         given(&[]).when(declare(region, SIGNALS_MAX)).then_expect_error(SignalRejection::TooManySignals);
     }
 }

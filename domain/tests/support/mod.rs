@@ -96,6 +96,8 @@ fn score_of(score: i64) -> Scored {
         exemption: None,
         cause: ScoredCause::Placed,
         shadow: None,
+        trigger: None,
+        swept: vec![],
     }
 }
 

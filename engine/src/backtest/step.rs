@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
-use domain::order::{FrozenCause, Order, OrderEvent};
+use domain::order::{FrozenCause, Order, OrderEvent, Swept};
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, StreamId, StreamKey};
 use serde::Deserialize;
@@ -45,6 +45,9 @@ pub(super) struct Screened {
     pub(super) hits: Vec<RecordedHit>,
     #[serde(default)]
     pub(super) exemption: Option<Box<str>>,
+    /// Rules that counted because they fired for other orders.
+    #[serde(default)]
+    pub(super) swept: Vec<Swept>,
 }
 
 /// A rule that fired.

@@ -1,6 +1,7 @@
 //! The one who folds the log and asks the draft about each screening of the period.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::feature::{Feature, FeatureRef, Value};
@@ -139,7 +140,9 @@ impl Tester {
         let features = self.evaluator.features();
         let values = self.memory.look(merchant, step.stream, channel, &tracked.facts, features);
         let values = values.ok_or_else(|| damaged(step, "is of an unknown merchant"))?;
-        self.evaluator.evaluate(values, &mut self.findings);
+        // What a draft's rules would say of other orders is not made up: those count that did.
+        let counts = |rule: &Arc<str>| screened.swept.iter().any(|swept| swept.rule == *rule);
+        self.evaluator.evaluate_swept(values, counts, &mut self.findings);
         self.draft.find(&self.findings);
         let mut naming = Naming::default();
         if actual.is_hit() != self.draft.is_hit() {

@@ -119,8 +119,7 @@ impl Signals {
         }
     }
 
-    /// Reads the features that are signals of an order which windows place at a time, or where it is not remembered, at its own;
-    /// the other entries of `out` stay.
+    /// Reads the features that are signals of an order that lies at a time; the other entries of `out` stay.
     pub(crate) fn observe(
         &self,
         facts: &Facts,
@@ -131,7 +130,7 @@ impl Signals {
         if self.signals.is_empty() {
             return;
         }
-        let time = time().or(facts.placed_at);
+        let time = time();
         for (feature, out) in features.iter().zip(out) {
             if let Feature::Signal(name) = feature.feature {
                 *out = self.read(name, facts, time).map(|value| Value::Decimal(value.decimal()));

@@ -8,7 +8,7 @@ use domain::order::Facts;
 use domain::rulebook::Rulebook;
 use eventlog::StreamId;
 
-use super::Memory;
+use super::{Memory, MerchantMemory};
 
 impl Memory {
     /// The rulebook in force and its version; `None` before the first publication.
@@ -27,10 +27,10 @@ impl Memory {
         facts: &Facts,
         features: &[FeatureRef],
     ) -> Option<&[Option<Value>]> {
-        let merchant = self.merchants.get_mut(merchant)?;
-        let (windows, signals) = (&mut merchant.windows, &merchant.signals);
-        windows.observe(stream, channel, facts, merchant.zone, features, &mut self.values);
-        signals.observe(facts, || windows.time_of(stream), features, &mut self.values);
+        let MerchantMemory { zone, windows, signals, .. } = self.merchants.get_mut(merchant)?;
+        windows.observe(stream, channel, facts, *zone, features, &mut self.values);
+        let time = || windows.time_of(stream).or(facts.placed_at);
+        signals.observe(facts, time, features, &mut self.values);
         Some(&self.values)
     }
 }

@@ -225,6 +225,8 @@ pub(crate) fn scored(score: i64, tier: &str) -> OrderEvent {
         exemption: None,
         cause: ScoredCause::Placed,
         shadow: None,
+        trigger: None,
+        swept: vec![],
     })
 }
 
