@@ -140,7 +140,7 @@ mod tests {
         let (plain, worded) = (declaration(SubjectKind::Region, ""), declaration(SubjectKind::Region, "0..1"));
         let declared = |it: &Declaration| vec![SignalEvent::SignalDeclared(it.clone())];
         given(&[]).when(declare(plain.clone(), 0)).then_expect_events(declared(&plain));
-        given(&[plain.clone()]).when(declare(plain.clone(), 1)).then_expect_events(vec![]);
+        given(std::slice::from_ref(&plain)).when(declare(plain.clone(), 1)).then_expect_events(vec![]);
         given(&[plain]).when(declare(worded.clone(), SIGNALS_MAX)).then_expect_events(declared(&worded));
     }
 
@@ -149,7 +149,9 @@ mod tests {
         let other =
             SignalRejection::OtherSubject { name: "weather".parse().expect("a name"), declared: SubjectKind::Region };
         let region = declaration(SubjectKind::Region, "");
-        given(&[region.clone()]).when(declare(declaration(SubjectKind::Ip, ""), 1)).then_expect_error(other);
+        given(std::slice::from_ref(&region))
+            .when(declare(declaration(SubjectKind::Ip, ""), 1))
+            .then_expect_error(other);
         given(&[]).when(declare(region, SIGNALS_MAX)).then_expect_error(SignalRejection::TooManySignals);
     }
 }
