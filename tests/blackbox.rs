@@ -36,8 +36,12 @@ mod shadow;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
 mod two_processes;
+#[cfg(test)]
+mod walkthrough;

@@ -3,10 +3,15 @@
 //! The texts name rules and exemptions as people do and word the evidence with the catalogue's descriptions. They are made
 //! from the recorded event and its rulebook alone, so an explanation never changes after the fact.
 
+mod customer;
+mod otherwise;
 mod wording;
 
 use crate::order::{ChallengeMethod, Hit, Readings, Scored, ScoredCause, Trigger};
 use crate::rulebook::{Action, Names, PASS, Rulebook, Threshold};
+
+pub use customer::{CustomerCase, customer_wording};
+pub use otherwise::{ANSWERS_MAX, FACTS_MAX, FactChange, Otherwise, would_pass_if};
 
 use wording::Language;
 
@@ -29,6 +34,19 @@ pub fn explain(scored: &Scored, rulebook: &Rulebook) -> Explanation {
             Language::Zh => "",
             Language::En => " ",
         })
+    };
+    Explanation { zh: words(Language::Zh), en: words(Language::En) }
+}
+
+/// Words what would have let an order pass. `features` are those of the screening.
+pub fn explain_otherwise(otherwise: &Otherwise, features: &Readings) -> Explanation {
+    let words = |language| {
+        let facts: Vec<_> =
+            otherwise.changes.iter().map(|change| wording::otherwise(language, change, features)).collect();
+        match language {
+            Language::Zh => format!("{}，订单就会直接放行。", wording::spaced("如果", &facts.join("，并且"))),
+            Language::En => format!("The order would have passed if {}.", facts.join(", and ")),
+        }
     };
     Explanation { zh: words(Language::Zh), en: words(Language::En) }
 }

@@ -15,7 +15,7 @@ mod watch;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use domain::feature::Value;
+use domain::feature::{FeatureRef, Value};
 use domain::forecast::ForecastLeft;
 use domain::ids::{DraftId, MerchantId};
 use domain::merchant::MerchantEvent;
@@ -322,15 +322,36 @@ impl Memory {
         let MerchantMemory { zone, live, shadow, windows, signals, .. } = self.merchants.get_mut(merchant)?;
         let evaluator = &live.as_ref()?.evaluator;
         let features = shadow.row().unwrap_or(evaluator.features());
-        windows.observe(stream, channel, facts, *zone, features, &mut self.values);
-        let time = || windows.time_of(stream).or(facts.placed_at);
-        signals.observe(facts, time, features, &mut self.values);
+        Applied { stream, channel, facts }.read(windows, signals, *zone, features, &mut self.values);
         let mut assessment = screen_on(evaluator, &self.values[..evaluator.features().len()], occasion);
+        assessment.scored.shadow = shadow.find(&self.values);
         let hits = &assessment.scored.hits;
         let sweeps = evaluator.sweeps().iter().any(|sweep| hits.iter().any(|hit| hit.rule == sweep.rule));
         let reaches_others = sweeps || (windows.came_late() && windows.reaches_others(stream, evaluator.features()));
-        assessment.scored.shadow = shadow.find(&self.values);
         Some(Screened { assessment, reaches_others })
+    }
+}
+
+/// An order whose events have been applied.
+struct Applied<'a> {
+    stream: StreamId,
+    channel: &'a str,
+    facts: &'a Facts,
+}
+
+impl Applied<'_> {
+    /// Reads features of it, from everything that a feature comes from.
+    fn read(
+        &self,
+        windows: &mut Windows,
+        signals: &Signals,
+        zone: Tz,
+        features: &[FeatureRef],
+        out: &mut Vec<Option<Value>>,
+    ) {
+        windows.observe(self.stream, self.channel, self.facts, zone, features, out);
+        let time = || windows.time_of(self.stream).or(self.facts.placed_at);
+        signals.observe(self.facts, time, features, out);
     }
 }
 

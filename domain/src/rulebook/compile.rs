@@ -10,6 +10,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use super::{Action, Condition, PASS, Points, Relation, Rule, Rulebook, Test};
 use crate::feature::{Entity, Feature, FeatureRef, Value};
+use crate::order::Readings;
 
 /// A rulebook of a certain version, compiled.
 #[derive(Clone, Debug)]
@@ -182,6 +183,14 @@ impl Evaluator {
     /// The rules that sweep.
     pub fn sweeps(&self) -> &[Sweep] {
         &self.sweeps
+    }
+
+    /// The values that were read, one for each of [`Self::features`]; what is not among the readings is not known.
+    pub fn values(&self, readings: &Readings) -> Vec<Option<Value>> {
+        let read = |(feature, name): (&FeatureRef, &Arc<str>)| {
+            readings.get(name).and_then(|reading| Value::read(reading, feature.feature.spec().feature_type))
+        };
+        self.features.iter().zip(&self.names).map(read).collect()
     }
 
     /// The id of a tier that was found, or [`PASS`].

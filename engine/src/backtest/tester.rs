@@ -88,7 +88,11 @@ impl Tester {
                     self.track(&step, *event);
                 }
             }
-            Content::Screened(screened) => self.screened(log, &step, &screened).await?,
+            Content::Screened(screened) => {
+                if screened.is_own() {
+                    self.screened(log, &step, &screened).await?;
+                }
+            }
             Content::Held(is_held) => self.mark(step.stream, |marks| marks.hold(is_held)),
             Content::Nothing => {}
             Content::Other(event) => self.memory.fold(&event)?,
