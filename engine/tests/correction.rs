@@ -247,7 +247,8 @@ async fn publish(shop: &Shop, rulebook: Rulebook) {
     let draft: domain::ids::DraftId = "sweep".parse().unwrap();
     let begin = engine::DraftChange::Begin { draft: draft.clone(), rulebook, drafts: 0 };
     shop.engine.change_draft(&shop.merchant, support::origin(), begin).await.unwrap();
-    let publication = engine::Publication::OfDraft { draft, eyes: domain::draft::Eyes::Two, note: None, expected: None };
+    let publication =
+        engine::Publication::OfDraft { draft, eyes: domain::draft::Eyes::Two, note: None, expected: None };
     shop.engine.publish(&shop.merchant, support::origin(), publication).await.unwrap();
 }
 
