@@ -75,12 +75,12 @@ fn a_freeze_and_what_is_not_known_are_worded() {
     check(
         &scored,
         &preset("growth").unwrap(),
-        "订单冻结：得分 180，达到“freeze”档（超过 120 分）。\
-         命中的规则：“注册后立即下单”+80 分（注册到下单的时长：4 秒 250 毫秒，下单渠道：web）；\
+        "订单冻结：得分 150，达到“freeze”档（超过 120 分）。\
+         命中的规则：“注册后立即下单”+50 分（注册到下单的时长：4 秒 250 毫秒，下单渠道：web）；\
          “新客户共用一台设备”+100 分（1 天内同一设备的客户数：12 位，首次下单的客户：未知，注册到下单的时长：4 秒 250 毫秒）。\
          本次评分因订单资料更新而重新进行。",
-        "The order is to be held: the score of 180 reaches tier “freeze” (more than 120). \
-         Fired: “Bought the moment of registering” +80 (time from the customer's registration to this order: 4 seconds \
+        "The order is to be held: the score of 150 reaches tier “freeze” (more than 120). \
+         Fired: “Bought the moment of registering” +50 (time from the customer's registration to this order: 4 seconds \
          250 milliseconds, the channel it was placed on: web); “New customers sharing a device” +100 (customers on this device \
          within 1 day: 12, this is the customer's first known order: unknown, time from the customer's registration to this \
          order: 4 seconds 250 milliseconds). \
