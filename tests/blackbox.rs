@@ -10,6 +10,8 @@ mod brief;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod correction;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod faults;
@@ -41,3 +43,5 @@ mod stopping;
 mod support;
 #[cfg(test)]
 mod two_processes;
+#[cfg(test)]
+mod walkthrough;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use engine::{Backtested, Decision, Example, ExampleKind, Hit, Load, OutcomeCounts, RuleCounts, SideCounts};
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 /// What a back-test found.
@@ -36,7 +35,7 @@ pub struct BacktestView {
     #[schema(value_type = Object)]
     pub matrix: BTreeMap<String, BTreeMap<String, u64>>,
     /// What each rule did: the draft's in its order, then those that only the rulebooks in force had.
-    pub per_rule: Vec<RuleView>,
+    pub per_rule: Vec<TriedRuleView>,
     /// The most challenges that the draft puts in one hour.
     pub challenges_per_hour_max: u64,
     /// The most orders that the draft holds for a person in one hour.
@@ -59,7 +58,7 @@ pub struct BacktestView {
 
 /// What a rule did.
 #[derive(Serialize, ToSchema)]
-pub struct RuleView {
+pub struct TriedRuleView {
     /// The rule's id.
     pub rule: String,
     /// As recorded.
@@ -122,14 +121,14 @@ pub struct ExampleView {
     /// Whether the address is familiar to the customer; told likewise.
     pub familiar: bool,
     /// As recorded.
-    pub actual: DecisionView,
+    pub actual: TriedDecisionView,
     /// By the draft.
-    pub draft: DecisionView,
+    pub draft: TriedDecisionView,
 }
 
 /// A decision.
 #[derive(Serialize, ToSchema)]
-pub struct DecisionView {
+pub struct TriedDecisionView {
     /// `pass` or a tier's id.
     pub tier: String,
     /// The sum of the hits' points.
@@ -157,7 +156,7 @@ impl BacktestView {
             unchanged: found.unchanged,
             elapsed_ms,
             matrix: found.matrix,
-            per_rule: found.per_rule.into_iter().map(RuleView::from).collect(),
+            per_rule: found.per_rule.into_iter().map(TriedRuleView::from).collect(),
             challenges_per_hour_max: found.draft.challenges_per_hour_max,
             reviews_per_hour_max: found.draft.reviews_per_hour_max,
             actual: found.actual.into(),
@@ -171,7 +170,7 @@ impl BacktestView {
     }
 }
 
-impl From<RuleCounts> for RuleView {
+impl From<RuleCounts> for TriedRuleView {
     fn from(RuleCounts { rule, actual, draft }: RuleCounts) -> Self {
         Self { rule, actual: actual.into(), draft: draft.into() }
     }
@@ -218,7 +217,7 @@ impl From<Example> for ExampleView {
     }
 }
 
-impl From<Decision> for DecisionView {
+impl From<Decision> for TriedDecisionView {
     fn from(Decision { tier, score, exemption, hits }: Decision) -> Self {
         let hits = hits.into_iter().map(|Hit { rule, points }| PointsView { rule, points });
         Self { tier, score, exemption, hits: hits.collect() }

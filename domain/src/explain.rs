@@ -3,10 +3,15 @@
 //! The texts name rules and exemptions as people do and word the evidence with the catalogue's descriptions. They are made
 //! from the recorded event and its rulebook alone, so an explanation never changes after the fact.
 
+mod customer;
+mod otherwise;
 mod wording;
 
-use crate::order::{ChallengeMethod, Hit, Readings, Scored, ScoredCause};
+use crate::order::{ChallengeMethod, Hit, Readings, Scored, ScoredCause, Trigger};
 use crate::rulebook::{Action, Names, PASS, Rulebook, Threshold};
+
+pub use customer::{CustomerCase, customer_wording};
+pub use otherwise::{ANSWERS_MAX, FACTS_MAX, FactChange, Otherwise, would_pass_if};
 
 use wording::Language;
 
@@ -22,16 +27,26 @@ pub struct Explanation {
 /// Words a screening. `rulebook` is the version that the event names; what it does not know is called by its id.
 pub fn explain(scored: &Scored, rulebook: &Rulebook) -> Explanation {
     let words = |language| {
-        let sentences = [
-            verdict(language, scored, rulebook),
-            fired(language, scored, rulebook),
-            cause(language, scored.cause).to_owned(),
-        ];
+        let sentences =
+            [verdict(language, scored, rulebook), fired(language, scored, rulebook), cause(language, scored, rulebook)];
         let sentences: Vec<_> = sentences.into_iter().filter(|sentence| !sentence.is_empty()).collect();
         sentences.join(match language {
             Language::Zh => "",
             Language::En => " ",
         })
+    };
+    Explanation { zh: words(Language::Zh), en: words(Language::En) }
+}
+
+/// Words what would have let an order pass. `features` are those of the screening.
+pub fn explain_otherwise(otherwise: &Otherwise, features: &Readings) -> Explanation {
+    let words = |language| {
+        let facts: Vec<_> =
+            otherwise.changes.iter().map(|change| wording::otherwise(language, change, features)).collect();
+        match language {
+            Language::Zh => format!("{}，订单就会直接放行。", wording::spaced("如果", &facts.join("，并且"))),
+            Language::En => format!("The order would have passed if {}.", facts.join(", and ")),
+        }
     };
     Explanation { zh: words(Language::Zh), en: words(Language::En) }
 }
@@ -108,23 +123,49 @@ fn fired(language: Language, scored: &Scored, rulebook: &Rulebook) -> String {
     if scored.hits.is_empty() {
         return String::new();
     }
-    let hits: Vec<_> = scored.hits.iter().map(|hit| worded_hit(language, hit, &scored.features, rulebook)).collect();
+    let hits: Vec<_> = scored.hits.iter().map(|hit| worded_hit(language, hit, scored, rulebook)).collect();
     match language {
         Language::Zh => format!("命中的规则：{}。", hits.join("；")),
         Language::En => format!("Fired: {}.", hits.join("; ")),
     }
 }
 
-fn worded_hit(language: Language, hit: &Hit, features: &Readings, rulebook: &Rulebook) -> String {
-    let name = rulebook.rule(&hit.rule).map_or(&*hit.rule, |rule| called(language, &rule.name, &hit.rule));
+fn worded_hit(language: Language, hit: &Hit, scored: &Scored, rulebook: &Rulebook) -> String {
+    let name = rule_name(language, &hit.rule, rulebook);
     let points = hit.points;
     let title = match language {
         Language::Zh => format!("“{name}”{points:+} 分"),
         Language::En => format!("“{name}” {points:+}"),
     };
+    if let Some(swept) = scored.swept.iter().find(|swept| swept.rule == hit.rule) {
+        let evidence = each(language, &swept.evidence).join(match language {
+            Language::Zh => "，",
+            Language::En => ", ",
+        });
+        let by = &swept.by;
+        return match language {
+            Language::Zh => format!("{title}（由订单 {by} 触发，{evidence}）"),
+            Language::En => format!("{title} (fired for order {by}, {evidence})"),
+        };
+    }
     let evidence =
-        hit.evidence.0.iter().map(|(name, value)| wording::evidence(language, name, value.as_ref(), features));
+        hit.evidence.0.iter().map(|(name, value)| wording::evidence(language, name, value.as_ref(), &scored.features));
     with_evidence(language, &title, &evidence.collect::<Vec<_>>())
+}
+
+fn rule_name<'a>(language: Language, id: &'a str, rulebook: &'a Rulebook) -> &'a str {
+    rulebook.rule(id).map_or(id, |rule| called(language, &rule.name, id))
+}
+
+/// Features and their values, each in words.
+fn each(language: Language, readings: &Readings) -> Vec<String> {
+    let worded = readings.0.iter().map(|(name, value)| wording::evidence(language, name, value.as_ref(), readings));
+    worded.collect()
+}
+
+/// Features and their values in words.
+pub fn evidence(readings: &Readings) -> Explanation {
+    Explanation { zh: each(Language::Zh, readings).join("，"), en: each(Language::En, readings).join(", ") }
 }
 
 fn with_evidence(language: Language, title: &str, evidence: &[String]) -> String {
@@ -143,7 +184,37 @@ fn called<'a>(language: Language, names: &'a Names, id: &'a str) -> &'a str {
     name.as_deref().unwrap_or(id)
 }
 
-fn cause(language: Language, cause: ScoredCause) -> &'static str {
+fn cause(language: Language, scored: &Scored, rulebook: &Rulebook) -> String {
+    let Some(Trigger { order, left_out }) = &scored.trigger else {
+        return plain_cause(language, scored.cause).to_owned();
+    };
+    let swept = scored.swept.iter().rev().find(|swept| swept.by == *order);
+    let why = match (language, scored.cause, swept) {
+        (Language::Zh, ScoredCause::Sibling, Some(swept)) => {
+            format!("订单 {order} 触发“{}”、本单在其窗口内", rule_name(language, &swept.rule, rulebook))
+        }
+        (Language::En, ScoredCause::Sibling, Some(swept)) => {
+            let rule = rule_name(language, &swept.rule, rulebook);
+            format!("“{rule}” fired for order {order}, whose window holds this one")
+        }
+        (Language::Zh, ScoredCause::LateEvidence, _) => format!("订单 {order} 迟到"),
+        (Language::En, ScoredCause::LateEvidence, _) => format!("order {order} arrived late"),
+        (Language::Zh, ScoredCause::Amended, _) => format!("订单 {order} 资料更新"),
+        (Language::En, ScoredCause::Amended, _) => format!("the facts of order {order} changed"),
+        (Language::Zh, _, _) => format!("订单 {order}"),
+        (Language::En, _, _) => format!("of order {order}"),
+    };
+    match (language, left_out) {
+        (Language::Zh, 0) => format!("本次评分因{why}而重新进行。"),
+        (Language::En, 0) => format!("It was screened again because {why}."),
+        (Language::Zh, others) => format!("本次评分因{why}而重新进行；同一窗口内另有 {others} 笔未重新评分。"),
+        (Language::En, others) => {
+            format!("It was screened again because {why}; {others} more of that window were left as they are.")
+        }
+    }
+}
+
+fn plain_cause(language: Language, cause: ScoredCause) -> &'static str {
     match (language, cause) {
         (_, ScoredCause::Placed) => "",
         (Language::Zh, ScoredCause::Amended) => "本次评分因订单资料更新而重新进行。",

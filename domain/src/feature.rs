@@ -72,6 +72,18 @@ impl Value {
         }
     }
 
+    /// From its stored form; none where that is of another type.
+    pub fn read(reading: &Reading, feature_type: FeatureType) -> Option<Self> {
+        match (reading, feature_type) {
+            (Reading::Bool(value), FeatureType::Bool) => Some(Self::Bool(*value)),
+            (Reading::Int(value), FeatureType::Int) => Some(Self::Int(*value)),
+            (Reading::Text(text), FeatureType::Decimal) => text.parse().ok().map(Self::Decimal),
+            (Reading::Text(text), FeatureType::Text) => Some(Self::Text(text.clone())),
+            (Reading::Text(text), FeatureType::Duration) => text.parse().ok().map(Self::Duration),
+            _ => None,
+        }
+    }
+
     /// Its stored form.
     pub fn reading(&self) -> Reading {
         match self {

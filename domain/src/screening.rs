@@ -4,7 +4,7 @@
 
 use crate::feature::Value;
 use crate::ids::DraftId;
-use crate::order::{ChallengeMethod, Hit, OnExpire, OnFail, Readings, Scored, ScoredCause};
+use crate::order::{ChallengeMethod, Hit, OnExpire, OnFail, Readings, Scored, ScoredCause, Swept, Trigger};
 use crate::rulebook::{Action, Evaluator, Findings};
 use crate::shadow::Shadowed;
 use crate::time::Span;
@@ -15,8 +15,38 @@ use crate::time::Span;
 ///
 /// When there is not one value for each feature.
 pub fn screen(evaluator: &Evaluator, values: &[Option<Value>], cause: ScoredCause) -> Assessment {
+    screen_on(evaluator, values, Occasion::of(cause))
+}
+
+/// Why an order is screened, and what other orders add to it.
+#[derive(Clone, Debug)]
+pub struct Occasion<'a> {
+    /// Why.
+    pub cause: ScoredCause,
+    /// Which other order made it necessary.
+    pub trigger: Option<Trigger>,
+    /// Rules that count as fired, each once; what the rulebook does not know of them has no effect.
+    pub swept: &'a [Swept],
+}
+
+impl Occasion<'_> {
+    /// Without any other order.
+    pub const fn of(cause: ScoredCause) -> Self {
+        Self { cause, trigger: None, swept: &[] }
+    }
+}
+
+/// Screens one order like [`screen`], with what other orders add to it.
+///
+/// # Panics
+///
+/// When there is not one value for each feature.
+pub fn screen_on(evaluator: &Evaluator, values: &[Option<Value>], occasion: Occasion<'_>) -> Assessment {
+    let Occasion { cause, trigger, swept } = occasion;
     let mut findings = Findings::default();
-    evaluator.evaluate(values, &mut findings);
+    evaluator.evaluate_swept(values, |rule| swept.iter().any(|swept| swept.rule == *rule), &mut findings);
+    let counted =
+        |swept: &&Swept| findings.fired.iter().any(|fired| fired.swept && evaluator.rules[fired.rule].id == swept.rule);
     let readings = |slots: &mut dyn Iterator<Item = usize>| {
         let entries = slots.map(|slot| (evaluator.names[slot].clone(), values[slot].as_ref().map(Value::reading)));
         Readings(entries.collect())
@@ -34,6 +64,8 @@ pub fn screen(evaluator: &Evaluator, values: &[Option<Value>], cause: ScoredCaus
         rulebook_hash: evaluator.hash.clone(),
         exemption: findings.exemption.map(|exemption| evaluator.exemptions[exemption].id.clone()),
         cause,
+        trigger,
+        swept: swept.iter().filter(counted).cloned().collect(),
         shadow: None,
     };
     let disposition = match (findings.tier.map(|tier| evaluator.tiers[tier].action), findings.exemption) {

@@ -3,13 +3,14 @@
 mod support;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use cqrs_es::DomainEvent;
 use domain::draft::{DraftEvent, DraftPublished, Revision, RulebookSubmitted};
 use domain::forecast::{Forecast, ForecastLeft, Rate};
-use domain::ids::Token;
+use domain::ids::{OrderId, Token};
 use domain::merchant::{ChannelConfigured, KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered, Role};
-use domain::order::{OrderEvent, Scored};
+use domain::order::{OrderEvent, Reading, Readings, Scored, ScoredCause, Swept, Trigger};
 use domain::publication::{RulebookEvent, RulebookPublished};
 use domain::rulebook::Rulebook;
 use domain::settings::{QuietHours, Settings};
@@ -36,6 +37,23 @@ fn stored_as<E: DomainEvent + Debug>(name: &str, event: &E) {
 #[test]
 fn an_event_of_an_order_is_stored_as_its_golden_file_says() {
     every_event().iter().for_each(stored_as_golden);
+}
+
+#[test]
+fn a_screening_that_another_order_made_necessary_is_stored_as_its_golden_file_says() {
+    let (by, device_orders): (OrderId, Arc<str>) = ("web:A5".parse().unwrap(), "device.orders[5m]".into());
+    let scored = every_event().into_iter().find_map(|event| match event {
+        OrderEvent::Scored(scored) => Some(scored),
+        _ => None,
+    });
+    let evidence = Readings(vec![(device_orders, Some(Reading::Int(5)))]);
+    let scored = Scored {
+        cause: ScoredCause::Sibling,
+        trigger: Some(Trigger { order: by.clone(), left_out: 3 }),
+        swept: vec![Swept { rule: "device_burst".into(), by, evidence }],
+        ..scored.unwrap()
+    };
+    stored_as("Scored.swept", &OrderEvent::Scored(scored));
 }
 
 #[test]

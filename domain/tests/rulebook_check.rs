@@ -123,6 +123,103 @@ fn platform_numbers_are_no_evidence_and_rules_that_exclude_each_other_do_not_add
 }
 
 #[test]
+fn what_contradicts_itself_is_said_with_what_stands_against_each_other() {
+    let hour = json!({"feature": "order.hour", "op": "<", "value": 6});
+    let report =
+        checked(&book(&[("never", json!({"all": [hour, orders("5m", ">=", 5), orders("1h", "<", 5)]}), json!(90))]));
+    let details: Vec<_> = report.warnings.iter().map(|warning| (warning.code, &*warning.detail)).collect();
+    assert_eq!(
+        details[..2],
+        [
+            (
+                WarningCode::RuleNeverFires,
+                "never never fires: device.orders[5m] >= 5 and device.orders[1h] < 5 cannot be true at once"
+            ),
+            (
+                WarningCode::ConditionContradictory,
+                "never: device.orders[5m] >= 5 and device.orders[1h] < 5 contradict each other"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn steps_that_overlap_or_leave_a_gap_are_named_with_the_values() {
+    let from_to = |from: i64, to: i64| json!({"all": [orders("5m", ">=", from), orders("5m", "<=", to)]});
+    let step = |from, to| from_to(from, to);
+    let report = checked(&book(&[
+        ("low", step(2, 5), json!(30)),
+        ("middle", step(5, 8), json!(40)),
+        ("high", orders("5m", ">", 9), json!(90)),
+    ]));
+    assert_eq!(
+        warned(&report),
+        [
+            (WarningCode::RangesOverlap, "low middle".to_owned()),
+            (WarningCode::RangesLeaveGap, "middle high".to_owned())
+        ]
+    );
+    assert_eq!(report.warnings[0].detail, "low and middle both give points where device.orders[5m] is 5");
+    assert_eq!(report.warnings[1].detail, "neither middle nor high fires where device.orders[5m] is 9");
+    let clean = checked(&book(&[("low", step(2, 5), json!(30)), ("high", orders("5m", ">", 5), json!(90))]));
+    assert_eq!(warned(&clean), []);
+}
+
+#[test]
+fn what_leaves_out_the_ordinary_middle_or_asks_for_more_leaves_no_gap() {
+    let hour = |op: &str, value: i64| json!({"feature": "order.hour", "op": op, "value": value});
+    let night = checked(&book(&[("late", hour(">=", 23), json!(90)), ("early", hour("<", 6), json!(30))]));
+    assert_eq!(warned(&night), []);
+    let kind = json!({"feature": "phone.kind", "op": "==", "value": "virtual"});
+    let other = json!({"all": [orders("5m", ">", 9), kind]});
+    let few = json!({"all": [orders("5m", ">", 2), orders("5m", "<", 5)]});
+    assert_eq!(warned(&checked(&book(&[("few", few, json!(10)), ("other", other, json!(90))]))), []);
+}
+
+#[test]
+fn a_tier_that_every_score_jumps_over_is_named() {
+    let mut stored = changed("/rules/0/points", json!(100));
+    stored["tiers"][0]["from"] = 75.into();
+    stored["tiers"][2] = json!({"id": "freeze", "from": 105, "action": "freeze"});
+    stored["tiers"][1]["from"] = 101.into();
+    let report = checked(&stored);
+    assert_eq!(warned(&report), [(WarningCode::TierSkipped, "call".to_owned())]);
+    assert_eq!(report.warnings[0].detail, "no sum of points lies from 101 to 104: every order jumps over call");
+}
+
+#[test]
+fn a_witness_is_as_ordinary_as_an_order_of_its_tier_can_be() {
+    let report = checked(&example());
+    let witnesses = serde_json::to_value(&report.witnesses).unwrap();
+    assert_eq!(
+        witnesses["sms"],
+        json!({"rules": ["device_burst"], "score": 80, "features": {"device.orders[5m]": 13}}),
+        "50 + 4 a piece from the sixth on are 80 at the thirteenth"
+    );
+    assert_eq!(
+        witnesses["freeze"],
+        json!({"rules": ["device_burst", "address_changed", "virtual_phone"], "score": 124,
+               "features": {"address.changed": true, "address.familiar": false, "device.orders[5m]": 6,
+                            "phone.kind": "virtual"}})
+    );
+}
+
+#[test]
+fn every_witness_of_a_preset_reaches_its_tier() {
+    for (name, _) in PRESETS {
+        let rulebook = preset(name).unwrap();
+        let (report, evaluator) = (check(&rulebook), rulebook.compile(1));
+        for tier in rulebook.tiers() {
+            let witness = &report.witnesses[&tier.id];
+            let mut findings = Findings::default();
+            evaluator.evaluate(&evaluator.values(&witness.features), &mut findings);
+            assert_eq!(findings.score, witness.score, "{name} {}", tier.id);
+            assert!(findings.score >= tier.threshold.score_min(), "{name} {}", tier.id);
+        }
+    }
+}
+
+#[test]
 fn every_preset_checks_clean() {
     for (name, _) in PRESETS {
         let report = check(&preset(name).unwrap());
@@ -169,6 +266,18 @@ fn values(names: &[String], types: &[FeatureType], seeds: &[u8]) -> Vec<Option<V
     values
 }
 
+/// Whether the number that a gap is about lies in it.
+fn in_gap(warning: &domain::rulebook::check::Warning, names: &[String], values: &[Option<Value>]) -> bool {
+    let (_, place) = warning.detail.split_once("fires where ").unwrap();
+    let (name, range) = place.split_once(" is ").unwrap();
+    let (low, high) = range.strip_prefix("from ").and_then(|range| range.split_once(" to ")).unwrap_or((range, range));
+    let at = names.iter().position(|other| other == name).unwrap();
+    match &values[at] {
+        Some(Value::Int(value)) => (low.parse().unwrap()..=high.parse().unwrap()).contains(value),
+        _ => false,
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_claimed_holds_for_every_order(
@@ -183,15 +292,45 @@ proptest! {
         let names: Vec<_> = evaluator.features().iter().map(ToString::to_string).collect();
         let types: Vec<_> = evaluator.features().iter().map(|feature| feature.feature.spec().feature_type).collect();
         let combinations = &report.combinations["freeze"];
+        if let Some(witness) = report.witnesses.get("freeze") {
+            let mut findings = Findings::default();
+            evaluator.evaluate(&evaluator.values(&witness.features), &mut findings);
+            let fired: Vec<_> = findings.fired.iter().map(|fired| evaluator.rule_id(*fired).clone()).collect();
+            prop_assert_eq!((&fired, findings.score), (&witness.rules, witness.score));
+            prop_assert!(findings.tier.is_some());
+        }
+        for warning in report.warnings.iter().filter(|warning| warning.code == WarningCode::RangesOverlap) {
+            let alone: Vec<_> = rules.iter().filter(|(id, _, _)| warning.rules.iter().any(|rule| **rule == **id)).cloned().collect();
+            let both = Rulebook::from_json(&book(&alone)).unwrap().compile(1);
+            let fires = |low: i64| {
+                let all: Vec<_> = both.features().iter().map(|feature| match feature.feature.spec().feature_type {
+                    FeatureType::Text => Some(Value::Text("virtual".into())),
+                    _ => Some(Value::Int(low)),
+                }).collect();
+                let mut findings = Findings::default();
+                both.evaluate(&all, &mut findings);
+                findings.fired.len()
+            };
+            prop_assert!(warning.detail.contains("both give points"));
+            // Where they ask for nothing else, one value makes both fire.
+            if both.features().len() == 1 {
+                prop_assert!((0..9).any(|low| fires(low) == 2), "{warning:?}");
+            }
+        }
         for seeds in seeds {
             let mut findings = Findings::default();
-            evaluator.evaluate(&values(&names, &types, &seeds), &mut findings);
+            let seen = values(&names, &types, &seeds);
+            evaluator.evaluate(&seen, &mut findings);
             let fired: Vec<_> = findings.fired.iter().map(|fired| evaluator.rule_id(*fired)).collect();
             for warning in &report.warnings {
                 match warning.code {
                     WarningCode::RuleNeverFires => prop_assert!(!fired.contains(&&warning.rules[0])),
                     WarningCode::RuleImplied => prop_assert!(!fired.contains(&&warning.rules[0]) || fired.contains(&&warning.rules[1])),
                     WarningCode::TierUnreachable => prop_assert!(findings.tier.is_none()),
+                    WarningCode::RangesLeaveGap => prop_assert!(
+                        !in_gap(warning, &names, &seen) || !warning.rules.iter().any(|rule| fired.contains(&rule)),
+                        "{warning:?} of {seen:?}"
+                    ),
                     _ => {}
                 }
             }

@@ -1,8 +1,9 @@
 //! Orders back-tested per second, from a log on disk, beside a plain read and decode of the same log.
 //!
-//! `cargo run --release -p engine --example backtest_rate [ORDERS]` has the engine decide 200,000 orders by the preset `growth`,
-//! into an embedded log in a temporary directory. Then, three times each: it reads that log and decodes every event in full,
-//! with the next page read while one is decoded; and it back-tests `growth` on all of its orders. Filling is not measured.
+//! `cargo run --release -p engine --example backtest_rate [ORDERS [DIRECTORY]]` has the engine decide 200,000 orders by the preset
+//! `growth`, into an embedded log in a temporary directory; or in one that is given, where the log stays and a second run begins
+//! with it. Then, three times each: it reads that log and decodes every event in full, with the next page read while one is
+//! decoded; and it back-tests `growth` on all of its orders. Filling is not measured.
 
 #[path = "traffic/filled.rs"]
 mod filled;
@@ -10,6 +11,7 @@ mod filled;
 mod traffic;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,11 +40,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn measure(orders: u64) -> Result<(), Box<dyn Error>> {
-    let directory = tempfile::tempdir()?;
-    let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&directory.path().join("log.sqlite")).await?);
-    let start = Instant::now();
-    fill(&log, directory.path(), orders).await?;
-    eprintln!("filled in {:.1} s", start.elapsed().as_secs_f64());
+    let temporary = tempfile::tempdir()?;
+    let kept = std::env::args().nth(2).map(PathBuf::from);
+    let directory = kept.as_deref().unwrap_or(temporary.path());
+    let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&directory.join("log.sqlite")).await?);
+    if log.head(0).await? == 0 {
+        let start = Instant::now();
+        fill(&log, directory, orders).await?;
+        eprintln!("filled in {:.1} s", start.elapsed().as_secs_f64());
+    }
     let (mut plain, mut tried) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();

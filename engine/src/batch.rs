@@ -27,6 +27,10 @@ impl Numbers {
             last_subject_key: acquired.last_subject_key,
         }
     }
+
+    pub(crate) const fn last_stream(&self) -> StreamId {
+        self.last_stream
+    }
 }
 
 /// A batch with the numbers as they will be after it.

@@ -7,6 +7,7 @@ mod alone;
 mod backtest;
 mod batch;
 mod bytes;
+mod correction;
 mod drive;
 mod engine;
 mod forecast;
@@ -32,6 +33,7 @@ pub use backtest::{
     Backtested, Decision, EXAMPLES_MAX, Example, ExampleKind, Hit, Load, ORDERS_MAX, OutcomeCounts, RuleCounts,
     SideCounts, Trial, TrialError, backtest,
 };
+pub use correction::{ASKED_FOR_MAX, REACHED_MAX, SWEPT_MAX};
 pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;
 pub use memory::FoldError;

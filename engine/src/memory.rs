@@ -5,6 +5,7 @@
 //! No more than [`REMEMBERED_MAX`] orders are remembered. Beyond it the merchant with the most of them forgets its earliest
 //! ones, so that no merchant's decisions depend on the traffic of a larger one. What is forgotten when is a function of the log.
 
+mod company;
 mod shadow;
 mod signals;
 mod stored;
@@ -14,20 +15,21 @@ mod watch;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use domain::feature::Value;
+use domain::feature::{FeatureRef, Value};
 use domain::forecast::ForecastLeft;
 use domain::ids::{DraftId, MerchantId};
 use domain::merchant::MerchantEvent;
-use domain::order::{Facts, OrderEvent, Scored, ScoredCause};
+use domain::order::{Facts, OrderEvent, Scored};
 use domain::publication::RulebookEvent;
 use domain::rulebook::{Evaluator, Rulebook};
-use domain::screening::{Assessment, screen};
+use domain::screening::{Assessment, Occasion, screen_on};
 use domain::shadow::{Shadow, ShadowEvent};
 use domain::signal::{SignalEvent, SignalName, SignalNameError, ValueEvent};
 use domain::time::Timestamp;
 use eventlog::{RecordedEvent, StreamId};
 use rustc_hash::FxHashMap;
 
+pub(crate) use company::Sweeping;
 use shadow::Seat;
 use signals::Signals;
 pub(crate) use signals::Tail;
@@ -62,6 +64,12 @@ struct MerchantMemory {
     watch: Option<Watch>,
     windows: Windows,
     signals: Signals,
+}
+
+/// A screening, and whether the order may have others screened again: it lies in their windows, or a sweeping rule fired.
+pub(crate) struct Screened {
+    pub(crate) assessment: Assessment,
+    pub(crate) reaches_others: bool,
 }
 
 /// The rulebook in force.
@@ -302,24 +310,48 @@ impl Memory {
     }
 
     /// Screens an order whose events have been applied, by the rulebook in force and, where a draft runs in the shadow, by that
-    /// beside it. `None` before the first publication.
+    /// beside it, and tells whether others may have to be screened again. `None` before the first publication.
     pub(crate) fn screen(
         &mut self,
         merchant: &MerchantId,
         stream: StreamId,
         channel: &str,
         facts: &Facts,
-        cause: ScoredCause,
-    ) -> Option<Assessment> {
+        occasion: Occasion<'_>,
+    ) -> Option<Screened> {
         let MerchantMemory { zone, live, shadow, windows, signals, .. } = self.merchants.get_mut(merchant)?;
         let evaluator = &live.as_ref()?.evaluator;
         let features = shadow.row().unwrap_or(evaluator.features());
-        windows.observe(stream, channel, facts, *zone, features, &mut self.values);
-        let time = || windows.time_of(stream).or(facts.placed_at);
-        signals.observe(facts, time, features, &mut self.values);
-        let mut assessment = screen(evaluator, &self.values[..evaluator.features().len()], cause);
+        Applied { stream, channel, facts }.read(windows, signals, *zone, features, &mut self.values);
+        let mut assessment = screen_on(evaluator, &self.values[..evaluator.features().len()], occasion);
         assessment.scored.shadow = shadow.find(&self.values);
-        Some(assessment)
+        let hits = &assessment.scored.hits;
+        let sweeps = evaluator.sweeps().iter().any(|sweep| hits.iter().any(|hit| hit.rule == sweep.rule));
+        let reaches_others = sweeps || (windows.came_late() && windows.reaches_others(stream, evaluator.features()));
+        Some(Screened { assessment, reaches_others })
+    }
+}
+
+/// An order whose events have been applied.
+struct Applied<'a> {
+    stream: StreamId,
+    channel: &'a str,
+    facts: &'a Facts,
+}
+
+impl Applied<'_> {
+    /// Reads features of it, from everything that a feature comes from.
+    fn read(
+        &self,
+        windows: &mut Windows,
+        signals: &Signals,
+        zone: Tz,
+        features: &[FeatureRef],
+        out: &mut Vec<Option<Value>>,
+    ) {
+        windows.observe(self.stream, self.channel, self.facts, zone, features, out);
+        let time = || windows.time_of(self.stream).or(self.facts.placed_at);
+        signals.observe(self.facts, time, features, out);
     }
 }
 

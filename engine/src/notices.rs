@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::ids::{ChallengeId, Token};
-use domain::order::{Facts, Known, Order, OrderCommand, OrderEvent, Placed, ScoredCause, StatusReported};
+use domain::order::{Facts, Order, OrderCommand, OrderEvent, Placed, ScoredCause, StatusReported};
+use domain::screening::{Assessment, Occasion};
 use domain::time::{Timestamp, is_future_dated};
 use eventlog::vault::Sealed;
 use eventlog::{DeliveryKey, LogError, NewDelivery, Position, Wanted};
 use rustc_hash::FxHashMap;
 
 use crate::batch::{Draft, Recording};
+use crate::correction::Correction;
 use crate::drive::drive;
 use crate::orders::{CachedOrder, OrderKey, order_at, stream_key};
 use crate::pipeline::{Answer, Committing, OpenBatch};
@@ -30,6 +32,12 @@ struct Wish {
     /// The customer whom the message names.
     customer: Option<Token>,
     personal: Option<Personal>,
+}
+
+/// What became of a notice, and the event by which it may have other orders screened again.
+struct Acted {
+    outcome: Outcome,
+    reaches_others: Option<Position>,
 }
 
 impl Writer {
@@ -57,6 +65,9 @@ impl Writer {
     ) -> Result<(), LogError> {
         let stored = self.load(open, notices.as_slice()).await?;
         for NoticeWork { message, content, reply } in notices {
+            if self.orders.is_full() {
+                self.make_durable(open).await?;
+            }
             match self.decide_one(&message, content, &stored, open).await {
                 Ok(answer) => open.answer_later(reply, answer),
                 Err(error) => {
@@ -128,7 +139,7 @@ impl Writer {
         content: WorkContent,
         open: &mut OpenBatch,
     ) -> Result<Answer, LogError> {
-        let answer = self.decide(message, content, open)?;
+        let answer = self.decide(message, content, open).await?;
         self.keep_to_forecast(&message.merchant, &mut open.draft).await?;
         Ok(answer)
     }
@@ -143,18 +154,44 @@ impl Writer {
         Ok(Receipt::new(message.order.clone(), &cached.order, position, Outcome::Duplicate, Duration::ZERO))
     }
 
-    fn decide(&mut self, message: &Message, content: WorkContent, open: &mut OpenBatch) -> Result<Answer, LogError> {
+    /// Commits all that was decided, and begins the next batch, which goes on to know what was delivered.
+    async fn make_durable(&mut self, open: &mut OpenBatch) -> Result<(), LogError> {
+        let mut taken = open.taken.clone();
+        taken.extend(self.committing.iter().flat_map(|committing| committing.taken.clone()));
+        self.open = Some(std::mem::replace(open, OpenBatch::new(self.draft())));
+        self.flush().await?;
+        *open = OpenBatch::new(self.draft());
+        open.taken = taken;
+        Ok(())
+    }
+
+    async fn decide(
+        &mut self,
+        message: &Message,
+        content: WorkContent,
+        open: &mut OpenBatch,
+    ) -> Result<Answer, LogError> {
         if !self.memory.knows(&message.merchant) {
             return Ok(Err(Refusal::UnknownMerchant));
         }
         let started = Instant::now();
         let key = order_key(message);
         let mut cached = self.orders.take(&key);
-        let outcome = self.act(message, content, &mut cached, &mut open.draft);
-        let decided_in = started.elapsed();
-        let answer = match outcome? {
+        let before = match (&content, cached.stream, cached.order.known()) {
+            (WorkContent::Status { .. }, ..) | (_, None, _) | (.., None) => None,
+            (_, Some(stream), Some(known)) => Some(self.before(&message.merchant, stream, known)),
+        };
+        let acted = self.act(message, content, &mut cached, &mut open.draft).await?;
+        let answer = match acted {
             Err(refusal) => Err(refusal),
-            Ok(outcome) => {
+            Ok(Acted { outcome, reaches_others }) => {
+                if let (Some(causation), Some(stream)) = (reaches_others, cached.stream) {
+                    self.orders.put(key.clone(), cached);
+                    // Few orders come here, and the others are spared the room that it takes.
+                    Box::pin(self.correct(message, stream, before, causation, &mut open.draft)).await?;
+                    cached = self.orders.take(&key);
+                }
+                let decided_in = started.elapsed();
                 metrics::histogram!("orderlight_decision_seconds").record(decided_in.as_secs_f64());
                 let position = (open.draft.numbers.partition, open.draft.numbers.head);
                 let receipt = Receipt::new(message.order.clone(), &cached.order, position, outcome, decided_in);
@@ -170,13 +207,13 @@ impl Writer {
     }
 
     /// What the notice says, then what the screening says of it.
-    fn act(
+    async fn act(
         &mut self,
         message: &Message,
         content: WorkContent,
         cached: &mut CachedOrder,
         draft: &mut Draft,
-    ) -> Result<Result<Outcome, Refusal>, LogError> {
+    ) -> Result<Result<Acted, Refusal>, LogError> {
         let Wish { mut command, occurred_at, told_of, customer: named, personal } =
             wish(message, content, draft.recorded_at);
         let sealed = match personal {
@@ -200,38 +237,36 @@ impl Writer {
             draft.vault_row(position, subject_key, sealed.blob);
         }
         let cause = events.iter().find_map(screening_cause);
+        let mut reaches_others = None;
         if let (Some(cause), Some(position), Some(known)) = (cause, first, cached.order.known()) {
-            let assess = self.assess(message, cached.stream.unwrap_or_default(), known, cause, draft);
-            if let Some(assess) = assess {
-                let consequences = match drive(&mut cached.order, assess) {
+            let stream = cached.stream.unwrap_or_default();
+            let swept = match &known.screening {
+                Some(last) if !last.hits.is_empty() => {
+                    let mut correction = Correction::new(&message.merchant);
+                    let counted = self.counted_so_far(&message.merchant, &message.order, last);
+                    Box::pin(self.still_swept(&mut correction, stream, &message.order, counted)).await?
+                }
+                _ => Vec::new(),
+            };
+            let occasion = Occasion { cause, trigger: None, swept: &swept };
+            let channel = message.order.channel();
+            if let Some(screened) = self.memory.screen(&message.merchant, stream, channel, &known.facts, occasion) {
+                let consequences = match drive(&mut cached.order, assess(screened.assessment, draft)) {
                     Ok(consequences) => consequences,
                     Err(rejection) => return Ok(Err(rejection.into())),
                 };
                 self.record(message, cached, &consequences, draft.recorded_at, Some(position), draft)?;
+                let is_amended = cause == ScoredCause::Amended;
+                reaches_others = Some(position).filter(|_| screened.reaches_others || is_amended);
             }
         }
         let created = events.iter().any(|event| matches!(event, OrderEvent::Placed(_)));
-        Ok(Ok(if created { Outcome::Created } else { Outcome::Updated }))
-    }
-
-    fn assess(
-        &mut self,
-        message: &Message,
-        stream: u64,
-        known: &Known,
-        cause: ScoredCause,
-        draft: &Draft,
-    ) -> Option<OrderCommand> {
-        let assessment = self.memory.screen(&message.merchant, stream, message.order.channel(), &known.facts, cause)?;
-        metrics::counter!("orderlight_scored_total", "tier" => assessment.scored.tier.clone()).increment(1);
-        // The position of the screening makes the id unique, and the same in every replay.
-        let id = format!("{}-{}", draft.numbers.partition, draft.numbers.head + 1);
-        let challenge: ChallengeId = id.parse().expect("digits and a dash are an id");
-        Some(OrderCommand::Assess { assessment: Box::new(assessment), challenge, at: draft.recorded_at })
+        let outcome = if created { Outcome::Created } else { Outcome::Updated };
+        Ok(Ok(Acted { outcome, reaches_others }))
     }
 
     /// Puts events into the batch and into the windows; answers with the position of the first.
-    fn record(
+    pub(crate) fn record(
         &mut self,
         message: &Message,
         cached: &mut CachedOrder,
@@ -257,6 +292,15 @@ impl Writer {
         }
         Ok(first)
     }
+}
+
+/// The command for a screening that comes next in a batch.
+pub(crate) fn assess(assessment: Assessment, draft: &Draft) -> OrderCommand {
+    metrics::counter!("orderlight_scored_total", "tier" => assessment.scored.tier.clone()).increment(1);
+    // The position of the screening makes the id unique, and the same in every replay.
+    let id = format!("{}-{}", draft.numbers.partition, draft.numbers.head + 1);
+    let challenge: ChallengeId = id.parse().expect("digits and a dash are an id");
+    OrderCommand::Assess { assessment: Box::new(assessment), challenge, at: draft.recorded_at }
 }
 
 fn order_key(message: &Message) -> OrderKey {

@@ -7,16 +7,23 @@ use domain::ids::{MerchantId, OrderId};
 use domain::order::Order;
 use eventlog::{EventLog, LogError, RecordedEvent, StreamId, StreamKey};
 use lru::LruCache;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
+use crate::correction::ASKED_FOR_MAX;
 use crate::memory::read;
 use crate::writer::BATCH_MAX;
 
 /// The most orders kept: an order takes about one kilobyte.
 const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 
-/// What is decided and not yet committed is nowhere but here, and must not be pushed out.
-const _: () = assert!(CACHED_ORDERS_MAX.get() > 4 * BATCH_MAX);
+/// When so many orders were taken in by their streams, everything that was decided is committed before the next message.
+const BY_STREAM_MAX: usize = 8_192;
+/// The most streams whose names are kept.
+const NAMES_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+
+/// What is decided and not yet committed is nowhere but here, and must not be pushed out; nor what one message asks for.
+const _: () = assert!(CACHED_ORDERS_MAX.get() > 4 * BATCH_MAX + 2 * (BY_STREAM_MAX + 2 * ASKED_FOR_MAX));
+const _: () = assert!(NAMES_MAX.get() > ASKED_FOR_MAX);
 
 /// An order as of its last event.
 #[derive(Clone, Default)]
@@ -37,6 +44,10 @@ pub(crate) type OrderKey = (MerchantId, OrderId);
 pub(crate) struct Orders {
     batch: FxHashMap<OrderKey, CachedOrder>,
     cache: LruCache<OrderKey, CachedOrder, FxBuildHasher>,
+    /// The names of orders that were asked for by their streams. Most never are, so the others pay nothing for it.
+    names: LruCache<StreamId, OrderKey, FxBuildHasher>,
+    /// Orders that were taken in by their streams since everything was committed.
+    by_stream: usize,
 }
 
 impl Orders {
@@ -45,7 +56,9 @@ impl Orders {
     }
 
     fn with_room_for(orders: NonZeroUsize) -> Self {
-        Self { batch: FxHashMap::default(), cache: LruCache::with_hasher(orders, FxBuildHasher) }
+        let cache = LruCache::with_hasher(orders, FxBuildHasher);
+        let names = LruCache::with_hasher(NAMES_MAX, FxBuildHasher);
+        Self { batch: FxHashMap::default(), cache, names, by_stream: 0 }
     }
 
     /// Takes an order of the batch out, to be put back when it is decided.
@@ -98,6 +111,87 @@ impl Orders {
             self.batch.insert(key, order);
         }
         Ok(())
+    }
+}
+
+/// Orders by their streams, as windows know them.
+impl Orders {
+    /// Tells what a stream is called.
+    pub(crate) fn name(&mut self, stream: StreamId, key: OrderKey) {
+        self.names.put(stream, key);
+    }
+
+    /// Of these streams the ones that must be read and then [taken in](Self::take_in). Those after `settled` may not be in the
+    /// log so far.
+    pub(crate) fn unknown(&mut self, streams: &[StreamId], settled: StreamId) -> Vec<StreamId> {
+        let is_there = |stream: &StreamId| {
+            let key = self.names.peek(stream);
+            key.is_some_and(|key| self.batch.contains_key(key) || self.cache.contains(key))
+        };
+        let (mut unsettled, mut missing) = (FxHashSet::default(), Vec::new());
+        for stream in streams.iter().filter(|stream| !is_there(stream)) {
+            if *stream > settled {
+                unsettled.insert(*stream);
+            } else {
+                missing.push(*stream);
+            }
+        }
+        if !unsettled.is_empty() {
+            let Self { batch, cache, names, .. } = self;
+            for (key, order) in batch.iter().chain(cache.iter()) {
+                if let Some(stream) = order.stream.filter(|stream| unsettled.remove(stream)) {
+                    names.put(stream, key.clone());
+                }
+                if unsettled.is_empty() {
+                    break;
+                }
+            }
+            missing.extend(unsettled);
+        }
+        missing.sort_unstable();
+        missing
+    }
+
+    /// Takes in what was read of missing streams. What is at hand under the same name is newer and stays.
+    pub(crate) fn take_in(&mut self, events: &[RecordedEvent]) -> Result<(), LogError> {
+        for events in events.chunk_by(|one, next| one.stream == next.stream) {
+            let Some(first) = events.first() else { continue };
+            let order = first.key.aggregate_id.parse::<OrderId>();
+            let order = order.map_err(|error| LogError::Damaged(error.to_string()))?;
+            let key = (first.key.merchant.clone(), order);
+            if !self.batch.contains_key(&key) && !self.cache.contains(&key) {
+                let mut cached = CachedOrder::default();
+                events.iter().try_for_each(|event| fold_one(&mut cached, event))?;
+                self.cache.put(key.clone(), cached);
+                self.by_stream += 1;
+            }
+            self.names.put(first.stream, key);
+        }
+        Ok(())
+    }
+
+    /// An order that was taken in.
+    pub(crate) fn of_stream(&self, stream: StreamId) -> Option<(&OrderKey, &CachedOrder)> {
+        let key = self.names.peek(&stream)?;
+        Some((key, self.batch.get(key).or_else(|| self.cache.peek(key))?))
+    }
+
+    /// Takes it out, to be [put](Self::put) back when it is decided.
+    pub(crate) fn take_of_stream(&mut self, stream: StreamId) -> Option<(OrderKey, CachedOrder)> {
+        let key = self.names.peek(&stream)?.clone();
+        let order = self.batch.remove(&key).or_else(|| self.cache.pop(&key))?;
+        self.by_stream += 1;
+        Some((key, order))
+    }
+
+    /// Whether so many were taken in that everything must be committed before more are.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.by_stream >= BY_STREAM_MAX
+    }
+
+    /// Everything is committed, and nothing would be lost with what is pushed out.
+    pub(crate) const fn settle(&mut self) {
+        self.by_stream = 0;
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use domain::rulebook::Rulebook;
 use domain::time::Timestamp;
 use eventlog::vault::Vault;
-use eventlog::{EventLog, LogError};
+use eventlog::{EventLog, LogError, StreamId};
 use futures_util::FutureExt;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -75,6 +75,8 @@ pub(crate) struct Writer {
     pub(crate) open: Option<OpenBatch>,
     /// What is on its way there.
     pub(crate) committing: Option<Committing>,
+    /// The last stream that is in the log for certain.
+    pub(crate) settled: StreamId,
     last_recorded_at: Timestamp,
     saver: Option<Saver>,
     /// Of memory as it will be after the commit that is under way.
@@ -116,6 +118,7 @@ impl Writer {
             drafts,
             open,
             committing,
+            settled: numbers.last_stream(),
             last_recorded_at,
             saver,
             snapshot,
@@ -245,6 +248,7 @@ impl Writer {
     fn begin_commit(&mut self) {
         debug_assert!(self.committing.is_none(), "commits follow each other");
         if let Some(open) = self.open.take() {
+            self.settled = self.numbers.last_stream();
             self.advance(&open.draft);
             self.committing = Some(open.commit(self.tools.log.clone()));
             // What was decided so far is what this commit makes durable; the next batch is not begun.
@@ -272,13 +276,14 @@ impl Writer {
     }
 
     /// Commits all that was decided.
-    async fn flush(&mut self) -> Result<(), LogError> {
+    pub(crate) async fn flush(&mut self) -> Result<(), LogError> {
         loop {
             if let Some(committing) = &mut self.committing {
                 committing.end().await?;
                 self.committed();
             }
             if self.open.is_none() {
+                self.orders.settle();
                 return Ok(());
             }
             self.begin_commit();

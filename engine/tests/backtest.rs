@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use domain::draft::Eyes;
 use domain::ids::DraftId;
 use domain::merchant::{MerchantCommand, MerchantRegistered};
-use domain::order::Scored;
+use domain::order::{Scored, ScoredCause};
 use domain::rulebook::{Rulebook, preset};
+use domain::signal::{Declaration, SignalValue, SubjectKind, Told};
 use domain::time::{Span, Timestamp};
 use engine::{
-    Backtested, DraftChange, ExampleKind, Load, OutcomeCounts, Publication, SideCounts, Trial, WhenFull, backtest,
+    Backtested, DraftChange, ExampleKind, Load, OutcomeCounts, Publication, SideCounts, SignalChange, Trial, WhenFull,
+    backtest,
 };
 use serde_json::{Value, json};
 use support::{Shop, notice, origin, placed, second, status};
@@ -98,11 +100,18 @@ fn book(tiers: [i64; 2], burst: i64, vip: u32) -> Rulebook {
     Rulebook::from_json(&book).expect("a rulebook")
 }
 
+/// The same, with bursts that sweep or do not.
+fn sweeping(book: Rulebook, sweeps: bool) -> Rulebook {
+    let mut book: Value = serde_json::from_str(&book.to_json()).unwrap();
+    book["rules"][0]["sweep"] = sweeps.into();
+    Rulebook::from_json(&book).unwrap()
+}
+
 async fn put_in_force(shop: &Shop, id: &str, rulebook: Rulebook) {
     let draft: DraftId = id.parse().unwrap();
     let begin = DraftChange::Begin { draft: draft.clone(), rulebook, drafts: 0 };
     shop.engine.change_draft(&shop.merchant, origin(), begin).await.unwrap();
-    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None };
+    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None };
     shop.engine.publish(&shop.merchant, origin(), publication).await.unwrap();
 }
 
@@ -130,15 +139,16 @@ async fn tried(shop: &Shop, rulebook: Rulebook) -> Backtested {
     tried_between(shop, rulebook, Timestamp::EARLIEST, Timestamp::LATEST).await
 }
 
-/// The last screening of each order.
+/// The last screening of each order that its own messages made necessary.
 async fn last_screenings(shop: &Shop) -> BTreeMap<String, Scored> {
     let events = shop.events().await;
     let scored = events.iter().filter(|event| &*event.event_type == "Scored");
     scored
         .map(|event| {
             let mut payload: Value = serde_json::from_str(&event.payload).unwrap();
-            (event.key.aggregate_id.to_string(), serde_json::from_value(payload["Scored"].take()).unwrap())
+            (event.key.aggregate_id.to_string(), serde_json::from_value::<Scored>(payload["Scored"].take()).unwrap())
         })
+        .filter(|(_, scored)| matches!(scored.cause, ScoredCause::Placed | ScoredCause::Amended))
         .collect()
 }
 
@@ -149,8 +159,10 @@ fn hits(scored: &Scored) -> Vec<(String, i64)> {
 #[tokio::test]
 async fn the_live_rulebook_gives_the_diagonal_only() {
     for seed in 1..=6 {
-        let shop = shop(book([40, 70], 30, 4), &traffic(seed, 60)).await;
-        let found = tried(&shop, book([40, 70], 30, 4)).await;
+        // Also where orders sweep others, which are then amended.
+        let live = || sweeping(book([40, 70], 30, 4), seed % 2 == 0);
+        let shop = shop(live(), &traffic(seed, 60)).await;
+        let found = tried(&shop, live()).await;
         assert_eq!((found.orders, found.unchanged), (60, 60), "seed {seed}: {found:?}");
         assert!(found.matrix.len() > 1, "seed {seed}: every order has one tier, which tests nothing");
         for (actual, row) in &found.matrix {
@@ -351,4 +363,30 @@ async fn decisions_of_several_versions_are_each_read_by_their_own() {
     assert_eq!(rows, recorded);
     assert!(rows.contains_key("ask") && rows.contains_key("sms"), "{rows:?}");
     assert_eq!(found.draft, tried(&shop, book([40, 70], 30, 4)).await.draft, "again the same");
+}
+
+#[tokio::test]
+async fn a_draft_reads_signals_as_they_stood_when_the_order_was_screened() {
+    let shop = Shop::open().await;
+    let push = async |change: SignalChange| {
+        let name = "blocked".parse().unwrap();
+        let pending = shop.engine.signal(&shop.merchant, origin(), name, change, WhenFull::Refuse).await.unwrap();
+        pending.receipt().await.unwrap();
+    };
+    let declaration =
+        Declaration { subject: SubjectKind::Device, unit: "".into(), description: "for this test".into() };
+    push(SignalChange::Declare(declaration)).await;
+    shop.send(placed("BEFORE", 0)).await.unwrap();
+    let value = SignalValue::read(&json!("1")).unwrap();
+    push(SignalChange::Set { subject: Told::Text("d-9f1c".to_owned()), value, expires_at: second(60) }).await;
+    shop.set_clock(second(100));
+    shop.send(placed("LISTED", 59)).await.unwrap();
+    shop.send(placed("EXPIRED", 61)).await.unwrap();
+    let blocks = json!({
+        "name": "Lists", "tiers": [{"id": "freeze", "from": 100, "action": "freeze"}],
+        "rules": [{"id": "blocked", "points": 200, "when": {"feature": "signal.blocked", "op": "==", "value": 1}}]
+    });
+    let found = tried(&shop, Rulebook::from_json(&blocks).unwrap()).await;
+    assert_eq!(found.matrix["pass"], BTreeMap::from([("freeze".to_owned(), 1), ("pass".to_owned(), 2)]));
+    assert_eq!(found.examples[0].order, "web:LISTED");
 }

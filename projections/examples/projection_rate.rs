@@ -181,6 +181,8 @@ fn events(number: u32, placed_at: Timestamp) -> Result<[OrderEvent; 3], Box<dyn 
         rulebook_hash: "00".repeat(32).into(),
         exemption: None,
         cause: ScoredCause::Placed,
+        trigger: None,
+        swept: vec![],
         shadow: None,
     };
     let released = Released { cause: ReleasedCause::Clean, actor: None, reason_code: None, note: None };

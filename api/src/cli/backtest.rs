@@ -15,7 +15,7 @@ use eventlog::partition_of;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{FAILED, StoreArgs, rulebook};
-use crate::backtest::{BacktestView, DecisionView, OutcomesView};
+use crate::backtest::{BacktestView, OutcomesView, TriedDecisionView};
 use crate::service::DEFAULT_MERCHANT;
 
 /// Try a rulebook file on the orders of a period: what it would have decided beside what was decided
@@ -140,7 +140,7 @@ fn print_outcomes(name: &str, counts: &OutcomesView) {
     println!("{name}: {orders} orders, {good} good ({good_vip} VIP, {good_familiar} to familiar addresses), {bad} bad");
 }
 
-fn told(decision: &DecisionView) -> String {
+fn told(decision: &TriedDecisionView) -> String {
     let hits: Vec<_> = decision.hits.iter().map(|hit| format!("{} {:+}", hit.rule, hit.points)).collect();
     let exemption = decision.exemption.as_ref().map(|exemption| format!(", spared by {exemption}")).unwrap_or_default();
     format!("{} {} [{}]{exemption}", decision.tier, decision.score, hits.join(", "))

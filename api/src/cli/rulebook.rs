@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
+use serde_json::json;
 
 use super::FAILED;
 use crate::service::default_merchant;
@@ -48,6 +49,10 @@ impl Rulebook {
             let more = combinations.len().saturating_sub(SHOWN_MAX);
             if more > 0 {
                 println!("{} is reached by {more} more combinations", tier.id);
+            }
+            if let Some(witness) = report.witnesses.get(&tier.id) {
+                let facts = witness.features.0.iter().map(|(name, value)| format!("{name} = {}", json!(value)));
+                println!("{} for example with: {}", tier.id, facts.collect::<Vec<_>>().join(", "));
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -125,6 +125,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rulebooks::submit::handle))
         .routes(routes!(rulebooks::publish::handle))
         .routes(routes!(rulebooks::diff::handle))
+        .routes(routes!(rulebooks::check::handle))
         .routes(routes!(rulebooks::backtest::handle))
         .routes(routes!(rulebooks::presets::list))
         .routes(routes!(rulebooks::presets::get))

@@ -48,6 +48,12 @@ pub struct FaultView {
     detail: String,
 }
 
+impl From<Fault> for FaultView {
+    fn from(Fault { pointer, detail }: Fault) -> Self {
+        Self { pointer, detail }
+    }
+}
+
 impl Problem {
     /// A problem of a kind; `code` is its stable name.
     pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
@@ -94,7 +100,7 @@ impl Problem {
             [only] => only.to_string(),
             _ => format!("the body has {} faults, see `errors`", faults.len()),
         };
-        let errors = faults.into_iter().map(|Fault { pointer, detail }| FaultView { pointer, detail }).collect();
+        let errors = faults.into_iter().map(FaultView::from).collect();
         let title = "The body is well-formed but invalid";
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", title, detail) }
     }

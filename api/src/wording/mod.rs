@@ -10,6 +10,7 @@ mod words;
 use std::collections::HashMap;
 
 use chrono_tz::Tz;
+use domain::explain;
 use domain::order::{
     Challenged, Frozen, FrozenCause, OrderEvent, PASS, Released, ReleasedCause, ReviewCause, ReviewOpened, Scored,
     StatusReported,
@@ -68,7 +69,7 @@ impl Wording<'_> {
 
     fn scored(&self, scored: &Scored) -> Bilingual {
         let rulebook = self.rulebooks.get(&scored.rulebook_version);
-        let (mut zh, mut en) = words::screened(scored.cause, scored.score);
+        let (mut zh, mut en) = words::screened(scored, self.swept(scored));
         if &*scored.tier == PASS {
             zh.push_str("，未达到任何档位");
             en.push_str(", which reaches no tier");
@@ -92,6 +93,16 @@ impl Wording<'_> {
             return both(format!("{zh}；没有规则命中"), format!("{en}; no rule fired"));
         }
         both(format!("{zh}；命中{}", fired_zh.join("、")), format!("{en}; fired: {}", fired_en.join(", ")))
+    }
+
+    /// The rule that fired for the order that made a screening necessary, with what its window held.
+    fn swept(&self, scored: &Scored) -> Option<Bilingual> {
+        let trigger = scored.trigger.as_ref()?;
+        let swept = scored.swept.iter().rev().find(|swept| swept.by == trigger.order)?;
+        let rulebook = self.rulebooks.get(&scored.rulebook_version);
+        let name = called(rulebook.and_then(|rulebook| Some(&rulebook.rule(&swept.rule)?.name)), &swept.rule);
+        let evidence = explain::evidence(&swept.evidence);
+        Some(both(format!("“{}”（{}）", name.zh, evidence.zh), format!("“{}” ({})", name.en, evidence.en)))
     }
 
     fn challenged(&self, challenged: &Challenged) -> Bilingual {

@@ -93,6 +93,36 @@ fn a_screening_tells_score_tier_and_the_names_of_rules() {
 }
 
 #[test]
+fn a_screening_that_another_order_made_necessary_names_it() {
+    let because = |cause: &str, swept: Value| {
+        let mut event = scored(80, "sms", &["big"], None, cause);
+        event["Scored"]["trigger"] = json!({"order": "web:A5"});
+        event["Scored"]["swept"] = swept;
+        event
+    };
+    let swept = json!([{"rule": "big", "by": "web:A5", "evidence": {"device.orders[5m]": 5}}]);
+    check(&[
+        (
+            because("sibling", swept),
+            "因订单 web:A5 触发“大额订单”（5 分钟内同一设备的订单数：5 单），本单同在其中，重新评分 80，达到“sms”档；命中“大额订单”+80",
+            "Scored again because order web:A5 made “Large order” (orders from this device within 5 minutes: 5) fire, \
+             which counts for this one too: 80, which reaches tier “sms”; fired: “Large order” +80",
+        ),
+        (
+            because("late_evidence", json!([])),
+            "因订单 web:A5 迟到重新评分 80，达到“sms”档；命中“大额订单”+80",
+            "Scored again because order web:A5 arrived late: 80, which reaches tier “sms”; fired: “Large order” +80",
+        ),
+        (
+            because("amended", json!([])),
+            "因订单 web:A5 资料更新重新评分 80，达到“sms”档；命中“大额订单”+80",
+            "Scored again because the facts of order web:A5 changed: 80, which reaches tier “sms”; \
+             fired: “Large order” +80",
+        ),
+    ]);
+}
+
+#[test]
 fn a_challenge_runs_until_a_time_of_the_merchants_clocks() {
     check(&[
         (

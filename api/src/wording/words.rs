@@ -1,6 +1,8 @@
 //! Words for statuses, methods, causes and places.
 
-use domain::order::{ChallengeMethod, ScoredCause, Status};
+use std::fmt::Display;
+
+use domain::order::{ChallengeMethod, Scored, ScoredCause, Status};
 
 use super::both;
 use crate::http::view::Bilingual;
@@ -25,16 +27,32 @@ pub(super) fn method(method: ChallengeMethod) -> Bilingual {
     }
 }
 
-/// How a sentence about a screening begins.
-pub(super) fn screened(cause: ScoredCause, score: i64) -> (String, String) {
-    let (zh, en) = match cause {
-        ScoredCause::Placed => ("", "Scored"),
-        ScoredCause::Amended => ("因资料更新重新", "Scored again because its facts changed:"),
-        ScoredCause::LateEvidence => ("因其他订单迟到重新", "Scored again because another order arrived late:"),
-        ScoredCause::Sibling => ("因关联订单触发规则重新", "Scored again because a rule fired for a related order:"),
-        ScoredCause::Manual => ("经人工发起重新", "Scored again because somebody asked for it:"),
+/// How a sentence about a screening begins: why, and its score. `swept` words the rule that fired for the order that made it
+/// necessary, with what its window held.
+pub(super) fn screened(scored: &Scored, swept: Option<Bilingual>) -> (String, String) {
+    let score = scored.score;
+    let (zh, en) = match (scored.cause, &scored.trigger, swept) {
+        (ScoredCause::Placed, ..) => (String::new(), "Scored".to_owned()),
+        (ScoredCause::Amended, Some(by), _) => {
+            (format!("因订单 {} 资料更新重新", by.order), again(format!("the facts of order {} changed", by.order)))
+        }
+        (ScoredCause::Amended, None, _) => ("因资料更新重新".to_owned(), again("its facts changed")),
+        (ScoredCause::LateEvidence, Some(by), _) => {
+            (format!("因订单 {} 迟到重新", by.order), again(format!("order {} arrived late", by.order)))
+        }
+        (ScoredCause::LateEvidence, None, _) => ("因其他订单迟到重新".to_owned(), again("another order arrived late")),
+        (ScoredCause::Sibling, Some(by), Some(rule)) => (
+            format!("因订单 {} 触发{}，本单同在其中，重新", by.order, rule.zh),
+            again(format!("order {} made {} fire, which counts for this one too", by.order, rule.en)),
+        ),
+        (ScoredCause::Sibling, ..) => ("因关联订单触发规则重新".to_owned(), again("a rule fired for a related order")),
+        (ScoredCause::Manual, ..) => ("经人工发起重新".to_owned(), again("somebody asked for it")),
     };
     (format!("{zh}评分 {score}"), format!("{en} {score}"))
+}
+
+fn again(why: impl Display) -> String {
+    format!("Scored again because {why}:")
 }
 
 /// A channel or another source, by the name people know it under.

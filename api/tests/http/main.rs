@@ -4,7 +4,10 @@
 mod administration;
 #[cfg(test)]
 mod authorization;
+#[cfg(test)]
 mod backtests;
+#[cfg(test)]
+mod checks;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
@@ -25,6 +28,7 @@ mod problems;
 mod rulebooks;
 #[cfg(test)]
 mod scorer;
+#[cfg(test)]
 mod shadow;
 #[cfg(test)]
 mod signals;

@@ -1,7 +1,12 @@
-//! Features and their values in words.
+//! Facts in words: what a feature's value says, and what it would have had to be.
 
-use crate::feature::{Feature, FeatureSpec, FeatureType, SIGNAL, SIGNAL_PREFIX};
+mod phrases;
+mod units;
+
+use super::otherwise::FactChange;
+use crate::feature::{Feature, FeatureSpec, Measure, SIGNAL_PREFIX, Value};
 use crate::order::{Reading, Readings};
+use crate::rulebook::{Relation, Test};
 use crate::time::Span;
 
 /// The language of a text.
@@ -11,150 +16,140 @@ pub(super) enum Language {
     En,
 }
 
-/// How many parts a measured length of time is worded with: seconds say nothing about an age of days.
-const MEASURED_PARTS_MAX: usize = 2;
+impl Language {
+    fn of<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::Zh => zh,
+            Self::En => en,
+        }
+    }
+}
 
-/// A feature, named as in evidence, with its value.
+/// What a feature's value says; the feature is named as in evidence.
 pub(super) fn evidence(language: Language, name: &str, value: Option<&Reading>, features: &Readings) -> String {
-    let (base, window) = name.split_once('[').map_or((name, None), |(base, window)| (base, Some(window)));
-    let Some(spec) = Feature::named(base).map(Feature::spec) else {
-        let unknown = unknown(language);
-        return format!("{name}: {}", value.map_or_else(|| unknown.to_owned(), plain));
+    let Some((name, spec, window)) = named(name) else {
+        return format!("{name}: {}", value.map_or_else(|| unknown(language).to_owned(), plain));
     };
-    let window: Option<Span> = window.and_then(|window| window.trim_end_matches(']').parse().ok());
-    let value = value.map_or_else(|| unknown(language).to_owned(), |value| worded(language, spec, value, features));
-    // What a signal says only its merchant knows; its name has to do.
-    let signal = if spec.feature == SIGNAL.feature { base.strip_prefix(SIGNAL_PREFIX) } else { None };
-    let signal = signal.map_or_else(String::new, |name| format!(" {name}"));
+    let Some(value) = value else {
+        return phrases::not_known(language, spec.feature).map_or_else(
+            || match language {
+                Language::Zh => format!("{}未知", subject(language, name, spec, window)),
+                Language::En => format!("not known: {}", subject(language, name, spec, window)),
+            },
+            str::to_owned,
+        );
+    };
+    if let Some(phrase) = phrases::phrase(language, spec, window, value, features) {
+        return phrase;
+    }
+    let (subject, value) = (subject(language, name, spec, window), units::worded(language, spec, value, features));
     match language {
-        Language::Zh => {
-            let window = window.map_or_else(String::new, |window| format!("{}内", span(language, window, usize::MAX)));
-            format!("{window}{}{signal}：{value}", spec.zh)
-        }
-        Language::En => {
-            let window =
-                window.map_or_else(String::new, |window| format!(" within {}", span(language, window, usize::MAX)));
-            let description = spec.en.strip_prefix("whether ").unwrap_or(spec.en);
-            format!("{description}{signal}{window}: {value}")
-        }
+        Language::Zh => format!("{subject}：{value}"),
+        Language::En => format!("{subject}: {value}"),
     }
 }
 
-fn worded(language: Language, spec: &FeatureSpec, value: &Reading, features: &Readings) -> String {
-    match (value, spec.feature_type) {
-        (Reading::Bool(value), _) => match (language, value) {
-            (Language::Zh, true) => "是",
-            (Language::Zh, false) => "否",
-            (Language::En, true) => "yes",
-            (Language::En, false) => "no",
-        }
-        .to_owned(),
-        (Reading::Int(value), _) => match (spec.feature, currency(features)) {
-            (Feature::OrderAmount, Some(currency)) => money(language, *value, currency),
-            _ => counted(language, spec.unit, *value),
-        },
-        (Reading::Text(text), FeatureType::Duration) => {
-            text.parse().map_or_else(|_| text.to_string(), |value| span(language, value, MEASURED_PARTS_MAX))
-        }
-        (Reading::Text(text), FeatureType::Decimal) => decimal(language, spec.unit, text),
-        (Reading::Text(text), _) if spec.feature == Feature::PhoneKind => phone_kind(language, text).to_owned(),
-        (Reading::Text(text), _) => text.to_string(),
-    }
-}
-
-fn counted(language: Language, unit: &str, value: i64) -> String {
-    match (language, unit) {
-        (Language::En, "minor units") => format!("{value} minor units"),
-        (Language::En, _) => value.to_string(),
-        (Language::Zh, "orders") => format!("{value} 单"),
-        (Language::Zh, "units") => format!("{value} 件"),
-        (Language::Zh, "lines") => format!("{value} 行"),
-        (Language::Zh, "hour of day") => format!("{value} 点"),
-        (Language::Zh, "level") => format!("{value} 级"),
-        (Language::Zh, "devices") => format!("{value} 台"),
-        (Language::Zh, "customers") => format!("{value} 位"),
-        (Language::Zh, "minor units") => format!("{value}（最小货币单位）"),
-        (Language::Zh, _) => format!("{value} 个"),
-    }
-}
-
-fn currency(features: &Readings) -> Option<&str> {
-    match features.get("order.currency") {
-        Some(Reading::Text(currency)) => Some(currency),
+/// What a fact would have had to be, and what it was.
+pub(super) fn otherwise(language: Language, change: &FactChange, features: &Readings) -> String {
+    let name = change.feature.to_string();
+    let Some((base, spec, window)) = named(&name) else {
+        return format!("{name} {}", bound(language, &change.to, &plain));
+    };
+    let value = |reading: &Reading| units::worded(language, spec, reading, features);
+    let supposed = match change.nearest {
+        Value::Bool(is_so) => phrases::supposed(language, spec.feature, is_so),
         _ => None,
-    }
-}
-
-/// Minor units as people write them.
-fn money(language: Language, minor_units: i64, currency: &str) -> String {
-    let amount = crate::money::written(minor_units, currency);
-    match (language, currency) {
-        (Language::Zh, "CNY") => format!("{amount} 元"),
-        (Language::Zh, _) => format!("{amount} {currency}"),
-        (Language::En, _) => format!("{currency} {amount}"),
-    }
-}
-
-fn decimal(language: Language, unit: &str, text: &str) -> String {
-    let share = text.parse::<rust_decimal::Decimal>().ok().filter(|_| unit == "0..1");
-    match (share, language, unit) {
-        (Some(share), _, _) => format!("{}%", (share * rust_decimal::Decimal::ONE_HUNDRED).normalize()),
-        (None, Language::Zh, "ratio") => format!("{text} 倍"),
-        (None, Language::En, "ratio") => format!("{text} times"),
-        _ => text.to_owned(),
-    }
-}
-
-fn phone_kind(language: Language, kind: &str) -> &str {
-    match (language, kind) {
-        (Language::Zh, "mobile") => "普通手机号",
-        (Language::Zh, "virtual") => "虚拟运营商号码",
-        (Language::Zh, "privacy") => "平台隐私号",
-        (Language::Zh, "landline") => "固定电话",
-        (Language::Zh, "foreign") => "境外号码",
-        (Language::En, "mobile") => "an ordinary mobile number",
-        (Language::En, "virtual") => "a virtual operator's number",
-        (Language::En, "privacy") => "a platform's privacy number",
-        (Language::En, "landline") => "a landline",
-        (Language::En, "foreign") => "a foreign number",
-        (_, "unknown") => unknown(language),
-        _ => kind,
-    }
-}
-
-/// A length of time in its largest parts, the smaller ones left out.
-fn span(language: Language, span: Span, parts_max: usize) -> String {
-    const UNITS: [(i64, &str, &str); 5] = [
-        (86_400_000, "天", "day"),
-        (3_600_000, "小时", "hour"),
-        (60_000, "分钟", "minute"),
-        (1_000, "秒", "second"),
-        (1, "毫秒", "millisecond"),
-    ];
-    let mut rest = span.millis();
-    let mut parts = Vec::new();
-    for (size, zh, en) in UNITS {
-        let count = rest / size;
-        rest %= size;
-        if count > 0 {
-            parts.push(match language {
-                Language::Zh => format!("{count} {zh}"),
-                Language::En => format!("{count} {en}{}", if count == 1 { "" } else { "s" }),
-            });
+    };
+    let (clause, says_what_was) = match supposed {
+        Some(supposed) => (supposed.to_owned(), true),
+        None => {
+            let subject = match spec.feature {
+                Feature::PhoneKind => language.of("手机号", "the phone number").to_owned(),
+                Feature::CustomerAge => language.of(spec.zh, "the time from registration to order").to_owned(),
+                Feature::Windowed(_, Measure::UnpaidShare) => {
+                    let article = language.of("", "the ");
+                    format!("{article}{}", subject(language, base, spec, window))
+                }
+                _ => subject(language, base, spec, window),
+            };
+            let space = language.of("", " ");
+            let says_what_was = matches!(change.to, Test::Is(Relation::NotEqual, _) | Test::NotIn(_));
+            (format!("{subject}{space}{}", bound(language, &change.to, &value)), says_what_was)
         }
-    }
-    parts.truncate(parts_max);
-    match (parts.is_empty(), language) {
-        (false, _) => parts.join(" "),
-        (true, Language::Zh) => "0 秒".to_owned(),
-        (true, Language::En) => "0 seconds".to_owned(),
+    };
+    match (&change.from, language) {
+        (None, Language::Zh) => format!("{clause}（当时未知）"),
+        (None, Language::En) => format!("{clause} (it was not known)"),
+        (Some(_), _) if says_what_was => clause,
+        (Some(from), Language::Zh) => format!("{clause}（当时{}）", spaced("为", &value(&from.reading()))),
+        (Some(from), Language::En) => format!("{clause} instead of {}", value(&from.reading())),
     }
 }
 
-fn unknown(language: Language) -> &'static str {
+fn bound(language: Language, to: &Test, value: &dyn Fn(&Reading) -> String) -> String {
+    let values = |values: &[Value]| {
+        let values: Vec<_> = values.iter().map(|it| value(&it.reading())).collect();
+        match language {
+            Language::Zh => format!("{} 之一", values.join("、")),
+            Language::En => values.join(" or "),
+        }
+    };
+    let (zh, en, value) = match to {
+        Test::In(constants) => ("为", "had been", values(constants)),
+        Test::NotIn(constants) => ("不是", "had not been", values(constants)),
+        Test::Is(relation, constant) => {
+            let (zh, en) = match relation {
+                Relation::Equal => ("为", "had been"),
+                Relation::NotEqual => ("不是", "had not been"),
+                Relation::Less => ("少于", "had been less than"),
+                Relation::AtMost => ("不超过", "had been at most"),
+                Relation::Greater => ("超过", "had been more than"),
+                Relation::AtLeast => ("至少为", "had been at least"),
+            };
+            (zh, en, value(&constant.reading()))
+        }
+    };
+    match language {
+        Language::Zh => spaced(zh, &value),
+        Language::En => format!("{en} {value}"),
+    }
+}
+
+/// Chinese, with a space before what is written in Latin letters or digits.
+pub(super) fn spaced(before: &str, after: &str) -> String {
+    let space = if after.starts_with(|first: char| first.is_ascii()) { " " } else { "" };
+    format!("{before}{space}{after}")
+}
+
+/// A name without its window, what the catalogue says of it, and the window.
+fn named(name: &str) -> Option<(&str, &'static FeatureSpec, Option<Span>)> {
+    let (base, window) = name.split_once('[').map_or((name, None), |(base, window)| (base, Some(window)));
+    let window = window.and_then(|window| window.trim_end_matches(']').parse().ok());
+    Some((base, Feature::named(base)?.spec(), window))
+}
+
+/// What a feature is about, with its window.
+fn subject(language: Language, name: &str, spec: &FeatureSpec, window: Option<Span>) -> String {
+    if let Some(signal) = name.strip_prefix(SIGNAL_PREFIX) {
+        // What a signal says only its merchant knows; its name has to do.
+        return format!("{} {signal}", language.of(spec.zh, spec.en));
+    }
+    let window = window.map(|window| units::span(language, window, usize::MAX));
+    match (language, window) {
+        (Language::Zh, None) => spec.zh.to_owned(),
+        (Language::Zh, Some(window)) => format!("{window}内{}", spec.zh),
+        (Language::En, None) => spec.en.to_owned(),
+        (Language::En, Some(window)) => match spec.en.split_once(" against ") {
+            Some((what, against)) => format!("{what} within {window} against {against}"),
+            None => format!("{} within {window}", spec.en),
+        },
+    }
+}
+
+const fn unknown(language: Language) -> &'static str {
     match language {
         Language::Zh => "未知",
-        Language::En => "unknown",
+        Language::En => "not known",
     }
 }
 

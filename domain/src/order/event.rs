@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::others::{Swept, Trigger};
 use crate::ids::{ChallengeId, Channel, OrderNo, Token};
 use crate::phone::PhoneKind;
 use crate::shadow::Shadowed;
@@ -273,6 +274,13 @@ pub struct Scored {
     pub exemption: Option<Arc<str>>,
     /// Why it was screened.
     pub cause: ScoredCause,
+    /// Which other order made the screening necessary, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
+    /// Rules that count as fired because they fired for another order whose window holds this one. They are among the hits;
+    /// a rule that fires for this order itself is not listed here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub swept: Vec<Swept>,
     /// What the draft in the shadow found, where one runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Box<Shadowed>>,

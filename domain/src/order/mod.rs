@@ -8,6 +8,7 @@ mod aggregate;
 mod decide;
 mod event;
 mod facts;
+mod others;
 mod readings;
 mod state;
 
@@ -16,4 +17,5 @@ pub(crate) use address::plain;
 pub use decide::{OrderCommand, Rejection, SOURCES_MAX, Verdict, decide, transition};
 pub use event::*;
 pub use facts::FactTimes;
+pub use others::{Swept, Trigger};
 pub use state::{ChallengeState, Known, Order, PASS, Pool, Reports, Review, Risk, RiskState, evolve};

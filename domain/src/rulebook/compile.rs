@@ -8,8 +8,9 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::{Action, Condition, PASS, Points, Relation, Rulebook, Test};
-use crate::feature::{FeatureRef, Value};
+use super::{Action, Condition, PASS, Points, Relation, Rule, Rulebook, Test};
+use crate::feature::{Entity, Feature, FeatureRef, Value};
+use crate::order::Readings;
 
 /// A rulebook of a certain version, compiled.
 #[derive(Clone, Debug)]
@@ -24,6 +25,28 @@ pub struct Evaluator {
     pub(crate) tiers: Vec<CompiledTier>,
     pub(crate) exemptions: Vec<CompiledExemption>,
     pub(crate) pass: Arc<str>,
+    sweeps: Vec<Sweep>,
+}
+
+/// A rule that has the orders in its window screened again when it fires.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sweep {
+    /// The rule's id.
+    pub rule: Arc<str>,
+    /// Whose orders it counts, and how far back: the first feature of its condition that counts orders of one entity in a
+    /// window. A province is none: what its orders have in common is no evidence against any one of them.
+    pub feature: FeatureRef,
+    /// That feature's display name.
+    pub name: Arc<str>,
+}
+
+impl Sweep {
+    fn of(rule: &Rule) -> Option<Self> {
+        let counts =
+            |feature: &FeatureRef| matches!(feature.feature, Feature::Windowed(entity, _) if entity != Entity::Region);
+        let feature = rule.when.features().into_iter().find(counts).filter(|_| rule.sweep)?;
+        Some(Self { rule: rule.id.clone(), feature, name: feature.to_string().into() })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +106,8 @@ pub struct Fired {
     pub rule: usize,
     /// What it adds to the score.
     pub points: i64,
+    /// Whether it does not hold for the order, and counts because it fired for another one.
+    pub swept: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,6 +161,7 @@ impl Evaluator {
             exemptions,
             pass: PASS.into(),
             features,
+            sweeps: rulebook.rules().iter().filter_map(Sweep::of).collect(),
         }
     }
 
@@ -154,6 +180,19 @@ impl Evaluator {
         &self.features
     }
 
+    /// The rules that sweep.
+    pub fn sweeps(&self) -> &[Sweep] {
+        &self.sweeps
+    }
+
+    /// The values that were read, one for each of [`Self::features`]; what is not among the readings is not known.
+    pub fn values(&self, readings: &Readings) -> Vec<Option<Value>> {
+        let read = |(feature, name): (&FeatureRef, &Arc<str>)| {
+            readings.get(name).and_then(|reading| Value::read(reading, feature.feature.spec().feature_type))
+        };
+        self.features.iter().zip(&self.names).map(read).collect()
+    }
+
     /// The id of a tier that was found, or [`PASS`].
     pub fn tier_id(&self, tier: Option<usize>) -> &Arc<str> {
         tier.map_or(&self.pass, |tier| &self.tiers[tier].id)
@@ -170,6 +209,21 @@ impl Evaluator {
     ///
     /// When there is not one value for each of [`Self::features`].
     pub fn evaluate(&self, values: &[Option<Value>], findings: &mut Findings) {
+        self.evaluate_swept(values, |_| false, findings);
+    }
+
+    /// Evaluates one order for which the rules that `is_swept` knows by their ids count as fired whether they hold or not: where
+    /// they do not, with the least points that they give.
+    ///
+    /// # Panics
+    ///
+    /// When there is not one value for each of [`Self::features`].
+    pub fn evaluate_swept(
+        &self,
+        values: &[Option<Value>],
+        is_swept: impl Fn(&Arc<str>) -> bool,
+        findings: &mut Findings,
+    ) {
         assert_eq!(values.len(), self.features.len(), "one value for each feature of the rulebook");
         debug_assert!(
             self.features.iter().zip(values).all(|(feature, value)| {
@@ -180,11 +234,13 @@ impl Evaluator {
         findings.fired.clear();
         findings.score = 0;
         for (place, rule) in self.rules.iter().enumerate() {
-            if self.truth(rule.condition, values) == Truth::True {
-                let points = rule.points(values);
-                findings.fired.push(Fired { rule: place, points });
-                findings.score = findings.score.saturating_add(points);
+            let swept = self.truth(rule.condition, values) != Truth::True;
+            if swept && !is_swept(&rule.id) {
+                continue;
             }
+            let points = if swept { rule.points.least() } else { rule.points(values) };
+            findings.fired.push(Fired { rule: place, points, swept });
+            findings.score = findings.score.saturating_add(points);
         }
         findings.tier = self.tiers.iter().rposition(|tier| findings.score >= tier.score_min);
         findings.exemption = findings.tier.and_then(|_| {

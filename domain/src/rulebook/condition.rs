@@ -1,5 +1,7 @@
 //! Conditions: what a rule or an exemption asks about an order.
 
+use serde_json::{Value as Json, json};
+
 use crate::feature::{FeatureRef, Value};
 
 /// A condition over the features of one order; true, false, or unknown where a value is not known.
@@ -81,6 +83,14 @@ impl Test {
             Self::Is(relation, _) => relation.symbol(),
             Self::In(_) => "in",
             Self::NotIn(_) => "not_in",
+        }
+    }
+
+    /// What is compared with, as rules write it: a constant or a list of them.
+    pub fn constant(&self) -> Json {
+        match self {
+            Self::Is(_, constant) => json!(constant.reading()),
+            Self::In(constants) | Self::NotIn(constants) => constants.iter().map(|it| json!(it.reading())).collect(),
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::fault::Fault;
 use crate::screening::ChallengeTerms;
 use crate::time::Span;
 
-pub use compile::{Evaluator, Findings, Fired};
+pub use compile::{Evaluator, Findings, Fired, Sweep};
 pub use condition::{Comparison, Condition, Relation, Test};
 pub use diff::{Change, Difference, FieldChange, Part};
 pub use presets::{DEFAULT_PRESET, PRESETS, preset};
@@ -119,6 +119,16 @@ pub enum Points {
         /// The most points; not less than `base`.
         max: i64,
     },
+}
+
+impl Points {
+    /// What it adds where no value raises it.
+    pub(crate) const fn least(self) -> i64 {
+        match self {
+            Self::Flat(points) => points,
+            Self::Graded { base, .. } => base,
+        }
+    }
 }
 
 /// What a score leads to.

@@ -95,6 +95,8 @@ fn score_of(score: i64) -> Scored {
         rulebook_hash: "00".repeat(32).into(),
         exemption: None,
         cause: ScoredCause::Placed,
+        trigger: None,
+        swept: vec![],
         shadow: None,
     }
 }

@@ -4,7 +4,8 @@
 //! was screened. What was decided stands in the log and is read from there; the draft is evaluated at the same position over the
 //! same windows. Orders before and after the period are folded and not evaluated.
 //!
-//! An order counts once, with its last recorded screening. The draft is asked at that position, and nothing that it would have
+//! An order counts once, with the last recorded screening that its own messages, or a person, made necessary; those that other
+//! orders made necessary are left out on both sides. The draft is asked at that position, and nothing that it would have
 //! changed in the course of things (a customer asked, an order held and therefore never paid) is made up.
 
 mod cases;

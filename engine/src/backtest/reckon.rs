@@ -18,6 +18,9 @@ use super::verdict::{DRAFT, Verdict, Verdicts};
 
 const HOUR: Span = Span::from_hours(1);
 
+/// What makes examples alike: what changes, the outcome, and whether they are named apart.
+type Alike = (ExampleKind, u8, bool);
+
 /// One of the two sides of a case.
 type Side = fn(&Case) -> u32;
 const ACTUAL: Side = |case| case.actual;
@@ -32,7 +35,7 @@ pub(super) async fn reckon(log: &dyn EventLog, partition: u32, tested: Tested) -
         ..Backtested::default()
     };
     let mut pairs: FxHashMap<(u32, u32), u64> = FxHashMap::default();
-    let mut shelves: BTreeMap<(ExampleKind, u8, bool), Vec<(&Case, Outcome)>> = BTreeMap::new();
+    let mut alike: BTreeMap<Alike, Vec<(&Case, Outcome)>> = BTreeMap::new();
     for case in cases.iter() {
         *pairs.entry((case.actual, case.draft)).or_default() += 1;
         let Some(kind) = kind(&verdicts, case) else { continue };
@@ -43,13 +46,13 @@ pub(super) async fn reckon(log: &dyn EventLog, partition: u32, tested: Tested) -
             ExampleKind::OtherTier => {}
         }
         let named = case.naming.is_vip || case.naming.is_familiar;
-        let shelf = shelves.entry((kind, outcome as u8, named)).or_default();
-        if shelf.len() < EXAMPLES_MAX {
-            shelf.push((case, outcome));
+        let alike = alike.entry((kind, outcome as u8, named)).or_default();
+        if alike.len() < EXAMPLES_MAX {
+            alike.push((case, outcome));
         }
     }
     compare(&verdicts, &pairs, &mut found);
-    let mut examples: Vec<_> = shelves.into_values().flatten().collect();
+    let mut examples: Vec<_> = alike.into_values().flatten().collect();
     examples.sort_by_key(|(case, _)| case.position);
     for (case, outcome) in examples {
         let event = log.read(partition, case.position - 1, 1).await?.into_iter().next();

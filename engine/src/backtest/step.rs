@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
-use domain::order::{FrozenCause, Order, OrderEvent};
+use domain::order::{FrozenCause, Order, OrderEvent, ScoredCause};
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, StreamId, StreamKey};
 use serde::Deserialize;
@@ -45,6 +45,15 @@ pub(super) struct Screened {
     pub(super) hits: Vec<RecordedHit>,
     #[serde(default)]
     pub(super) exemption: Option<Box<str>>,
+    #[serde(default)]
+    pub(super) swept: Vec<RecordedSweep>,
+    pub(super) cause: ScoredCause,
+}
+
+/// A rule that counts as fired because it fired for another order.
+#[derive(Deserialize)]
+pub(super) struct RecordedSweep {
+    pub(super) rule: Box<str>,
 }
 
 /// A rule that fired.
@@ -69,6 +78,17 @@ struct FrozenPayload {
 #[derive(Deserialize)]
 struct Caused {
     cause: FrozenCause,
+}
+
+impl Screened {
+    /// Whether the order's own messages, or a person, made it necessary. Others are screened again by what the rulebook in force
+    /// found, and when another would have had that done nobody recorded.
+    pub(super) const fn is_own(&self) -> bool {
+        match self.cause {
+            ScoredCause::Placed | ScoredCause::Amended | ScoredCause::Manual => true,
+            ScoredCause::LateEvidence | ScoredCause::Sibling => false,
+        }
+    }
 }
 
 impl Step {

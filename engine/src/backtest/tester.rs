@@ -1,6 +1,7 @@
 //! The one who folds the log and asks the draft about each screening of the period.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::feature::{Feature, FeatureRef, Value};
@@ -87,7 +88,11 @@ impl Tester {
                     self.track(&step, *event);
                 }
             }
-            Content::Screened(screened) => self.screened(log, &step, &screened).await?,
+            Content::Screened(screened) => {
+                if screened.is_own() {
+                    self.screened(log, &step, &screened).await?;
+                }
+            }
             Content::Held(is_held) => self.mark(step.stream, |marks| marks.hold(is_held)),
             Content::Nothing => {}
             Content::Other(event) => self.memory.fold(&event)?,
@@ -139,7 +144,12 @@ impl Tester {
         let features = self.evaluator.features();
         let values = self.memory.look(merchant, step.stream, channel, &tracked.facts, features);
         let values = values.ok_or_else(|| damaged(step, "is of an unknown merchant"))?;
-        self.evaluator.evaluate(values, &mut self.findings);
+        // A rule that the draft has as it is in force sweeps in the draft as well. What only the draft would sweep is not looked for.
+        let is_swept = |rule: &Arc<str>| {
+            let was_swept = screened.swept.iter().any(|swept| *swept.rule == **rule);
+            was_swept && book.rulebook.rule(rule) == self.trial.rulebook.rule(rule)
+        };
+        self.evaluator.evaluate_swept(values, is_swept, &mut self.findings);
         self.draft.find(&self.findings);
         let mut naming = Naming::default();
         if actual.is_hit() != self.draft.is_hit() {

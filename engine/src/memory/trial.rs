@@ -8,7 +8,7 @@ use domain::order::Facts;
 use domain::rulebook::Rulebook;
 use eventlog::StreamId;
 
-use super::{Memory, MerchantMemory};
+use super::{Applied, Memory, MerchantMemory};
 
 impl Memory {
     /// The rulebook in force and its version; `None` before the first publication.
@@ -28,9 +28,7 @@ impl Memory {
         features: &[FeatureRef],
     ) -> Option<&[Option<Value>]> {
         let MerchantMemory { zone, windows, signals, .. } = self.merchants.get_mut(merchant)?;
-        windows.observe(stream, channel, facts, *zone, features, &mut self.values);
-        let time = || windows.time_of(stream).or(facts.placed_at);
-        signals.observe(facts, time, features, &mut self.values);
+        Applied { stream, channel, facts }.read(windows, signals, *zone, features, &mut self.values);
         Some(&self.values)
     }
 }

@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use domain::order::{FrozenCause, Order, OrderCommand, OrderEvent, ReleasedCause, ScoredCause, decide, evolve};
+use domain::screening::Occasion;
 use eventlog::{EventLog, LogError, Position, StreamId, StreamKey};
 use lru::LruCache;
 use rustc_hash::FxBuildHasher;
 
-use super::step::{Content, Step};
+use super::step::{Content, Given, Step};
 use super::{DIFFERENCES_BYTES_MAX, DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope};
 use crate::memory::{Memory, read};
 
@@ -93,7 +94,7 @@ impl Judge {
                 self.wanted = wanted(&event).map(|cause| ((step.stream, step.sequence + 1), cause)).or(self.wanted);
                 self.track(&step, &event);
             }
-            Content::Screening(told, payload) => self.compare_screening(log, &step, told, &payload).await?,
+            Content::Screening(given, payload) => self.compare_screening(log, &step, given, &payload).await?,
             Content::Other(event) => self.memory.fold(&event)?,
             Content::Outcome(..) | Content::Nothing => {}
         }
@@ -116,7 +117,7 @@ impl Judge {
         &mut self,
         log: &dyn EventLog,
         step: &Step,
-        told: Option<ScoredCause>,
+        given: Option<Box<Given>>,
         recorded: &str,
     ) -> Result<(), ReplayError> {
         let place = (step.stream, step.sequence);
@@ -128,8 +129,13 @@ impl Judge {
             let order = order_before(log, step).await?;
             self.orders.put(step.stream, order);
         }
-        let cause = self.wanted.filter(|(wanted, _)| *wanted == place).map(|(_, cause)| cause).or(told);
-        let mut decided = cause.and_then(|cause| self.decide(step, cause)).unwrap_or_default().into_iter();
+        let (told, swept) = given.map(|given| ((given.cause, given.trigger), given.swept)).unzip();
+        // What follows from the order's own message has no other order for its cause.
+        let wanted = self.wanted.filter(|(wanted, _)| *wanted == place).map(|(_, cause)| (cause, None));
+        let swept = swept.unwrap_or_default();
+        let occasion = wanted.or(told).map(|(cause, trigger)| Occasion { cause, trigger, swept: &swept });
+        let decided = occasion.and_then(|occasion| self.decide(step, occasion));
+        let mut decided = decided.unwrap_or_default().into_iter();
         self.found.decisions += 1;
         let Some(screening) = decided.next() else {
             self.list(&step.key, step.position, Some(recorded), None);
@@ -152,13 +158,14 @@ impl Judge {
     }
 
     /// The screening and what it leads to, as the writer decided them.
-    fn decide(&mut self, step: &Step, cause: ScoredCause) -> Option<Vec<OrderEvent>> {
+    fn decide(&mut self, step: &Step, occasion: Occasion<'_>) -> Option<Vec<OrderEvent>> {
         let order = self.orders.get(&step.stream)?;
         let channel = step.key.aggregate_id.split(':').next().unwrap_or_default();
         let facts = &order.known()?.facts;
-        let assessment = self.memory.screen(&step.key.merchant, step.stream, channel, facts, cause)?;
+        let screened = self.memory.screen(&step.key.merchant, step.stream, channel, facts, occasion)?;
         let challenge = format!("{}-{}", self.scope.partition, step.position).parse().ok()?;
-        let assess = OrderCommand::Assess { assessment: Box::new(assessment), challenge, at: step.recorded_at };
+        let assess =
+            OrderCommand::Assess { assessment: Box::new(screened.assessment), challenge, at: step.recorded_at };
         decide(order, assess).ok()
     }
 

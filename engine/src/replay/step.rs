@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;
-use domain::order::{Order, OrderEvent, ScoredCause};
+use domain::order::{Order, OrderEvent, ScoredCause, Swept, Trigger};
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, StreamId, StreamKey};
 use serde::Deserialize;
@@ -24,8 +24,8 @@ pub(super) struct Step {
 pub(super) enum Content {
     /// What happened to an order.
     Order(Box<OrderEvent>),
-    /// How an order was screened: why, if that can be read, and the payload.
-    Screening(Option<ScoredCause>, Box<str>),
+    /// How an order was screened: what that was given, if it can be read, and the payload.
+    Screening(Option<Box<Given>>, Box<str>),
     /// An order was challenged, held or released: how, if that can be read, and the payload.
     Outcome(Option<Box<OrderEvent>>, Box<str>),
     /// What happened to an order and has no part in decisions.
@@ -41,9 +41,14 @@ struct Screening {
     scored: Given,
 }
 
+/// Why, and what other orders added.
 #[derive(Deserialize)]
-struct Given {
-    cause: ScoredCause,
+pub(super) struct Given {
+    pub(super) cause: ScoredCause,
+    #[serde(default)]
+    pub(super) trigger: Option<Trigger>,
+    #[serde(default)]
+    pub(super) swept: Vec<Swept>,
 }
 
 impl Step {
@@ -52,8 +57,8 @@ impl Step {
         let (key, recorded_at) = (event.key.clone(), event.recorded_at);
         let content = match (&*key.aggregate_type, &*event.event_type) {
             (Order::TYPE, "Scored") => {
-                let cause = read::<Screening>(&event).ok().map(|screening| screening.scored.cause);
-                Ok(Content::Screening(cause, payload(event)))
+                let given = read::<Screening>(&event).ok().map(|screening| Box::new(screening.scored));
+                Ok(Content::Screening(given, payload(event)))
             }
             (Order::TYPE, "Challenged" | "Frozen" | "Released") => {
                 let outcome = read(&event).ok();

@@ -10,7 +10,7 @@ use super::familiar::Familiar;
 use super::memory::Memory;
 use super::order::{Dimension, Key, Order, Position};
 use super::profile::Past;
-use super::series::{Series, Stretch};
+use super::series::{Entry, Series, Stretch};
 use super::tally::{Tally, Totals, Units, abandoned};
 
 /// See the module.
@@ -100,6 +100,20 @@ impl Crowd {
 
     pub(super) fn abandoned(&self, stretch: Stretch) -> u32 {
         abandoned(&self.tallies, stretch)
+    }
+
+    /// The orders of a stretch, earliest first.
+    pub(super) fn earliest<'a>(&'a self, memory: &'a Memory, stretch: Stretch) -> impl Iterator<Item = &'a Order> {
+        self.tallies.within(stretch).filter_map(|tally| memory.get(tally.arrival()))
+    }
+
+    /// The orders of a stretch, latest first.
+    pub(super) fn latest<'a>(&'a self, memory: &'a Memory, stretch: Stretch) -> impl Iterator<Item = &'a Order> {
+        let mut at = Position::end_of(stretch.through);
+        std::iter::from_fn(move || {
+            at = self.tallies.before(at)?.position();
+            (at.time > stretch.after).then(|| memory.get(at.arrival)).flatten()
+        })
     }
 
     pub(super) fn is_first(&self, position: Position) -> bool {

@@ -70,6 +70,11 @@ impl Entities {
         }
     }
 
+    /// The orders of one entity.
+    pub(super) fn group(&self, entity: Entity, key: Key) -> Option<&Group> {
+        self.groups[entity as usize].get(&key)
+    }
+
     /// The groups of an order, for the entities that are wanted, and its customer's past.
     pub(super) fn own(&mut self, order: &Order, wanted: impl Fn(Entity) -> bool) -> (OwnGroups<'_>, Option<&Past>) {
         let mut own: OwnGroups<'_> = Default::default();

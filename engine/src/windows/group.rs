@@ -228,6 +228,45 @@ impl Group {
         self.arrivals().iter().filter_map(|arrival| memory.get(*arrival))
     }
 
+    /// Whether another order than the one at a position lies in a stretch.
+    pub(super) fn holds_another(&self, memory: &Memory, stretch: Stretch, position: Position) -> bool {
+        match self {
+            Self::One(arrival) => *arrival != position.arrival,
+            Self::Many(crowd) => crowd.latest(memory, stretch).any(|order| order.position != position),
+            few => few.within(memory, stretch).any(|order| order.position != position),
+        }
+    }
+
+    /// The orders of a stretch, earliest first.
+    pub(super) fn earliest<'a>(
+        &'a self,
+        memory: &'a Memory,
+        stretch: Stretch,
+    ) -> Box<dyn Iterator<Item = &'a Order> + 'a> {
+        match self {
+            Self::Many(crowd) => Box::new(crowd.earliest(memory, stretch)),
+            few => Box::new(few.sorted(memory, stretch).into_iter()),
+        }
+    }
+
+    /// The orders of a stretch, latest first.
+    pub(super) fn latest<'a>(
+        &'a self,
+        memory: &'a Memory,
+        stretch: Stretch,
+    ) -> Box<dyn Iterator<Item = &'a Order> + 'a> {
+        match self {
+            Self::Many(crowd) => Box::new(crowd.latest(memory, stretch)),
+            few => Box::new(few.sorted(memory, stretch).into_iter().rev()),
+        }
+    }
+
+    fn sorted<'a>(&'a self, memory: &'a Memory, stretch: Stretch) -> Vec<&'a Order> {
+        let mut orders: Vec<&Order> = self.within(memory, stretch).collect();
+        orders.sort_unstable_by_key(|order| order.position);
+        orders
+    }
+
     /// The arrivals of a small group.
     pub(super) fn arrivals(&self) -> &[u64] {
         match self {

@@ -29,6 +29,7 @@
 //! To a merchant with a million orders, one more of a device with all of them costs about what one of a device with ten
 //! does.
 
+mod company;
 mod crowd;
 mod distinct;
 mod entities;
@@ -51,6 +52,7 @@ use domain::order::{Facts, OrderEvent, Status};
 use domain::time::{Span, Timestamp};
 use rustc_hash::FxHashMap;
 
+pub(crate) use company::{Company, Trace};
 use entities::Entities;
 use facts::Own;
 use memory::Memory;
@@ -78,6 +80,8 @@ pub struct Windows {
     newest: Option<i64>,
     /// The latest event time of an order that is no longer remembered.
     forgotten: Option<i64>,
+    /// Whether the order that was placed last lies not behind all others.
+    came_late: bool,
 }
 
 impl Windows {
@@ -152,6 +156,7 @@ impl Windows {
         let reported = self.early.take(number);
         let arrival = self.memory.next_arrival();
         let order = Order::placed(number, arrival, reported, facts, recorded_at);
+        self.came_late = self.newest.is_some_and(|newest| order.position.time <= newest);
         self.insert(&order);
         self.memory.put(order);
         self.arrivals.insert(number, arrival);

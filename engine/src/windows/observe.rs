@@ -15,7 +15,7 @@ use super::tally::Unpaid;
 /// Decimal features have four places; a tie goes to the even neighbour.
 const PLACES: u32 = 4;
 /// What `region.heat` compares with: the orders of this long before the window.
-const HEAT_BASE: Span = Span::from_hours(24);
+pub(super) const HEAT_BASE: Span = Span::from_hours(24);
 
 /// One remembered order, and what it is compared with.
 pub(super) struct View<'a> {

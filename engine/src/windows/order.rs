@@ -95,6 +95,11 @@ impl Reported {
         self.is_unpaid() && self.0 & bit(Status::Cancelled) != 0
     }
 
+    /// Shipped or given back for certain: nothing can be done about it any more.
+    pub(super) const fn has_left(self) -> bool {
+        self.0 & (bit(Status::Shipped) | bit(Status::Refunded) | ARRIVED) != 0
+    }
+
     /// Paid, arrived and kept: what makes an address familiar.
     pub(super) const fn is_good(self) -> bool {
         self.0 & ARRIVED != 0 && self.0 & bit(Status::Refunded) == 0

@@ -224,6 +224,8 @@ pub(crate) fn scored(score: i64, tier: &str) -> OrderEvent {
         rulebook_hash: "00".into(),
         exemption: None,
         cause: ScoredCause::Placed,
+        trigger: None,
+        swept: vec![],
         shadow: None,
     })
 }

@@ -1,11 +1,17 @@
 //! `GET /v1/orders/{id}/decision`: one screening in full, with its explanation.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
-use domain::explain::explain;
-use domain::order::{OrderEvent, Readings, Scored};
+use domain::explain::{CustomerCase, Explanation, customer_wording, explain, explain_otherwise, would_pass_if};
+use domain::feature::FeatureRef;
+use domain::order::{Order, OrderEvent, Readings, Scored, evolve};
+use domain::rulebook::Rulebook;
 use eventlog::LogError;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 
 use super::story::{Chapter, Story};
@@ -44,7 +50,9 @@ pub struct Query {
         "zh": "订单放行：得分 50，未达到任何处置档位。命中的规则：“同设备短时多单”+50 分（5 分钟内同一设备的订单数：5 单）。",
         "en": "The order passes: the score of 50 reaches no tier. Fired: “Device burst” +50 \
                (orders from this device within 5 minutes: 5)."
-    }
+    },
+    "would_pass_if": [],
+    "customer_wording": {"zh": "您的订单已确认，正在处理。", "en": "Your order is confirmed and is being processed."}
 }))]
 pub struct DecisionView {
     /// Which order.
@@ -75,6 +83,49 @@ pub struct DecisionView {
     pub decided_at: String,
     /// The decision in words.
     pub explanation: Bilingual,
+    /// The smallest changes of fact that would have let it pass, fewest facts first and then the nearest values: each is
+    /// enough by itself, and no part of it is. Changes of more than 4 facts are not looked for, and at most 20 are listed;
+    /// empty when the order passed.
+    pub would_pass_if: Vec<OtherwiseView>,
+    /// What the customer may be told of the order as it stands now: nothing of rules, facts or scores.
+    pub customer_wording: Bilingual,
+}
+
+/// Facts that would have let the order pass.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OtherwiseView {
+    /// What would have had to be otherwise, all of it.
+    pub changes: Vec<FactChangeView>,
+    /// The same in words.
+    pub explanation: Bilingual,
+}
+
+/// A fact that would have had to be otherwise.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FactChangeView {
+    /// Which.
+    #[schema(example = "device.orders")]
+    pub feature: String,
+    /// Its window; left out where it takes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "5m")]
+    pub window: Option<String>,
+    /// What it was; null is not known.
+    #[schema(value_type = Object, example = 5)]
+    pub from: Value,
+    /// What would have been enough, as rules write it.
+    pub to: BoundView,
+}
+
+/// What would have been enough.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BoundView {
+    /// `==`, `!=`, `<`, `<=`, `>`, `>=`, `in` or `not_in`.
+    #[schema(example = "<=")]
+    pub op: &'static str,
+    /// A constant, or a list of them.
+    #[schema(value_type = Object, example = 4)]
+    pub value: Value,
 }
 
 /// Which rulebook.
@@ -128,7 +179,13 @@ pub async fn handle(
     let rulebook = app.rulebooks.version(partition, &caller.merchant, version).await?;
     let rulebook =
         rulebook.ok_or_else(|| LogError::Damaged(format!("rulebook version {version} was never published")))?;
+    let customer = customer_wording(CustomerCase::of(&order(&story)));
+    let name = rulebook.name().to_owned();
     let explanation = explain(scored, &rulebook);
+    let otherwise = {
+        let scored = scored.clone();
+        spawn_blocking(move || otherwise(&scored, &rulebook)).await.map_err(|error| Problem::internal(&error))?
+    };
     Ok(Json(DecisionView {
         order_id: id.to_string(),
         position: place(chapter).to_string(),
@@ -138,10 +195,49 @@ pub async fn handle(
         hits: scored.hits.iter().map(HitView::from).collect(),
         exemption: scored.exemption.as_ref().map(ToString::to_string),
         cause: word(&scored.cause),
-        rulebook: RulebookName { version, hash: scored.rulebook_hash.to_string(), name: rulebook.name().to_owned() },
+        rulebook: RulebookName { version, hash: scored.rulebook_hash.to_string(), name },
         decided_at: chapter.recorded.recorded_at.to_string(),
-        explanation: Bilingual { zh: explanation.zh, en: explanation.en },
+        explanation: explanation.into(),
+        would_pass_if: otherwise,
+        customer_wording: customer.into(),
     }))
+}
+
+/// The order as it stands now.
+fn order(story: &Story) -> Order {
+    story.0.iter().fold(Order::default(), |order, chapter| evolve(order, &chapter.event))
+}
+
+fn otherwise(scored: &Scored, rulebook: &Rulebook) -> Vec<OtherwiseView> {
+    let evaluator = rulebook.compile(scored.rulebook_version);
+    let values = evaluator.values(&scored.features);
+    // What fired for another order counts whatever this one's own facts are.
+    let is_swept = |rule: &Arc<str>| scored.swept.iter().any(|swept| swept.rule == *rule);
+    let evaluate = |values: &[_], findings: &mut _| evaluator.evaluate_swept(values, is_swept, findings);
+    let found = would_pass_if(rulebook, &evaluator, &values, &evaluate);
+    let view = |otherwise: domain::explain::Otherwise| {
+        let explanation = explain_otherwise(&otherwise, &scored.features).into();
+        let change = |change: domain::explain::FactChange| FactChangeView {
+            feature: name(&change.feature),
+            window: change.feature.window.map(|window| window.to_string()),
+            from: json!(change.from.map(|value| value.reading())),
+            to: BoundView { op: change.to.symbol(), value: json!(change.to.constant()) },
+        };
+        OtherwiseView { changes: otherwise.changes.into_iter().map(change).collect(), explanation }
+    };
+    found.into_iter().map(view).collect()
+}
+
+/// A feature as rules name it, without its window.
+fn name(feature: &FeatureRef) -> String {
+    let name = feature.to_string();
+    name.split_once('[').map_or(name.clone(), |(name, _)| name.to_owned())
+}
+
+impl From<Explanation> for Bilingual {
+    fn from(Explanation { zh, en }: Explanation) -> Self {
+        Self { zh, en }
+    }
 }
 
 fn position(text: &str) -> Result<LogPosition, Problem> {

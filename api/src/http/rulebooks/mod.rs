@@ -2,6 +2,7 @@
 
 pub mod backtest;
 pub mod begin;
+pub mod check;
 pub mod diff;
 pub mod edit;
 pub mod forecast;

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::solve::{Aim, Budget, End, Goal, search};
-use super::{Check, WarningCode, points_max};
+use super::{Check, Combinations, WarningCode, Witness, points_max};
+use crate::feature::Value;
 use crate::rulebook::{Condition, Findings, Points, Tier};
 
 /// The most combinations that are listed of one tier.
@@ -21,13 +22,21 @@ const TIER_STEPS_MAX: usize = 5_000_000;
 const LEVEL_MAX: usize = 5_000;
 
 struct Found {
-    combinations: Vec<Vec<usize>>,
+    combinations: Vec<Reached>,
     cut: bool,
 }
 
+/// The rules that fire for some order, and that order.
+#[derive(Clone)]
+pub(super) struct Reached {
+    pub(super) rules: Vec<usize>,
+    pub(super) values: Vec<Option<Value>>,
+}
+
 impl Check<'_> {
-    pub(super) fn combinations(&mut self) -> BTreeMap<Arc<str>, Vec<Vec<Arc<str>>>> {
-        let mut listed = BTreeMap::new();
+    pub(super) fn combinations(&mut self) -> (Combinations, BTreeMap<Arc<str>, Witness>) {
+        let (mut listed, mut witnesses) = (BTreeMap::new(), BTreeMap::new());
+        let scores = self.scores();
         for tier in self.rulebook.tiers() {
             let Found { combinations, cut } = self.of_tier(tier);
             let whole = Some(tier.id.clone());
@@ -41,10 +50,18 @@ impl Check<'_> {
                 let detail = format!("no order reaches {}, which needs {} points", tier.id, tier.threshold.score_min());
                 self.warn(WarningCode::TierUnreachable, vec![], whole, detail);
             }
-            let ids = |rules: Vec<usize>| rules.iter().map(|rule| self.rulebook.rules()[*rule].id.clone()).collect();
+            if let Some(first) = combinations.first() {
+                self.skipped(tier, scores.as_ref());
+                witnesses.insert(tier.id.clone(), self.witness(first, tier.threshold.score_min()));
+            }
+            let ids = |reached: Reached| self.ids(&reached.rules);
             listed.insert(tier.id.clone(), combinations.into_iter().map(ids).collect());
         }
-        listed
+        (listed, witnesses)
+    }
+
+    pub(super) fn ids(&self, rules: &[usize]) -> Vec<Arc<str>> {
+        rules.iter().map(|rule| self.rulebook.rules()[*rule].id.clone()).collect()
     }
 
     fn of_tier(&self, tier: &Tier) -> Found {
@@ -70,8 +87,7 @@ impl Check<'_> {
                     }
                     let (fired, end) = self.reaching(&rules, &adding, target, &mut left);
                     found.cut |= end == End::Cut;
-                    if let Some(mut fired) = fired {
-                        fired.sort_unstable();
+                    if let Some(fired) = fired {
                         found.combinations.push(fired);
                         reached.push(rules);
                         continue;
@@ -98,7 +114,7 @@ impl Check<'_> {
     }
 
     /// The rules that fire for some order that fires these and no others that add points, and reaches the score.
-    fn reaching(&self, rules: &[usize], adding: &[usize], target: i64, left: &mut usize) -> (Option<Vec<usize>>, End) {
+    fn reaching(&self, rules: &[usize], adding: &[usize], target: i64, left: &mut usize) -> (Option<Reached>, End) {
         let others: Vec<_> = (0..self.rulebook.rules().len()).filter(|rule| !rules.contains(rule)).collect();
         let mut avoided: Vec<_> = others.iter().copied().filter(|rule| adding.contains(rule)).collect();
         let mut cut = false;
@@ -111,7 +127,7 @@ impl Check<'_> {
                 let these: Vec<_> = findings.fired.iter().map(|fired| fired.rule).collect();
                 let reaches = findings.score >= target && !these.iter().any(|rule| avoided.contains(rule));
                 if reaches {
-                    fired = Some(these);
+                    fired = Some(Reached { rules: these, values: values.to_vec() });
                 }
                 reaches
             });
@@ -122,14 +138,16 @@ impl Check<'_> {
             return (Some(fired), End::Found);
         }
         let mut best = if avoided.len() < others.len() { attempt(&avoided) } else { None };
-        for rule in best.clone().into_iter().flatten().filter(|rule| !rules.contains(rule)) {
+        let unwanted = best.clone().map_or(vec![], |best| best.rules);
+        for rule in unwanted.into_iter().filter(|rule| !rules.contains(rule)) {
             avoided.push(rule);
             match attempt(&avoided) {
                 Some(fewer) => best = Some(fewer),
                 None => drop(avoided.pop()),
             }
         }
-        (best.clone(), if best.is_none() && cut { End::Cut } else { End::Exhausted })
+        let end = if best.is_none() && cut { End::Cut } else { End::Exhausted };
+        (best, end)
     }
 
     /// That all of these fire, and with the most points that they can give.
@@ -140,12 +158,7 @@ impl Check<'_> {
         graded.map(|rule| self.highest(rule)).chain(fire).collect()
     }
 
-    fn ask(
-        &self,
-        goals: Vec<Goal<'_>>,
-        left: &mut usize,
-        visit: &mut impl FnMut(&[Option<crate::feature::Value>]) -> bool,
-    ) -> End {
+    fn ask(&self, goals: Vec<Goal<'_>>, left: &mut usize, visit: &mut impl FnMut(&[Option<Value>]) -> bool) -> End {
         let mut budget = Budget(COMBINATION_STEPS_MAX.min(*left));
         let given = budget.0;
         let end = search(self.space, goals, &mut budget, visit);

@@ -5,8 +5,11 @@
 //! it, and every combination was evaluated. The searches are bounded; where one was cut, the report says so and claims less.
 
 mod combinations;
+mod ranges;
+mod scores;
 mod solve;
-mod space;
+pub(crate) mod space;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use serde::Serialize;
 use super::{Comparison, Condition, Evaluator, Findings, Points, Relation, Rule, Rulebook, Test};
 use crate::fault::Fault;
 use crate::feature::{Feature, FeatureRef, Value};
+use crate::order::{Reading, Readings};
 use solve::{Aim, Budget, End, Goal, search};
 use space::Space;
 
@@ -24,14 +28,30 @@ const QUESTION_STEPS_MAX: usize = 50_000;
 const QUESTIONS_STEPS_MAX: usize = 20_000_000;
 
 /// What a check found.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Report {
     /// Why it is no rulebook at all; everything else is empty then.
     pub errors: Vec<Fault>,
     /// What it says without effect, or otherwise than it seems.
     pub warnings: Vec<Warning>,
     /// The smallest combinations of rules that reach each tier, by the tier's id.
-    pub combinations: BTreeMap<Arc<str>, Vec<Vec<Arc<str>>>>,
+    pub combinations: Combinations,
+    /// An order that reaches each tier, by the tier's id.
+    pub witnesses: BTreeMap<Arc<str>, Witness>,
+}
+
+/// Combinations of rules by the id of the tier that they reach.
+pub type Combinations = BTreeMap<Arc<str>, Vec<Vec<Arc<str>>>>;
+
+/// An order that reaches a tier: evaluated, not only thought out.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Witness {
+    /// The rules that fire.
+    pub rules: Vec<Arc<str>>,
+    /// The sum of their points.
+    pub score: i64,
+    /// What is known of it; everything else need not be.
+    pub features: Readings,
 }
 
 /// One thing to be looked at again.
@@ -59,10 +79,16 @@ pub enum WarningCode {
     RuleNeverFires,
     /// Whenever the first rule fires, the second does.
     RuleImplied,
-    /// A part of the rule's condition is never true, or an exemption's condition.
+    /// Parts of the rule's condition contradict each other, or an exemption's condition contradicts itself.
     ConditionContradictory,
     /// The rule adds points, and only for numbers that a platform put in place of the real ones.
     RuleOnlyPlatformNumbers,
+    /// Two rules that ask for the same but for the range of one number add up in a part of it only.
+    RangesOverlap,
+    /// Two rules that ask for the same but for the range of one number leave values between them for which neither fires.
+    RangesLeaveGap,
+    /// Orders reach the tiers around it, but no sum of points ends in it.
+    TierSkipped,
     /// A graded rule never gives its most points.
     PointsMaxUnreachable,
     /// A search was cut, so that what it was about is not known.
@@ -92,13 +118,14 @@ pub fn check(rulebook: &Rulebook) -> Report {
     let fires: Vec<_> = rulebook.rules().iter().map(|rule| check.rule(rule)).collect();
     check.exemptions();
     check.implied(&fires);
+    check.ranges(&fires);
     if check.cut {
         let detail =
             "the conditions leave too much to search: some rules may never fire or be implied without being named";
         check.warn(WarningCode::CheckIncomplete, vec![], None, detail.to_owned());
     }
-    let combinations = check.combinations();
-    Report { errors: vec![], warnings: check.warnings, combinations }
+    let (combinations, witnesses) = check.combinations();
+    Report { errors: vec![], warnings: check.warnings, combinations, witnesses }
 }
 
 struct Check<'a> {
@@ -130,17 +157,11 @@ impl<'a> Check<'a> {
     fn rule(&mut self, rule: &'a Rule) -> bool {
         let id = || vec![rule.id.clone()];
         if self.is_impossible(vec![Goal::Holds(&rule.when, Aim::True)]) {
-            self.warn(
-                WarningCode::RuleNeverFires,
-                id(),
-                None,
-                format!("{}: its condition contradicts itself or what the features can be", rule.id),
-            );
+            self.never(rule);
             return false;
         }
         if let Some(part) = self.contradictory_part(&rule.when) {
-            let named: Vec<_> = part.features().iter().map(ToString::to_string).collect();
-            let detail = format!("{}: the alternative over {} is never true", rule.id, named.join(", "));
+            let detail = format!("{}: the alternative {} contradicts itself: it is never true", rule.id, said(part));
             self.warn(WarningCode::ConditionContradictory, id(), None, detail);
         }
         let kind = FeatureRef { feature: Feature::PhoneKind, window: None };
@@ -153,6 +174,31 @@ impl<'a> Check<'a> {
         }
         self.graded(rule);
         true
+    }
+
+    /// Names what of a condition cannot be: as little of it as already cannot.
+    fn never(&mut self, rule: &'a Rule) {
+        let mut parts = vec![];
+        flatten(&rule.when, &mut parts);
+        let (mut core, mut at) = (parts, 0);
+        while core.len() > 1 && at < core.len() {
+            let part = core.remove(at);
+            if !self.is_impossible(core.iter().map(|part| Goal::Holds(*part, Aim::True)).collect()) {
+                core.insert(at, part);
+                at += 1;
+            }
+        }
+        let id = vec![rule.id.clone()];
+        let said: Vec<_> = core.iter().map(|part| said(part)).collect();
+        let detail = match &said[..] {
+            [only] => format!("{} never fires: {only} is never true", rule.id),
+            several => format!("{} never fires: {} cannot be true at once", rule.id, several.join(" and ")),
+        };
+        self.warn(WarningCode::RuleNeverFires, id.clone(), None, detail);
+        if said.len() > 1 {
+            let detail = format!("{}: {} contradict each other", rule.id, said.join(" and "));
+            self.warn(WarningCode::ConditionContradictory, id, None, detail);
+        }
     }
 
     fn graded(&mut self, rule: &'a Rule) {
@@ -234,6 +280,39 @@ impl<'a> Check<'a> {
                 }
             }
         }
+    }
+}
+
+/// The parts that all must hold.
+fn flatten<'a>(condition: &'a Condition, parts: &mut Vec<&'a Condition>) {
+    match condition {
+        Condition::All(inner) => inner.iter().for_each(|part| flatten(part, parts)),
+        other => parts.push(other),
+    }
+}
+
+/// A condition as one would write it on paper.
+fn said(condition: &Condition) -> String {
+    let joined = |parts: &[Condition], word: &str| {
+        let parts: Vec<_> = parts.iter().map(said).collect();
+        format!("({})", parts.join(word))
+    };
+    let constant = |value: &Value| match value.reading() {
+        Reading::Bool(value) => value.to_string(),
+        Reading::Int(value) => value.to_string(),
+        Reading::Text(value) => value.to_string(),
+    };
+    match condition {
+        Condition::All(parts) => joined(parts, " and "),
+        Condition::Any(parts) => joined(parts, " or "),
+        Condition::Not(part) => format!("not {}", said(part)),
+        Condition::Compare(Comparison { feature, test }) => match test {
+            Test::Is(relation, value) => format!("{feature} {} {}", relation.symbol(), constant(value)),
+            Test::In(values) | Test::NotIn(values) => {
+                let values: Vec<_> = values.iter().map(constant).collect();
+                format!("{feature} {} [{}]", test.symbol(), values.join(", "))
+            }
+        },
     }
 }
 

@@ -13,23 +13,23 @@ use crate::rulebook::{Comparison, Condition, DECIMAL_MAX, DECIMAL_PLACES_MAX, Re
 use crate::time::Span;
 
 /// Disjoint ranges in ascending order, both ends included.
-pub(super) type Set = Vec<(i128, i128)>;
+pub(crate) type Set = Vec<(i128, i128)>;
 
 /// The features that a rulebook names, and what their values can be.
-pub(super) struct Space {
-    pub(super) features: Vec<FeatureRef>,
-    pub(super) domains: Vec<Set>,
+pub(crate) struct Space {
+    pub(crate) features: Vec<FeatureRef>,
+    pub(crate) domains: Vec<Set>,
     /// The first is never more than the second, where both are known.
-    pub(super) at_most: Vec<(usize, usize)>,
+    pub(crate) at_most: Vec<(usize, usize)>,
     /// Both known and both true is impossible.
-    pub(super) not_both: Vec<(usize, usize)>,
+    pub(crate) not_both: Vec<(usize, usize)>,
     /// Where the first is known, the second, if known, is in the set.
-    pub(super) known_means: Vec<(usize, usize, Set)>,
+    pub(crate) known_means: Vec<(usize, usize, Set)>,
     texts: Vec<Vec<Arc<str>>>,
 }
 
 impl Space {
-    pub(super) fn of(rulebook: &Rulebook, features: &[FeatureRef]) -> Self {
+    pub(crate) fn of(rulebook: &Rulebook, features: &[FeatureRef]) -> Self {
         let texts: Vec<_> = features.iter().map(|feature| texts(rulebook, *feature)).collect();
         let domains = features.iter().zip(&texts).map(|(feature, texts)| domain(feature.feature, texts)).collect();
         let pairs = || (0..features.len()).flat_map(|left| (0..features.len()).map(move |right| (left, right)));
@@ -63,7 +63,7 @@ impl Space {
         self.features.iter().position(|other| other.feature == feature)
     }
 
-    pub(super) fn slot_of(&self, feature: FeatureRef) -> usize {
+    pub(crate) fn slot_of(&self, feature: FeatureRef) -> usize {
         self.features
             .iter()
             .position(|other| *other == feature)
@@ -71,17 +71,17 @@ impl Space {
     }
 
     /// Whether the feature of a slot has a value for every order.
-    pub(super) fn is_always_known(&self, slot: usize) -> bool {
+    pub(crate) fn is_always_known(&self, slot: usize) -> bool {
         self.features[slot].feature == Feature::OrderChannel
     }
 
-    pub(super) fn is_number(&self, slot: usize) -> bool {
+    pub(crate) fn is_number(&self, slot: usize) -> bool {
         let of = self.features[slot].feature.spec().feature_type;
         matches!(of, FeatureType::Int | FeatureType::Decimal | FeatureType::Duration)
     }
 
     /// The values for which a comparison is true, or false where `holds` says so.
-    pub(super) fn passing(&self, comparison: &Comparison, holds: bool) -> (usize, Set) {
+    pub(crate) fn passing(&self, comparison: &Comparison, holds: bool) -> (usize, Set) {
         let slot = self.slot_of(comparison.feature);
         let all = &self.domains[slot];
         let points = |constants: &[Value]| union(constants.iter().map(|constant| self.number(slot, constant)));
@@ -103,7 +103,8 @@ impl Space {
         (slot, if negated == holds { complement(&set, all) } else { intersect(&set, all) })
     }
 
-    fn number(&self, slot: usize, value: &Value) -> i128 {
+    /// The number that stands for a value.
+    pub(crate) fn number(&self, slot: usize, value: &Value) -> i128 {
         match value {
             Value::Bool(value) => i128::from(*value),
             Value::Int(value) => i128::from(*value),
@@ -119,8 +120,69 @@ impl Space {
         }
     }
 
+    /// The ranges of a feature's values that no condition of the rulebook tells apart, in ascending order.
+    pub(crate) fn cells(&self, rulebook: &Rulebook, slot: usize) -> Set {
+        let mut beginnings = vec![];
+        for condition in conditions(rulebook) {
+            condition.for_each_comparison(&mut |comparison| {
+                if comparison.feature == self.features[slot] {
+                    let (_, passing) = self.passing(comparison, true);
+                    beginnings.extend(passing.iter().flat_map(|(from, to)| [*from, to.saturating_add(1)]));
+                }
+            });
+        }
+        beginnings.sort_unstable();
+        beginnings.dedup();
+        let mut cells = vec![];
+        for (from, to) in &self.domains[slot] {
+            let mut from = *from;
+            for beginning in beginnings.iter().filter(|beginning| **beginning <= *to) {
+                if *beginning > from {
+                    cells.push((from, beginning - 1));
+                    from = *beginning;
+                }
+            }
+            cells.push((from, *to));
+        }
+        cells
+    }
+
+    /// Whether an order can have these values; `None` is not known. Only what concerns the slots that are asked about is
+    /// looked at.
+    pub(crate) fn is_possible(&self, numbers: &[Option<i128>], concerns: impl Fn(usize) -> bool) -> bool {
+        let both = |left: usize, right: usize| {
+            if concerns(left) || concerns(right) { numbers[left].zip(numbers[right]) } else { None }
+        };
+        self.at_most.iter().all(|(less, more)| both(*less, *more).is_none_or(|(less, more)| less <= more))
+            && self.not_both.iter().all(|(left, right)| both(*left, *right) != Some((1, 1)))
+            && self.known_means.iter().all(|(known, other, set)| {
+                both(*known, *other)
+                    .is_none_or(|(_, other)| set.iter().any(|(from, to)| (*from..=*to).contains(&other)))
+            })
+    }
+
+    /// Whether some condition compares the feature with this value.
+    pub(crate) fn is_named(rulebook: &Rulebook, feature: FeatureRef, value: &Value) -> bool {
+        let mut is_named = false;
+        for condition in conditions(rulebook) {
+            condition.for_each_comparison(&mut |comparison| {
+                is_named |= comparison.feature == feature
+                    && match &comparison.test {
+                        Test::Is(_, constant) => constant == value,
+                        Test::In(constants) | Test::NotIn(constants) => constants.contains(value),
+                    };
+            });
+        }
+        is_named
+    }
+
+    /// The texts that numbers below their count stand for; one more stands for every other text, where there can be others.
+    pub(crate) fn texts(&self, slot: usize) -> &[Arc<str>] {
+        &self.texts[slot]
+    }
+
     /// The value that a number stands for.
-    pub(super) fn value(&self, slot: usize, number: i128) -> Value {
+    pub(crate) fn value(&self, slot: usize, number: i128) -> Value {
         let int = i64::try_from(number).unwrap_or(if number < 0 { i64::MIN } else { i64::MAX });
         match self.features[slot].feature.spec().feature_type {
             FeatureType::Bool => Value::Bool(number == 1),
@@ -220,7 +282,7 @@ fn is_at_most(left: FeatureRef, right: FeatureRef) -> bool {
     of == of_other && never_more && left.window <= right.window
 }
 
-pub(super) fn intersect(left: &[(i128, i128)], right: &[(i128, i128)]) -> Set {
+pub(crate) fn intersect(left: &[(i128, i128)], right: &[(i128, i128)]) -> Set {
     let pairs = left.iter().flat_map(|a| right.iter().map(move |b| (a.0.max(b.0), a.1.min(b.1))));
     let mut set: Set = pairs.filter(|(from, to)| from <= to).collect();
     set.sort_unstable();
@@ -228,7 +290,7 @@ pub(super) fn intersect(left: &[(i128, i128)], right: &[(i128, i128)]) -> Set {
 }
 
 /// What of `all` is not in `set`.
-pub(super) fn complement(set: &[(i128, i128)], all: &[(i128, i128)]) -> Set {
+pub(crate) fn complement(set: &[(i128, i128)], all: &[(i128, i128)]) -> Set {
     let mut rest = all.to_vec();
     for (from, to) in set {
         let before = (*from > i128::MIN).then(|| (i128::MIN, from - 1));

@@ -1,0 +1,153 @@
+//! `POST /v1/rulebooks/{id}/check`: what can be proved of a rulebook before any order meets it.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use domain::merchant::Role;
+use domain::rulebook::check::{Report, check, check_bytes};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use utoipa::ToSchema;
+
+use super::get::view;
+use super::{no_rulebook, shelf};
+use crate::directory::Caller;
+use crate::http::App;
+use crate::http::body::{PathParameters, require_content_type, whole};
+use crate::http::problem::{FaultView, Problem};
+
+/// Those that write or approve rulebooks.
+const CHECK: &[Role] = &[Role::Analyst, Role::Approver, Role::Admin];
+/// A check is bounded, but may take a processor for a second or two; orders keep the others.
+static RUNNING: Semaphore = Semaphore::const_new(1);
+
+/// What was found.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "errors": [],
+    "warnings": [{"code": "tier_unreachable", "tier": "freeze", "detail": "no order reaches freeze, which needs 121 points"}],
+    "combinations": {
+        "sms": [["device_burst", "virtual_phone"], ["device_burst", "address_changed"]],
+        "call": [["device_burst", "address_changed", "virtual_phone"]], "freeze": []
+    },
+    "witnesses": {
+        "sms": {"rules": ["device_burst", "virtual_phone"], "score": 90,
+                "features": {"device.orders[5m]": 5, "phone.kind": "virtual"}},
+        "call": {"rules": ["device_burst", "address_changed", "virtual_phone"], "score": 120,
+                 "features": {"address.changed": true, "device.orders[5m]": 5, "phone.kind": "virtual"}}
+    }
+}))]
+pub struct CheckView {
+    /// Why the text that was sent is no rulebook; everything else is empty then.
+    errors: Vec<FaultView>,
+    /// What it says without effect, or otherwise than it seems.
+    warnings: Vec<WarningView>,
+    /// The smallest combinations of rules that reach each tier, by the tier's id.
+    #[schema(value_type = std::collections::BTreeMap<String, Vec<Vec<String>>>)]
+    combinations: Value,
+    /// Facts of an order that reaches each tier, by the tier's id; what is not named need not be known.
+    #[schema(value_type = std::collections::BTreeMap<String, WitnessView>)]
+    witnesses: Value,
+}
+
+/// One thing to be looked at again.
+#[derive(Serialize, ToSchema)]
+pub struct WarningView {
+    /// `tier_unreachable`, `rule_never_fires`, `rule_implied`, `condition_contradictory`, `rule_only_platform_numbers`,
+    /// `points_max_unreachable`, `ranges_overlap`, `ranges_leave_gap`, `tier_skipped` or `check_incomplete`.
+    #[schema(value_type = String, example = "rule_implied")]
+    code: Value,
+    /// The rules it is about; left out where it is about none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    rules: Vec<String>,
+    /// The tier it is about; left out where it is about none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<String>,
+    /// In words.
+    detail: String,
+}
+
+/// An order that reaches a tier. The document's shape; the value is the core's own.
+#[derive(Serialize, ToSchema)]
+pub struct WitnessView {
+    /// The rules that fire.
+    rules: Vec<String>,
+    /// The sum of their points.
+    score: i64,
+    /// What is known of it.
+    #[schema(value_type = Object, example = json!({"device.orders[5m]": 5}))]
+    features: Value,
+}
+
+/// Check a rulebook
+///
+/// Proves what can be proved of a draft or a version: tiers that no order reaches, rules that never fire or that another
+/// brings with it, conditions that contradict themselves, ranges that overlap or leave a gap, and the smallest combinations of
+/// rules that reach each tier. A draft that is stored has no faults; send the text of a rulebook to have that one checked
+/// in its place before it is saved: its faults are then `errors`, each with its place and the nearest name. Nothing is written.
+#[utoipa::path(
+    post,
+    path = "/v1/rulebooks/{id}/check",
+    operation_id = "check_rulebook",
+    tag = "Rules",
+    extensions(("x-roles" = json!(["analyst", "approver", "admin"]))),
+    params(("id" = String, Path, description = "A draft's id or a version's number", example = "d-4f1c9a2be0d35786")),
+    request_body(content = Option<crate::http::schema::RulebookBody>,
+                 description = "Left out, or empty: the stored rulebook is checked"),
+    responses((status = 200, description = "What was found; warnings forbid nothing", body = CheckView))
+)]
+pub async fn handle(
+    State(app): State<App>,
+    caller: Caller,
+    PathParameters(id): PathParameters<String>,
+    request: Request,
+) -> Result<Json<CheckView>, Problem> {
+    caller.require(CHECK)?;
+    let shelf = shelf(&app, &caller.merchant).await?;
+    let card = shelf.find(&id).ok_or_else(|| no_rulebook(&id))?;
+    let sent = text(request).await?;
+    let stored = if sent.is_none() { Some(view(&app, &shelf, card).await?.rulebook) } else { None };
+    let turn = RUNNING.acquire().await.expect("nobody closes it");
+    // The turn goes with the work, which does not end when its caller leaves.
+    let report = spawn_blocking(move || {
+        let _turn = turn;
+        match (stored, sent) {
+            (Some(stored), _) => check(&stored),
+            (None, sent) => check_bytes(&sent.unwrap_or_default()),
+        }
+    });
+    let report = report.await.map_err(|error| Problem::internal(&error))?;
+    Ok(Json(CheckView::from(report)))
+}
+
+/// The rulebook of the body; none when it says nothing.
+async fn text(request: Request) -> Result<Option<Bytes>, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = whole(body).await?;
+    if bytes.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    require_content_type(&parts.headers, &["application/json"])?;
+    let is_empty = domain::json::read(&bytes).is_ok_and(|body| body == json!({}));
+    Ok((!is_empty).then_some(bytes))
+}
+
+impl From<Report> for CheckView {
+    fn from(report: Report) -> Self {
+        let warnings = report.warnings.into_iter().map(|warning| WarningView {
+            code: json!(warning.code),
+            rules: warning.rules.iter().map(ToString::to_string).collect(),
+            tier: warning.tier.as_ref().map(ToString::to_string),
+            detail: warning.detail,
+        });
+        Self {
+            errors: report.errors.into_iter().map(FaultView::from).collect(),
+            warnings: warnings.collect(),
+            combinations: json!(report.combinations),
+            witnesses: json!(report.witnesses),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a customer may be told never gives the rules away.
+
+mod support;
+
+use domain::explain::{CustomerCase, customer_wording};
+use domain::feature::CATALOGUE;
+use domain::order::*;
+use domain::rulebook::{PRESETS, preset};
+use support::*;
+
+/// Words of what is looked at and how it is judged.
+const TELLING: [&str; 34] = [
+    "设备",
+    "地址",
+    "虚拟",
+    "号码",
+    "网段",
+    "规则",
+    "得分",
+    "评分",
+    "分数",
+    "风险",
+    "风控",
+    "档",
+    "冻结",
+    "可疑",
+    "异常",
+    "欺诈",
+    "黑名单",
+    "其他客户",
+    "device",
+    "address",
+    "network",
+    "virtual",
+    "rule",
+    "score",
+    "risk",
+    "tier",
+    "freeze",
+    "frozen",
+    "fraud",
+    "suspicious",
+    "unusual",
+    "block",
+    "other customer",
+    "limit",
+];
+
+fn told() -> Vec<String> {
+    CustomerCase::ALL.into_iter().map(customer_wording).flat_map(|it| [it.zh, it.en]).collect()
+}
+
+#[test]
+fn no_rule_no_exemption_and_no_threshold_of_a_preset_shows() {
+    let told = told();
+    for (preset_name, _) in PRESETS {
+        let rulebook = preset(preset_name).unwrap();
+        let rules = rulebook.rules().iter().map(|rule| (&rule.id, &rule.name));
+        let exemptions = rulebook.exemptions().iter().map(|exemption| (&exemption.id, &exemption.name));
+        for (id, names) in rules.chain(exemptions) {
+            for name in [Some(id), names.zh.as_ref(), names.en.as_ref()].into_iter().flatten() {
+                let name = name.to_lowercase();
+                assert!(!told.iter().any(|text| text.to_lowercase().contains(&name)), "{preset_name}: {name}");
+            }
+        }
+    }
+    assert!(!told.iter().any(|text| text.chars().any(char::is_numeric)), "no threshold, no score, no count");
+}
+
+#[test]
+fn no_feature_shows_and_no_word_says_how_it_was_judged() {
+    for text in told() {
+        let text = text.to_lowercase();
+        for spec in CATALOGUE {
+            for name in [spec.name, spec.zh, spec.en] {
+                assert!(!text.contains(&name.to_lowercase()), "{name}: {text}");
+            }
+        }
+        for word in TELLING {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
+    }
+}
+
+#[test]
+fn it_depends_on_where_the_order_stands_and_on_nothing_else() {
+    let challenged = |method| vec![placed(), scored(85), challenged("c1", method)];
+    let after = |mut events: Vec<OrderEvent>, event: OrderEvent| {
+        events.push(event);
+        events
+    };
+    let sms = || challenged(ChallengeMethod::Sms);
+    let expired =
+        OrderEvent::ReviewOpened(ReviewOpened { challenge: challenge("c1"), cause: ReviewCause::ChallengeExpired });
+    let rows = [
+        (vec![], CustomerCase::Checking),
+        (vec![placed()], CustomerCase::Checking),
+        (sms(), CustomerCase::Confirm(ChallengeMethod::Sms)),
+        (challenged(ChallengeMethod::Call), CustomerCase::Confirm(ChallengeMethod::Call)),
+        (after(sms(), expired), CustomerCase::WithPerson),
+        (after(sms(), verified("c1")), CustomerCase::Checking),
+        (vec![placed(), scored(130), frozen(FrozenCause::Score)], CustomerCase::WithPerson),
+        (vec![placed(), scored(0), released(ReleasedCause::Clean)], CustomerCase::Released),
+    ];
+    for (events, case) in rows {
+        assert_eq!(CustomerCase::of(&fold(events.clone())), case, "{events:?}");
+    }
+}

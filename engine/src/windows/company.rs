@@ -1,0 +1,176 @@
+//! Which orders are in each other's windows: what a late order or an amendment reaches, and what a rule's window holds.
+//!
+//! Nothing here is kept: it is looked up in the groups when somebody asks, which for most orders nobody does. Answers are
+//! bounded, and the same for the same log.
+
+use domain::feature::{Entity, Feature, FeatureRef, Measure};
+use domain::time::Span;
+
+use super::Windows;
+use super::entities::ALL;
+use super::observe::{HEAT_BASE, looks_at};
+use super::order::{Key, Order, Position, SkuUnits};
+use super::series::Stretch;
+use super::tally::{Tally, is_abandoned};
+
+/// The most orders of one window that are looked at for the ones that are wanted.
+const LOOKED_AT_MAX: u64 = 1_024;
+
+/// Where an order lies and whose it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Trace {
+    position: Position,
+    keys: [Option<Key>; ALL.len()],
+}
+
+impl Trace {
+    fn of(order: &Order) -> Self {
+        Self { position: order.position, keys: ALL.map(|entity| order.key(entity)) }
+    }
+}
+
+/// Some orders of a window, by their stream numbers, earliest first.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Company {
+    pub(crate) orders: Vec<u64>,
+    /// Those that were too many to be looked at.
+    pub(crate) left_out: u64,
+}
+
+impl Windows {
+    /// Whether the order that was placed last lies not behind all others.
+    pub(crate) const fn came_late(&self) -> bool {
+        self.came_late
+    }
+
+    /// Where an order lies; `None` when it is not remembered.
+    pub(crate) fn trace(&self, order: u64) -> Option<Trace> {
+        self.remembered_order(order).map(Trace::of)
+    }
+
+    /// Whether all is remembered that features of an order can look at.
+    pub(crate) fn remembers(&self, order: u64, features: &[FeatureRef]) -> bool {
+        let (Some(order), Some(forgotten)) = (self.remembered_order(order), self.forgotten) else {
+            return self.forgotten.is_none();
+        };
+        let reach = |feature: &FeatureRef| match (feature.feature, feature.window) {
+            (Feature::Windowed(_, Measure::Heat), Some(window)) => window.millis() + HEAT_BASE.millis(),
+            (_, window) => window.map_or(0, Span::millis),
+        };
+        let reach = features.iter().map(reach).max().unwrap_or_default();
+        order.position.time.saturating_sub(reach) >= forgotten
+    }
+
+    /// Whether an order lies in the window of another one; allocates nothing.
+    pub(crate) fn reaches_others(&self, order: u64, features: &[FeatureRef]) -> bool {
+        let (Some(own), Some(reach)) = (self.remembered_order(order), longest(features)) else { return false };
+        let stretch = behind(own.position.time, reach);
+        looked_at(features).any(|entity| {
+            let group = own.key(entity).and_then(|key| self.entities.group(entity, key));
+            group.is_some_and(|group| group.holds_another(&self.memory, stretch, own.position))
+        })
+    }
+
+    /// The orders whose windows hold an order where it is or was: of its entities that `features` look at, within the longest
+    /// of their windows; the latest ones where there are more than `max`, earliest first.
+    pub(crate) fn reached(&self, order: u64, traces: &[Trace], features: &[FeatureRef], max: usize) -> Vec<u64> {
+        let Some(reach) = longest(features) else { return Vec::new() };
+        let mut found: Vec<(Position, u64)> = Vec::new();
+        for entity in looked_at(features) {
+            for trace in traces {
+                let Some(group) = trace.keys[entity as usize].and_then(|key| self.entities.group(entity, key)) else {
+                    continue;
+                };
+                let others = group.latest(&self.memory, behind(trace.position.time, reach));
+                let others = others.filter(|other| other.number != order).take(max);
+                found.extend(others.map(|other| (other.position, other.number)));
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.drain(..found.len().saturating_sub(max));
+        found.into_iter().map(|(_, number)| number).collect()
+    }
+
+    /// The other orders that a feature counts for an order where it is or was: the latest that have not left, at most `max`.
+    pub(crate) fn counted(&self, order: u64, trace: Trace, feature: FeatureRef, max: usize) -> Company {
+        let (Feature::Windowed(entity, measure), Some(window)) = (feature.feature, feature.window) else {
+            return Company::default();
+        };
+        let Some(group) = trace.keys[entity as usize].and_then(|key| self.entities.group(entity, key)) else {
+            return Company::default();
+        };
+        let through = trace.position.time;
+        let skus = self.remembered_order(order).and_then(|order| order.skus.known()).unwrap_or_default();
+        let stretch = Stretch { after: through.saturating_sub(window.millis()), through };
+        let mut company = Company::default();
+        let mut looked_at = 0;
+        for other in group.latest(&self.memory, stretch) {
+            if company.orders.len() == max || looked_at == LOOKED_AT_MAX {
+                company.left_out = u64::from(group.totals(&self.memory, stretch).orders).saturating_sub(looked_at);
+                break;
+            }
+            looked_at += 1;
+            if other.number != order && !other.reported.has_left() && counts(measure, other, through, skus) {
+                company.orders.push(other.number);
+            }
+        }
+        company.orders.reverse();
+        company
+    }
+
+    /// The other orders for which a feature counts an order: at most `max`, earliest first.
+    pub(crate) fn counting(&self, order: u64, feature: FeatureRef, max: usize) -> Vec<u64> {
+        let (Feature::Windowed(entity, measure), Some(window)) = (feature.feature, feature.window) else {
+            return Vec::new();
+        };
+        let Some(own) = self.remembered_order(order) else { return Vec::new() };
+        let Some(group) = own.key(entity).and_then(|key| self.entities.group(entity, key)) else {
+            return Vec::new();
+        };
+        let others = group.earliest(&self.memory, behind(own.position.time, window));
+        let others = others.filter(|other| {
+            let skus = other.skus.known().unwrap_or_default();
+            other.number != order && counts(measure, own, other.position.time, skus)
+        });
+        others.take(max).map(|other| other.number).collect()
+    }
+
+    fn remembered_order(&self, order: u64) -> Option<&Order> {
+        self.memory.get(*self.arrivals.get(&order)?)
+    }
+}
+
+/// The entities whose orders some features look at; a province has nobody screened again.
+fn looked_at(features: &[FeatureRef]) -> impl Iterator<Item = Entity> {
+    let is_looked_at = |entity: &Entity| features.iter().any(|feature| looks_at(feature.feature) == Some(*entity));
+    ALL.into_iter().filter(|entity| *entity != Entity::Region).filter(is_looked_at)
+}
+
+/// The longest window of some features.
+fn longest(features: &[FeatureRef]) -> Option<Span> {
+    features.iter().filter_map(|feature| feature.window).max_by_key(|window| window.millis())
+}
+
+/// The times of the orders whose windows hold a time.
+const fn behind(time: i64, window: Span) -> Stretch {
+    Stretch { after: time.saturating_sub(1), through: time.saturating_add(window.millis() - 1) }
+}
+
+/// Whether a measure at a time counts an order, for one with these SKUs.
+fn counts(measure: Measure, order: &Order, now: i64, skus: &[SkuUnits]) -> bool {
+    match measure {
+        Measure::Unpaid | Measure::UnpaidShare => order.reported.is_unpaid(),
+        Measure::Abandoned => is_abandoned(&Tally::of(order), now),
+        Measure::SkuQuantity => order.skus.iter().any(|units| skus.iter().any(|other| other.sku == units.sku)),
+        Measure::Orders
+        | Measure::Amount
+        | Measure::Quantity
+        | Measure::Customers
+        | Measure::Devices
+        | Measure::Addresses
+        | Measure::UnfamiliarAddresses
+        | Measure::Phones
+        | Measure::Heat => true,
+    }
+}
