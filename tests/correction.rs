@@ -89,6 +89,7 @@ fn corrects_itself(shop: &Shop) {
 
     let moved = service.patch("/v1/orders/web:A4", &json!({"device": {"id": "another"}}));
     assert_eq!(moved.status, 200, "{moved:?}");
+    service.settle();
     for order_no in ["A0", "A1", "A2", "A3", "A4"] {
         assert_eq!(state(&service, order_no), "released", "{order_no}");
     }

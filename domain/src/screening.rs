@@ -64,9 +64,9 @@ pub fn screen_on(evaluator: &Evaluator, values: &[Option<Value>], occasion: Occa
         rulebook_hash: evaluator.hash.clone(),
         exemption: findings.exemption.map(|exemption| evaluator.exemptions[exemption].id.clone()),
         cause,
-        shadow: None,
         trigger,
         swept: swept.iter().filter(counted).cloned().collect(),
+        shadow: None,
     };
     let disposition = match (findings.tier.map(|tier| evaluator.tiers[tier].action), findings.exemption) {
         (None, _) => Disposition::Pass,

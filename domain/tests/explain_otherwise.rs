@@ -67,6 +67,20 @@ fn graded_points_need_only_go_as_far_as_the_tier() {
 }
 
 #[test]
+fn a_rule_that_counts_because_of_another_order_is_not_argued_away() {
+    let rulebook = Rulebook::from_json(&example()).unwrap();
+    let evaluator = rulebook.compile(1);
+    let mut known = burst();
+    known[0].1 = Value::Int(2);
+    let swept = |values: &[Option<Value>], findings: &mut Findings| {
+        evaluator.evaluate_swept(values, |rule| &**rule == "device_burst", findings);
+    };
+    let found = would_pass_if(&rulebook, &evaluator, &named(&evaluator, &known), &swept);
+    let changed: Vec<_> = found.iter().map(|otherwise| otherwise.changes[0].feature.to_string()).collect();
+    assert_eq!(changed, ["customer.level", "address.changed", "address.familiar"]);
+}
+
+#[test]
 fn what_is_unknown_may_become_known() {
     let rulebook = Rulebook::from_json(&example()).unwrap();
     let known = [
@@ -130,7 +144,7 @@ fn a_bound_is_worded_with_the_constant_of_the_rule() {
         [
             "如果注册到下单的时长超过 30 秒（当时为 4 秒），订单就会直接放行。",
             "如果客户等级至少为 4 级（当时未知），订单就会直接放行。",
-            "如果下单渠道为 shopify 或 store 或 woocommerce（当时为 web），订单就会直接放行。",
+            "如果下单渠道为 shopify、store、woocommerce 之一（当时为 web），订单就会直接放行。",
         ]
     );
     assert_eq!(

@@ -40,15 +40,6 @@ fn an_event_of_an_order_is_stored_as_its_golden_file_says() {
 }
 
 #[test]
-fn an_order_that_a_model_scored_is_stored_as_its_golden_file_says() {
-    let signal = "model".parse().expect("a name");
-    let score = OrderScore { signal, value: SignalValue::read(&json!("0.87")).expect("a value") };
-    let mut placed = placed_facts();
-    placed.facts.score = Some(score);
-    stored_as("Placed.scored", &OrderEvent::Placed(placed));
-}
-
-#[test]
 fn a_screening_that_another_order_made_necessary_is_stored_as_its_golden_file_says() {
     let (by, device_orders): (OrderId, Arc<str>) = ("web:A5".parse().unwrap(), "device.orders[5m]".into());
     let scored = every_event().into_iter().find_map(|event| match event {
@@ -63,6 +54,15 @@ fn a_screening_that_another_order_made_necessary_is_stored_as_its_golden_file_sa
         ..scored.unwrap()
     };
     stored_as("Scored.swept", &OrderEvent::Scored(scored));
+}
+
+#[test]
+fn an_order_that_a_model_scored_is_stored_as_its_golden_file_says() {
+    let signal = "model".parse().expect("a name");
+    let score = OrderScore { signal, value: SignalValue::read(&json!("0.87")).expect("a value") };
+    let mut placed = placed_facts();
+    placed.facts.score = Some(score);
+    stored_as("Placed.scored", &OrderEvent::Placed(placed));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! A decision is a screening and what it led to. The log is streamed once. While the decisions of one page are computed, the next
 //! ones are read and decoded by other threads, where also stays what is not needed of them. Of a recorded screening only its cause
-//! is decoded, which counts only where nothing else in the log tells it, and what other orders added to it: the rest must come
-//! out of what was before.
+//! is decoded, which counts only where nothing else in the log tells it, and what other orders added to it: the rest must come out of
+//! what was before.
 
 mod judge;
 mod step;

@@ -181,9 +181,9 @@ fn events(number: u32, placed_at: Timestamp) -> Result<[OrderEvent; 3], Box<dyn 
         rulebook_hash: "00".repeat(32).into(),
         exemption: None,
         cause: ScoredCause::Placed,
-        shadow: None,
         trigger: None,
         swept: vec![],
+        shadow: None,
     };
     let released = Released { cause: ReleasedCause::Clean, actor: None, reason_code: None, note: None };
     Ok([OrderEvent::Placed(placed), OrderEvent::Scored(scored), OrderEvent::Released(released)])

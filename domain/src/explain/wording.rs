@@ -4,7 +4,7 @@ mod phrases;
 mod units;
 
 use super::otherwise::FactChange;
-use crate::feature::{Feature, FeatureSpec, SIGNAL_PREFIX, Value};
+use crate::feature::{Feature, FeatureSpec, Measure, SIGNAL_PREFIX, Value};
 use crate::order::{Reading, Readings};
 use crate::rulebook::{Relation, Test};
 use crate::time::Span;
@@ -66,6 +66,10 @@ pub(super) fn otherwise(language: Language, change: &FactChange, features: &Read
             let subject = match spec.feature {
                 Feature::PhoneKind => language.of("手机号", "the phone number").to_owned(),
                 Feature::CustomerAge => language.of(spec.zh, "the time from registration to order").to_owned(),
+                Feature::Windowed(_, Measure::UnpaidShare) => {
+                    let article = language.of("", "the ");
+                    format!("{article}{}", subject(language, base, spec, window))
+                }
                 _ => subject(language, base, spec, window),
             };
             let space = language.of("", " ");
@@ -84,7 +88,11 @@ pub(super) fn otherwise(language: Language, change: &FactChange, features: &Read
 
 fn bound(language: Language, to: &Test, value: &dyn Fn(&Reading) -> String) -> String {
     let values = |values: &[Value]| {
-        values.iter().map(|it| value(&it.reading())).collect::<Vec<_>>().join(language.of(" 或 ", " or "))
+        let values: Vec<_> = values.iter().map(|it| value(&it.reading())).collect();
+        match language {
+            Language::Zh => format!("{} 之一", values.join("、")),
+            Language::En => values.join(" or "),
+        }
     };
     let (zh, en, value) = match to {
         Test::In(constants) => ("为", "had been", values(constants)),

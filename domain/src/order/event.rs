@@ -274,9 +274,6 @@ pub struct Scored {
     pub exemption: Option<Arc<str>>,
     /// Why it was screened.
     pub cause: ScoredCause,
-    /// What the draft in the shadow found, where one runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shadow: Option<Box<Shadowed>>,
     /// Which other order made the screening necessary, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<Trigger>,
@@ -284,6 +281,9 @@ pub struct Scored {
     /// a rule that fires for this order itself is not listed here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub swept: Vec<Swept>,
+    /// What the draft in the shadow found, where one runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Box<Shadowed>>,
 }
 
 /// One rule that fired.

@@ -95,9 +95,9 @@ fn score_of(score: i64) -> Scored {
         rulebook_hash: "00".repeat(32).into(),
         exemption: None,
         cause: ScoredCause::Placed,
-        shadow: None,
         trigger: None,
         swept: vec![],
+        shadow: None,
     }
 }
 

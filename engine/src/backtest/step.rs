@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
-use domain::order::{FrozenCause, Order, OrderEvent, ScoredCause, Swept};
+use domain::order::{FrozenCause, Order, OrderEvent, ScoredCause};
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, StreamId, StreamKey};
 use serde::Deserialize;
@@ -45,10 +45,15 @@ pub(super) struct Screened {
     pub(super) hits: Vec<RecordedHit>,
     #[serde(default)]
     pub(super) exemption: Option<Box<str>>,
-    /// Rules that counted because they fired for other orders.
-    #[serde(default)]
-    pub(super) swept: Vec<Swept>,
     pub(super) cause: ScoredCause,
+    #[serde(default)]
+    pub(super) swept: Vec<RecordedSweep>,
+}
+
+/// A rule that counts as fired because it fired for another order.
+#[derive(Deserialize)]
+pub(super) struct RecordedSweep {
+    pub(super) rule: Box<str>,
 }
 
 /// A rule that fired.

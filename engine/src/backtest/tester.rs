@@ -144,9 +144,12 @@ impl Tester {
         let features = self.evaluator.features();
         let values = self.memory.look(merchant, step.stream, channel, &tracked.facts, features);
         let values = values.ok_or_else(|| damaged(step, "is of an unknown merchant"))?;
-        // What a draft's rules would say of other orders is not made up: those count that did.
-        let counts = |rule: &Arc<str>| screened.swept.iter().any(|swept| swept.rule == *rule);
-        self.evaluator.evaluate_swept(values, counts, &mut self.findings);
+        // A rule that the draft has as it is in force sweeps in the draft as well. What only the draft would sweep is not looked for.
+        let is_swept = |rule: &Arc<str>| {
+            let was_swept = screened.swept.iter().any(|swept| *swept.rule == **rule);
+            was_swept && book.rulebook.rule(rule) == self.trial.rulebook.rule(rule)
+        };
+        self.evaluator.evaluate_swept(values, is_swept, &mut self.findings);
         self.draft.find(&self.findings);
         let mut naming = Naming::default();
         if actual.is_hit() != self.draft.is_hit() {

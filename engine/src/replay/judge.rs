@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::step::{Content, Given, Step};
 use super::{DIFFERENCES_BYTES_MAX, DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope};
-use crate::memory::{Memory, Screened, read};
+use crate::memory::{Memory, read};
 
 /// The most orders that are kept as they stand; others are read again from the log.
 const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -94,7 +94,7 @@ impl Judge {
                 self.wanted = wanted(&event).map(|cause| ((step.stream, step.sequence + 1), cause)).or(self.wanted);
                 self.track(&step, &event);
             }
-            Content::Screening(told, payload) => self.compare_screening(log, &step, told.as_deref(), &payload).await?,
+            Content::Screening(given, payload) => self.compare_screening(log, &step, given, &payload).await?,
             Content::Other(event) => self.memory.fold(&event)?,
             Content::Outcome(..) | Content::Nothing => {}
         }
@@ -117,7 +117,7 @@ impl Judge {
         &mut self,
         log: &dyn EventLog,
         step: &Step,
-        told: Option<&Given>,
+        given: Option<Box<Given>>,
         recorded: &str,
     ) -> Result<(), ReplayError> {
         let place = (step.stream, step.sequence);
@@ -129,10 +129,11 @@ impl Judge {
             let order = order_before(log, step).await?;
             self.orders.put(step.stream, order);
         }
-        let own = self.wanted.filter(|(wanted, _)| *wanted == place).map(|(_, cause)| cause);
-        let trigger = told.filter(|_| own.is_none()).and_then(|told| told.trigger.clone());
-        let swept = told.map(|told| &*told.swept).unwrap_or_default();
-        let occasion = own.or(told.map(|told| told.cause)).map(|cause| Occasion { cause, trigger, swept });
+        let (told, swept) = given.map(|given| ((given.cause, given.trigger), given.swept)).unzip();
+        // What follows from the order's own message has no other order for its cause.
+        let wanted = self.wanted.filter(|(wanted, _)| *wanted == place).map(|(_, cause)| (cause, None));
+        let swept = swept.unwrap_or_default();
+        let occasion = wanted.or(told).map(|(cause, trigger)| Occasion { cause, trigger, swept: &swept });
         let decided = occasion.and_then(|occasion| self.decide(step, occasion));
         let mut decided = decided.unwrap_or_default().into_iter();
         self.found.decisions += 1;
@@ -161,10 +162,10 @@ impl Judge {
         let order = self.orders.get(&step.stream)?;
         let channel = step.key.aggregate_id.split(':').next().unwrap_or_default();
         let facts = &order.known()?.facts;
-        let Screened { assessment, .. } =
-            self.memory.screen(&step.key.merchant, step.stream, channel, facts, occasion)?;
+        let screened = self.memory.screen(&step.key.merchant, step.stream, channel, facts, occasion)?;
         let challenge = format!("{}-{}", self.scope.partition, step.position).parse().ok()?;
-        let assess = OrderCommand::Assess { assessment: Box::new(assessment), challenge, at: step.recorded_at };
+        let assess =
+            OrderCommand::Assess { assessment: Box::new(screened.assessment), challenge, at: step.recorded_at };
         decide(order, assess).ok()
     }
 

@@ -24,7 +24,7 @@ pub(super) struct Step {
 pub(super) enum Content {
     /// What happened to an order.
     Order(Box<OrderEvent>),
-    /// How an order was screened: why, if that can be read, and the payload.
+    /// How an order was screened: what that was given, if it can be read, and the payload.
     Screening(Option<Box<Given>>, Box<str>),
     /// An order was challenged, held or released: how, if that can be read, and the payload.
     Outcome(Option<Box<OrderEvent>>, Box<str>),
@@ -41,13 +41,12 @@ struct Screening {
     scored: Given,
 }
 
+/// Why, and what other orders added.
 #[derive(Deserialize)]
 pub(super) struct Given {
     pub(super) cause: ScoredCause,
-    /// The other order that made it necessary.
     #[serde(default)]
     pub(super) trigger: Option<Trigger>,
-    /// Rules that count because of other orders.
     #[serde(default)]
     pub(super) swept: Vec<Swept>,
 }

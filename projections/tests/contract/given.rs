@@ -224,9 +224,9 @@ pub(crate) fn scored(score: i64, tier: &str) -> OrderEvent {
         rulebook_hash: "00".into(),
         exemption: None,
         cause: ScoredCause::Placed,
-        shadow: None,
         trigger: None,
         swept: vec![],
+        shadow: None,
     })
 }
 

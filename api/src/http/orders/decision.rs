@@ -1,5 +1,7 @@
 //! `GET /v1/orders/{id}/decision`: one screening in full, with its explanation.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use domain::explain::{CustomerCase, Explanation, customer_wording, explain, explain_otherwise, would_pass_if};
@@ -209,7 +211,9 @@ fn order(story: &Story) -> Order {
 fn otherwise(scored: &Scored, rulebook: &Rulebook) -> Vec<OtherwiseView> {
     let evaluator = rulebook.compile(scored.rulebook_version);
     let values = evaluator.values(&scored.features);
-    let evaluate = |values: &[_], findings: &mut _| evaluator.evaluate(values, findings);
+    // What fired for another order counts whatever this one's own facts are.
+    let is_swept = |rule: &Arc<str>| scored.swept.iter().any(|swept| swept.rule == *rule);
+    let evaluate = |values: &[_], findings: &mut _| evaluator.evaluate_swept(values, is_swept, findings);
     let found = would_pass_if(rulebook, &evaluator, &values, &evaluate);
     let view = |otherwise: domain::explain::Otherwise| {
         let explanation = explain_otherwise(&otherwise, &scored.features).into();
