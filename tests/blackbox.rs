@@ -36,6 +36,8 @@ mod shadow;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod support;

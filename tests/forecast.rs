@@ -48,7 +48,7 @@ fn taken_back(shop: &Shop) -> (Value, String) {
     let [rollback] = &found.collect::<Vec<_>>()[..] else { panic!("one publication came by itself") };
     let before =
         events.iter().filter(|event| event.position < rollback.position && event.partition == rollback.partition);
-    let scored = before.filter(|event| &*event.event_type == "Scored").last().expect("an order shows it");
+    let scored = before.filter(|event| &*event.event_type == "Scored").next_back().expect("an order shows it");
     let payload: Value = serde_json::from_str(&rollback.payload).expect("an event is JSON");
     (payload["RulebookPublished"].clone(), scored.key.aggregate_id.to_string())
 }

@@ -29,11 +29,7 @@ fn age(value: &str) -> (&'static str, Value) {
     ("customer.age", Value::Duration(value.parse().expect("a span")))
 }
 
-fn share(value: &str) -> (&'static str, Value) {
-    ("ip24.unpaid_share[30m]", Value::Decimal(value.parse().expect("a decimal")))
-}
-
-/// An order of a customer of two months at the web shop, of whom nothing is unusual.
+/// An order of a customer of two months at the web shop, of whom nothing is unusual; whether they paid for others is not known.
 fn ordinary(different: Known<'_>) -> Known<'_> {
     let mut known = different;
     let usual = [
@@ -53,7 +49,11 @@ fn ordinary(different: Known<'_>) -> Known<'_> {
         count("device.customers[1d]", 1),
         count("device.phones[10m]", 1),
         count("ip24.unpaid[30m]", 3),
-        share("0.01"),
+        count("ip24.orders[1d]", 80),
+        count("address.customers[1d]", 1),
+        count("customer.devices[1h]", 1),
+        count("device.unpaid[10m]", 1),
+        count("device.unpaid[2h]", 1),
         text("phone.kind", "mobile"),
         count("phone.customers[1d]", 1),
         no("address.changed"),
@@ -87,8 +87,34 @@ fn nth_to_new_addresses(nth: i64) -> Known<'static> {
     ]
 }
 
+/// The nth order of one account on one device within seconds, each to another new address.
+fn spray<'a>(nth: i64, more: Known<'a>) -> Known<'a> {
+    with(with(nth_to_new_addresses(nth), nth_from_one_device(nth)), more)
+}
+
 fn nth_from_one_device(nth: i64) -> Known<'static> {
     vec![count("device.orders[5m]", nth), count("device.orders[10m]", nth)]
+}
+
+/// A customer on the device that they always had, who has paid for all but this order.
+fn pays_at_once() -> Known<'static> {
+    vec![
+        count("customer.devices[30d]", 1),
+        count("customer.unpaid[1d]", 1),
+        count("customer.orders[1d]", 4),
+        count("customer.abandoned[7d]", 0),
+    ]
+}
+
+/// One of so many orders of a network that nobody has paid, by somebody new.
+fn in_an_unpaid_network(unpaid: i64, all_day: i64) -> Known<'static> {
+    vec![
+        count("ip24.unpaid[30m]", unpaid),
+        count("ip24.orders[1d]", all_day),
+        yes("customer.is_new"),
+        no("device.known"),
+        age("10m"),
+    ]
 }
 
 fn check(rulebook: &Rulebook, rows: Vec<(&str, Known<'_>, i64, &str)>) {
@@ -150,16 +176,36 @@ fn growth_lets_honest_customers_pass() {
             70,
             "pass",
         ),
+        ("a new customer in an office that ordered all day", in_an_unpaid_network(35, 71), 0, "pass"),
+        ("a regular in a network that others hold stock from", vec![count("ip24.unpaid[30m]", 90)], 0, "pass"),
+        ("a mobile network that everybody shares, at a sale", in_an_unpaid_network(300, 900), 0, "pass"),
         (
-            "an office that orders together and has not paid yet",
-            with(unfamiliar(), vec![count("ip24.unpaid[30m]", 35), share("0.5")]),
-            75,
+            "the fifth present in as many minutes to a new address, the others paid for",
+            with(spray(5, vec![]), pays_at_once()),
+            30,
             "pass",
         ),
         (
-            "a mobile network that everybody shares",
-            vec![count("ip24.unpaid[30m]", 900), share("0.05"), yes("customer.is_new"), age("10m")],
-            0,
+            "the ninth, with two payments under way",
+            with(
+                spray(9, vec![count("device.phones[10m]", 1)]),
+                with(pays_at_once(), vec![count("customer.unpaid[1d]", 2), count("customer.orders[1d]", 9)]),
+            ),
+            79,
+            "pass",
+        ),
+        (
+            "a new customer at a pick-up point that hundreds have their parcels sent to",
+            vec![yes("customer.is_new"), no("device.known"), age("3h"), count("address.customers[1d]", 300)],
+            50,
+            "pass",
+        ),
+        ("a customer on the phone and then at the desk", vec![count("customer.devices[1h]", 2)], 0, "pass"),
+        ("bought the moment of registering", vec![yes("customer.is_new"), age("30s")], 50, "pass"),
+        (
+            "a family's sixth present to addresses it knows, none paid yet",
+            with(nth_from_one_device(6), vec![yes("address.changed"), count("device.unpaid[10m]", 6)]),
+            54,
             "pass",
         ),
         (
@@ -187,7 +233,6 @@ fn growth_lets_honest_customers_pass() {
 
 #[test]
 fn growth_asks_or_holds_what_looks_like_fraud() {
-    let spray = |nth, more| with(with(nth_to_new_addresses(nth), nth_from_one_device(nth)), more);
     let rows = vec![
         (
             "device burst and changed address, as the tiers were drawn",
@@ -195,7 +240,12 @@ fn growth_asks_or_holds_what_looks_like_fraud() {
             80,
             "sms",
         ),
-        ("bought the moment of registering", vec![yes("customer.is_new"), age("30s")], 80, "sms"),
+        (
+            "bought the moment of registering, with a virtual number",
+            vec![yes("customer.is_new"), age("30s"), text("phone.kind", "virtual")],
+            90,
+            "sms",
+        ),
         ("five orders to five new addresses from one device", spray(5, vec![]), 80, "sms"),
         ("eight orders to eight new addresses from one device", spray(8, vec![]), 118, "call"),
         ("twelve orders to twelve new addresses from one device", spray(12, vec![]), 190, "freeze"),
@@ -230,11 +280,43 @@ fn growth_asks_or_holds_what_looks_like_fraud() {
             80,
             "sms",
         ),
+        ("a network of which nothing is paid", in_an_unpaid_network(20, 20), 80, "sms"),
+        ("a network of which half of a day's orders are new and unpaid", in_an_unpaid_network(80, 160), 80, "sms"),
         (
-            "a network that holds a third of the unpaid stock",
-            vec![count("ip24.unpaid[30m]", 90), share("0.33")],
+            "the sixth new account at one address, and the third on its device",
+            vec![
+                yes("customer.is_new"),
+                age("2h"),
+                no("device.known"),
+                count("address.customers[1d]", 6),
+                count("device.customers[1d]", 3),
+            ],
             100,
             "call",
+        ),
+        (
+            "an old account on a device of four, none of whom has paid",
+            with(
+                nth_from_one_device(5),
+                vec![count("device.unpaid[2h]", 4), count("device.customers[1d]", 4), no("address.familiar")],
+            ),
+            90,
+            "sms",
+        ),
+        (
+            "a script that shows another device with each order",
+            with(unfamiliar(), vec![count("customer.devices[1h]", 3), no("device.known")]),
+            80,
+            "sms",
+        ),
+        (
+            "presents that nobody pays for, from a device that is known",
+            with(
+                spray(6, vec![count("device.phones[10m]", 1)]),
+                with(pays_at_once(), vec![count("customer.unpaid[1d]", 6), count("device.unpaid[10m]", 6)]),
+            ),
+            136,
+            "freeze",
         ),
         (
             "four customers with one virtual number",

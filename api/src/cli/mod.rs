@@ -2,12 +2,14 @@
 
 mod backtest;
 mod import;
+mod judge;
 mod keys;
 mod migrate;
 mod projections;
 mod replay;
 mod rulebook;
 mod serve;
+mod simulate;
 mod stop;
 
 use std::path::PathBuf;
@@ -39,6 +41,10 @@ enum Command {
     Import(import::Import),
     /// Compute every decision again from the log alone, and name each that differs
     Replay(replay::Replay),
+    /// Make labelled traffic
+    Simulate(simulate::Simulate),
+    /// Compare the decisions in a store with the labels of made-up traffic
+    Judge(judge::Judge),
     /// Try a rulebook file on the orders of a period: what it would have decided beside what was decided
     Backtest(backtest::Backtest),
     /// Work with rulebook files
@@ -102,6 +108,8 @@ pub fn main() -> ExitCode {
                 Command::Serve(serve) => serve.run().await,
                 Command::Import(import) => import.run().await,
                 Command::Replay(replay) => replay.run().await,
+                Command::Simulate(simulate) => simulate.run(),
+                Command::Judge(judge) => judge.run().await,
                 Command::Backtest(backtest) => backtest.run().await,
                 Command::Rulebook(rulebook) => rulebook.run(),
                 Command::Migrate(migrate) => migrate.run().await,

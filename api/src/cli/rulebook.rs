@@ -11,6 +11,9 @@ use super::FAILED;
 use crate::service::default_merchant;
 use crate::store::Store;
 
+/// The most combinations of one tier that are shown: a rulebook of some size has hundreds.
+const SHOWN_MAX: usize = 20;
+
 /// Work with rulebook files
 #[derive(Subcommand)]
 pub(super) enum Rulebook {
@@ -39,8 +42,13 @@ impl Rulebook {
             println!("warning: {}", warning.detail);
         }
         for tier in rulebook.tiers() {
-            for rules in report.combinations.get(&tier.id).into_iter().flatten() {
+            let combinations = report.combinations.get(&tier.id).map_or(&[][..], Vec::as_slice);
+            for rules in combinations.iter().take(SHOWN_MAX) {
                 println!("{} is reached by: {}", tier.id, rules.join(" + "));
+            }
+            let more = combinations.len().saturating_sub(SHOWN_MAX);
+            if more > 0 {
+                println!("{} is reached by {more} more combinations", tier.id);
             }
             if let Some(witness) = report.witnesses.get(&tier.id) {
                 let facts = witness.features.0.iter().map(|(name, value)| format!("{name} = {}", json!(value)));

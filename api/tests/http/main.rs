@@ -4,6 +4,7 @@
 mod administration;
 #[cfg(test)]
 mod authorization;
+#[cfg(test)]
 mod backtests;
 #[cfg(test)]
 mod checks;
@@ -27,6 +28,7 @@ mod problems;
 mod rulebooks;
 #[cfg(test)]
 mod scorer;
+#[cfg(test)]
 mod shadow;
 #[cfg(test)]
 mod signals;

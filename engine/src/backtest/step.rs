@@ -45,9 +45,9 @@ pub(super) struct Screened {
     pub(super) hits: Vec<RecordedHit>,
     #[serde(default)]
     pub(super) exemption: Option<Box<str>>,
-    pub(super) cause: ScoredCause,
     #[serde(default)]
     pub(super) swept: Vec<RecordedSweep>,
+    pub(super) cause: ScoredCause,
 }
 
 /// A rule that counts as fired because it fired for another order.

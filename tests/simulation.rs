@@ -1,0 +1,67 @@
+//! `orderlight simulate`, `import` and `judge`: a made-up market, screened without its labels, and judged with them.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::support::process::{Finished, import, run, run_on};
+
+fn simulate(seed: u64, labels: &Path) -> Finished {
+    let (seed, labels) = (seed.to_string(), labels.to_str().expect("a path in Unicode"));
+    run(["simulate", "--seed", &seed, "--orders", "3000", "--days", "3", "--labels", labels]).expect_code(0)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_notices_and_labels_and_another_one_others() {
+    let directory = tempdir().unwrap();
+    let made = |seed, name: &str| {
+        let labels = directory.path().join(name);
+        (simulate(seed, &labels).stdout, std::fs::read_to_string(labels).unwrap())
+    };
+    let first = made(5, "first");
+    assert!(first == made(5, "second"));
+    let other = made(6, "other");
+    assert!(first.0 != other.0 && first.1 != other.1);
+}
+
+#[test]
+fn a_market_is_imported_without_its_labels_and_judged_by_them() {
+    let directory = tempdir().unwrap();
+    let (labels, data) = (directory.path().join("labels.ndjson"), directory.path().join("data"));
+    let notices = directory.path().join("notices.ndjson");
+    std::fs::write(&notices, simulate(7, &labels).stdout).unwrap();
+    let imported = import(&data, &notices).expect_code(0);
+    assert_eq!((imported.count("orders"), imported.count("refused")), (3_000, 0), "{imported:?}");
+    assert!(imported.count("duplicates") > 0, "some messages come twice: {imported:?}");
+
+    let labels = labels.to_str().unwrap();
+    let report: Value =
+        serde_json::from_str(&run_on(&data, &["judge", "--json", "--labels", labels]).expect_code(0).stdout).unwrap();
+    let of = |share: &Value| share["of"].as_u64().unwrap();
+    assert_eq!((&report["orders"], &report["not_screened"]), (&3_000.into(), &0.into()), "{report:#}");
+    assert_eq!((of(&report["honest"]["challenged"]), of(&report["attacks"]["caught"])), (2_940, 60), "{report:#}");
+    let kinds = report["honest_kinds"].as_object().unwrap();
+    assert_eq!(kinds.values().map(|row| of(&row["challenged"])).sum::<u64>(), 2_940, "{report:#}");
+    // As import counted them: what reached a tier and was not exempted is somebody's work.
+    let reached = ["sms", "call", "freeze"].map(|tier| imported.count(tier)).iter().sum::<u64>();
+    assert!(reached > 0 && report["attacks"]["caught"]["count"].as_u64().unwrap() > 0, "{report:#}");
+    let table = run_on(&data, &["judge", "--labels", labels]).expect_code(0).stdout;
+    assert!(
+        table.contains("gift_sender") && table.contains("segment_holder") && table.contains("manual share"),
+        "{table}"
+    );
+}
+
+#[test]
+fn labels_of_orders_that_are_not_in_the_store_are_told_and_no_success() {
+    let directory = tempdir().unwrap();
+    let data = directory.path().join("data");
+    let empty = directory.path().join("nothing.ndjson");
+    std::fs::write(&empty, "").unwrap();
+    import(&data, &empty).expect_code(0);
+    let labels = directory.path().join("labels.ndjson");
+    simulate(8, &labels);
+    let judged = run_on(&data, &["judge", "--labels", labels.to_str().unwrap()]).expect_code(1);
+    assert!(judged.stdout.contains("3000 labelled orders not screened"), "{judged:?}");
+}
