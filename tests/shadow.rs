@@ -40,12 +40,15 @@ fn compared(service: &Service, method: Method, shadow: &str) -> (Value, Matrix) 
     (told, matrix)
 }
 
-/// What the log says of the orders that a draft ran beside.
+/// What the log says of the orders that a draft ran beside, each by its first screening: later ones count nothing.
 fn in_the_log(shop: &Shop) -> Matrix {
     let mut matrix = Matrix::new();
     for event in shop.events().iter().filter(|event| &*event.event_type == "Scored") {
         let payload: Value = serde_json::from_str(&event.payload).expect("an event is JSON");
         let scored = &payload["Scored"];
+        if scored["cause"] != "placed" {
+            continue;
+        }
         if let (Some(live), Some(found)) = (scored["tier"].as_str(), scored["shadow"]["tier"].as_str()) {
             *matrix.entry(live.to_owned()).or_default().entry(found.to_owned()).or_default() += 1;
         }
