@@ -9,6 +9,7 @@
 //! but what lies in its window speaks about the others all the same. A rule that counts as fired for an order because it
 //! fired for another one does so for as long as that holds.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use domain::ids::{MerchantId, OrderId};
@@ -257,14 +258,16 @@ impl Writer {
     /// The sweep of a rule by an order, if the rule fires for it.
     fn swept_by(&mut self, correction: &mut Correction, stream: StreamId, rule: &Arc<str>) -> Option<Swept> {
         let (key, cached) = self.orders.of_stream(stream)?;
-        if !correction.sweeping.contains_key(&stream) {
-            let facts = &cached.order.known()?.facts;
-            let occasion = Occasion::of(ScoredCause::Manual);
-            let screened = self.memory.screen(&key.0, stream, key.1.channel(), facts, occasion)?;
-            let sweeping = self.memory.sweeping(&key.0, &screened.assessment.scored);
-            correction.sweeping.insert(stream, sweeping);
-        }
-        let sweeping = correction.sweeping.get(&stream)?.iter().find(|sweeping| sweeping.rule == *rule)?;
+        let sweeping = match correction.sweeping.entry(stream) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let facts = &cached.order.known()?.facts;
+                let occasion = Occasion::of(ScoredCause::Manual);
+                let screened = self.memory.screen(&key.0, stream, key.1.channel(), facts, occasion)?;
+                place.insert(self.memory.sweeping(&key.0, &screened.assessment.scored))
+            }
+        };
+        let sweeping = sweeping.iter().find(|sweeping| sweeping.rule == *rule)?;
         Some(Swept { rule: rule.clone(), by: key.1.clone(), evidence: sweeping.evidence.clone() })
     }
 

@@ -104,13 +104,11 @@ impl Windows {
         let skus = self.remembered_order(order).and_then(|order| order.skus.known()).unwrap_or_default();
         let stretch = Stretch { after: through.saturating_sub(window.millis()), through };
         let mut company = Company::default();
-        let mut looked_at = 0;
-        for other in group.latest(&self.memory, stretch) {
+        for (looked_at, other) in (0..).zip(group.latest(&self.memory, stretch)) {
             if company.orders.len() == max || looked_at == LOOKED_AT_MAX {
                 company.left_out = u64::from(group.totals(&self.memory, stretch).orders).saturating_sub(looked_at);
                 break;
             }
-            looked_at += 1;
             if other.number != order && !other.reported.has_left() && counts(measure, other, through, skus) {
                 company.orders.push(other.number);
             }
