@@ -112,7 +112,7 @@ fn price(goods: u32) -> i64 {
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Notice<'a> {
-    Placed { message_id: String, order: Order<'a> },
+    Placed { message_id: String, order: Box<Order<'a>> },
     Status { order_id: &'a str, status: &'static str, occurred_at: Timestamp, source: &'static str, message_id: String },
 }
 
@@ -184,7 +184,7 @@ impl Purchase {
             .collect();
         let notice = Notice::Placed {
             message_id: format!("placed-{order_no}"),
-            order: Order {
+            order: Box::new(Order {
                 channel: self.channel,
                 order_no,
                 placed_at: Timestamp::from_millis(self.at),
@@ -196,7 +196,7 @@ impl Purchase {
                 device: self.device.map(device),
                 ip: self.ip,
                 payment_due_at: (self.channel != "store").then(|| Timestamp::from_millis(self.at + PAYMENT_DUE)),
-            },
+            }),
         };
         serde_json::to_string(&notice).expect("plain data has a JSON form")
     }
