@@ -11,7 +11,11 @@ fn plan(seed: u64, orders: u64) -> Plan {
 
 fn bytes(plan: Plan) -> String {
     let text = |message: market::Message| match message.label {
-        Some(label) => format!("{}\n{}\n", message.line, serde_json::to_string(&label).unwrap()),
+        Some(label) => format!(
+            "{}\n{}\n",
+            message.line,
+            serde_json::to_string(&label).expect("a made-up market holds what it promises")
+        ),
         None => message.line + "\n",
     };
     Market::new(plan).map(text).collect()
@@ -30,7 +34,8 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
 #[test]
 fn every_line_is_a_notice_that_a_service_takes() {
     for message in Market::new(plan(7, 20_000)) {
-        let notice = read_notice(domain::json::read(message.line.as_bytes()).unwrap());
+        let notice =
+            read_notice(domain::json::read(message.line.as_bytes()).expect("a made-up market holds what it promises"));
         let notice = notice.unwrap_or_else(|faults| panic!("{}\n{faults:?}", message.line));
         if let Some(label) = message.label {
             assert_eq!(notice.order.to_string(), label.order_id);
@@ -45,7 +50,10 @@ fn every_order_has_one_label_and_every_label_an_order() {
         let mut placed = BTreeSet::new();
         let mut labelled = Vec::new();
         for message in Market::new(plan(8, orders)) {
-            let notice = read_notice(domain::json::read(message.line.as_bytes()).unwrap()).unwrap();
+            let notice = read_notice(
+                domain::json::read(message.line.as_bytes()).expect("a made-up market holds what it promises"),
+            )
+            .expect("a made-up market holds what it promises");
             if matches!(notice.content, Content::Placed(_)) {
                 placed.insert(notice.order.to_string());
             }
@@ -77,7 +85,13 @@ fn places_in_a_burst_count_from_one_without_a_gap() {
     }
     for (burst, places) in &mut bursts {
         places.sort_unstable();
-        assert!(places.iter().copied().eq(1..=u32::try_from(places.len()).unwrap()), "{burst}: {places:?}");
+        assert!(
+            places
+                .iter()
+                .copied()
+                .eq(1..=u32::try_from(places.len()).expect("a made-up market holds what it promises")),
+            "{burst}: {places:?}"
+        );
     }
 }
 
@@ -86,7 +100,9 @@ fn messages_come_late_twice_and_before_what_they_are_about() {
     let (mut seen, mut twice, mut early) = (BTreeSet::new(), 0, 0);
     let mut placed = BTreeSet::new();
     for message in Market::new(plan(11, 20_000)) {
-        let notice = read_notice(domain::json::read(message.line.as_bytes()).unwrap()).unwrap();
+        let notice =
+            read_notice(domain::json::read(message.line.as_bytes()).expect("a made-up market holds what it promises"))
+                .expect("a made-up market holds what it promises");
         match notice.content {
             Content::Placed(_) => _ = placed.insert(notice.order.clone()),
             _ => early += u32::from(!placed.contains(&notice.order)),

@@ -11,6 +11,7 @@ use axum::response::Response;
 use domain::notice::{Content, Notice, read_notice};
 use domain::signal::OrderScore;
 use engine::{Outcome, Pending, Receipt, WhenFull};
+use futures_util::FutureExt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -103,8 +104,7 @@ pub async fn handle(
         move |line| prepare(app.clone(), Arc::clone(&caller), line)
     };
     Ok(answer_lines(body, prepare, move |prepared| {
-        let submitted = submit(app.clone(), Arc::clone(&caller), prepared);
-        async move { submitted.await.answer() }
+        submit(app.clone(), Arc::clone(&caller), prepared).map(Submitted::answer)
     }))
 }
 

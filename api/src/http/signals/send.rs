@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::signal::SignalName;
 use engine::{Effect, Pending, SignalChange, SignalReceipt, WhenFull};
+use futures_util::FutureExt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -70,8 +71,7 @@ pub async fn handle(
     require_content_type(&headers, &[NDJSON])?;
     let caller = Arc::new(caller);
     Ok(answer_lines(body, std::future::ready, move |line| {
-        let submitted = submit(app.clone(), Arc::clone(&caller), line);
-        async move { submitted.await.answer() }
+        submit(app.clone(), Arc::clone(&caller), line).map(Submitted::answer)
     }))
 }
 
