@@ -1,6 +1,7 @@
 //! Publications that are bound to what they are expected to do, on the real program: what explodes is taken back by itself, at
 //! the order at which the log says so, whatever is killed in between; what does as expected stays.
 
+use eventlog::RecordedEvent;
 use serde_json::{Value, json};
 
 use crate::support::orders::{plain, with};
@@ -46,9 +47,10 @@ fn taken_back(shop: &Shop) -> (Value, String) {
     let is_rollback = |payload: &str| payload.contains("forecast_left");
     let found = events.iter().filter(|event| &*event.event_type == "RulebookPublished" && is_rollback(&event.payload));
     let [rollback] = &found.collect::<Vec<_>>()[..] else { panic!("one publication came by itself") };
-    let before =
-        events.iter().filter(|event| event.position < rollback.position && event.partition == rollback.partition);
-    let scored = before.filter(|event| &*event.event_type == "Scored").next_back().expect("an order shows it");
+    let is_before =
+        |event: &&RecordedEvent| event.position < rollback.position && event.partition == rollback.partition;
+    let scored = events.iter().rfind(|event| is_before(event) && &*event.event_type == "Scored");
+    let scored = scored.expect("an order shows it");
     let payload: Value = serde_json::from_str(&rollback.payload).expect("an event is JSON");
     (payload["RulebookPublished"].clone(), scored.key.aggregate_id.to_string())
 }

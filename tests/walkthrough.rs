@@ -29,7 +29,8 @@ enum Piece {
     /// Anything that is neither run nor compared.
     Prose(String),
     Commands(String),
-    Answer(String),
+    /// What was answered; it is compared with the page as a whole.
+    Answer,
 }
 
 fn pieces(document: &str) -> Vec<Piece> {
@@ -41,7 +42,7 @@ fn pieces(document: &str) -> Vec<Piece> {
         pieces.push(Piece::Prose(prose.to_owned()));
         pieces.push(match language {
             "sh" => Piece::Commands(body.to_owned()),
-            "json" => Piece::Answer(body.to_owned()),
+            "json" => Piece::Answer,
             other => Piece::Prose(format!("```{other}\n{body}```")),
         });
         rest = after;
@@ -164,7 +165,7 @@ fn every_request_of_the_walk_through_is_answered_as_it_says() {
                 commands.lines().filter(is_name).for_each(|line| before.push_str(&format!("{line}\n")));
                 last = Some(run.stdout);
             }
-            Piece::Answer(_) => {
+            Piece::Answer => {
                 let answer = last.take().expect("an answer stands after its request");
                 let answer: Value = serde_json::from_slice(&answer)
                     .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&answer)));

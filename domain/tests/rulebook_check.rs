@@ -268,12 +268,14 @@ fn values(names: &[String], types: &[FeatureType], seeds: &[u8]) -> Vec<Option<V
 
 /// Whether the number that a gap is about lies in it.
 fn in_gap(warning: &domain::rulebook::check::Warning, names: &[String], values: &[Option<Value>]) -> bool {
-    let (_, place) = warning.detail.split_once("fires where ").unwrap();
-    let (name, range) = place.split_once(" is ").unwrap();
+    let (_, place) = warning.detail.split_once("fires where ").expect("a warning names where");
+    let (name, range) = place.split_once(" is ").expect("a warning names where");
     let (low, high) = range.strip_prefix("from ").and_then(|range| range.split_once(" to ")).unwrap_or((range, range));
-    let at = names.iter().position(|other| other == name).unwrap();
+    let at = names.iter().position(|other| other == name).expect("a warning names where");
     match &values[at] {
-        Some(Value::Int(value)) => (low.parse().unwrap()..=high.parse().unwrap()).contains(value),
+        Some(Value::Int(value)) => {
+            (low.parse().expect("a warning names where")..=high.parse().expect("a warning names where")).contains(value)
+        }
         _ => false,
     }
 }
