@@ -1,5 +1,6 @@
 //! What would have let an order pass: in examples, and for any rulebook and any order.
 
+#[expect(dead_code, reason = "one of its books is needed here, and nothing else")]
 mod rulebook_given;
 
 use domain::explain::{FactChange, Otherwise, explain_otherwise, would_pass_if};
@@ -108,7 +109,7 @@ fn a_longer_window_is_not_emptied_without_the_shorter_one() {
         "rules": [{"id": "hour", "when": count("1h", 5), "points": 50}, {"id": "day", "when": count("1d", 100), "points": 5}],
         "tiers": [{"id": "hold", "from": 50, "action": "freeze"}]
     });
-    let rulebook = Rulebook::from_json(&book).unwrap();
+    let rulebook = Rulebook::from_json(&book).expect("the book is a good one");
     let known = [("device.orders[1h]", Value::Int(9)), ("device.orders[1d]", Value::Int(9))];
     assert_eq!(short(&rulebook, &known), ["device.orders[1h] <= 4"]);
     let mut both = book;
@@ -211,7 +212,7 @@ fn rulebook() -> impl Strategy<Value = Rulebook> {
             exemption.into_iter().map(|when| json!({"id": "e", "when": when, "action": "release"})).collect();
         let tiers = json!([{"id": "hold", "from": 30, "action": "freeze"}]);
         let book = json!({"name": "Any", "rules": rules, "tiers": tiers, "exemptions": exemptions});
-        Rulebook::from_json(&book).unwrap()
+        Rulebook::from_json(&book).expect("the book is a good one")
     })
 }
 
