@@ -30,6 +30,11 @@ impl Random {
         (mixed ^ (mixed >> 31)) % end
     }
 
+    fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        let place = usize::try_from(self.below(all.len() as u64)).expect("a place in a list");
+        &all[place]
+    }
+
     fn percent(&mut self, share: u64) -> bool {
         self.below(100) < share
     }
@@ -44,13 +49,14 @@ fn traffic(seed: u64, orders: u64) -> Traffic {
     let mut random = Random(seed);
     let mut lines = Vec::new();
     for number in 0..orders {
-        let at = 4_000 + u32::try_from(number * 20).unwrap();
+        let at = 4_000 + u32::try_from(number * 20).expect("seconds fit");
         if random.percent(5) {
             lines.push((at, status(&format!("A{number}"), "paid", at)));
         }
         let late = if random.percent(15) { random.below(3_000) } else { 0 };
         // No two orders are placed in the same millisecond, so that a period can hold one alone.
-        let placed_at = second(at - u32::try_from(late).unwrap()).plus(Span::from_millis(number.cast_signed()));
+        let placed_at =
+            second(at - u32::try_from(late).expect("seconds fit")).plus(Span::from_millis(number.cast_signed()));
         let mut line = placed(&format!("A{number}"), at);
         let order = &mut line["order"];
         order["placed_at"] = placed_at.to_string().into();
@@ -64,7 +70,7 @@ fn traffic(seed: u64, orders: u64) -> Traffic {
         lines.push((at, line));
         while random.percent(50) {
             let of = number.saturating_sub(random.below(12));
-            let reported = ["paid", "delivered", "delivered", "cancelled", "refunded"][random.below(5) as usize];
+            let reported = *random.one_of(&["paid", "delivered", "delivered", "cancelled", "refunded"]);
             lines.push((at + 1, status(&format!("A{of}"), reported, at + 1)));
         }
         if random.percent(30) {
@@ -101,24 +107,24 @@ fn book(tiers: [i64; 2], burst: i64, vip: u32) -> Rulebook {
 }
 
 /// The same, with bursts that sweep or do not.
-fn sweeping(book: Rulebook, sweeps: bool) -> Rulebook {
-    let mut book: Value = serde_json::from_str(&book.to_json()).unwrap();
+fn sweeping(book: &Rulebook, sweeps: bool) -> Rulebook {
+    let mut book: Value = serde_json::from_str(&book.to_json()).expect("a rulebook is JSON");
     book["rules"][0]["sweep"] = sweeps.into();
-    Rulebook::from_json(&book).unwrap()
+    Rulebook::from_json(&book).expect("the book is a good one")
 }
 
 async fn put_in_force(shop: &Shop, id: &str, rulebook: Rulebook) {
-    let draft: DraftId = id.parse().unwrap();
+    let draft: DraftId = id.parse().expect("what a test sets up holds");
     let begin = DraftChange::Begin { draft: draft.clone(), rulebook, drafts: 0 };
-    shop.engine.change_draft(&shop.merchant, origin(), begin).await.unwrap();
+    shop.engine.change_draft(&shop.merchant, origin(), begin).await.expect("what a test sets up holds");
     let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None };
-    shop.engine.publish(&shop.merchant, origin(), publication).await.unwrap();
+    shop.engine.publish(&shop.merchant, origin(), publication).await.expect("what a test sets up holds");
 }
 
 async fn send(shop: &Shop, lines: &[(u32, Value)]) {
     for (at, line) in lines {
         shop.set_clock(second(*at));
-        shop.send(line.clone()).await.unwrap();
+        shop.send(line.clone()).await.expect("what a test sets up holds");
     }
 }
 
@@ -132,7 +138,7 @@ async fn shop(rulebook: Rulebook, lines: &[(u32, Value)]) -> Shop {
 
 async fn tried_between(shop: &Shop, rulebook: Rulebook, from: Timestamp, to: Timestamp) -> Backtested {
     let trial = Trial { merchant: shop.merchant.clone(), rulebook, from, to };
-    backtest(shop.log.clone(), 0, trial, |_, _| {}).await.unwrap()
+    backtest(shop.log.clone(), 0, trial, |_, _| {}).await.expect("what a test sets up holds")
 }
 
 async fn tried(shop: &Shop, rulebook: Rulebook) -> Backtested {
@@ -145,8 +151,11 @@ async fn last_screenings(shop: &Shop) -> BTreeMap<String, Scored> {
     let scored = events.iter().filter(|event| &*event.event_type == "Scored");
     scored
         .map(|event| {
-            let mut payload: Value = serde_json::from_str(&event.payload).unwrap();
-            (event.key.aggregate_id.to_string(), serde_json::from_value::<Scored>(payload["Scored"].take()).unwrap())
+            let mut payload: Value = serde_json::from_str(&event.payload).expect("what a test sets up holds");
+            (
+                event.key.aggregate_id.to_string(),
+                serde_json::from_value::<Scored>(payload["Scored"].take()).expect("what a test sets up holds"),
+            )
         })
         .filter(|(_, scored)| matches!(scored.cause, ScoredCause::Placed | ScoredCause::Amended))
         .collect()
@@ -160,7 +169,7 @@ fn hits(scored: &Scored) -> Vec<(String, i64)> {
 async fn the_live_rulebook_gives_the_diagonal_only() {
     for seed in 1..=6 {
         // Also where orders sweep others, which are then amended.
-        let live = || sweeping(book([40, 70], 30, 4), seed % 2 == 0);
+        let live = || sweeping(&book([40, 70], 30, 4), seed % 2 == 0);
         let shop = shop(live(), &traffic(seed, 60)).await;
         let found = tried(&shop, live()).await;
         assert_eq!((found.orders, found.unchanged), (60, 60), "seed {seed}: {found:?}");
