@@ -29,6 +29,7 @@
 //! To a merchant with a million orders, one more of a device with all of them costs about what one of a device with ten
 //! does.
 
+mod brief;
 mod crowd;
 mod distinct;
 mod entities;
@@ -124,7 +125,7 @@ impl Windows {
         let mut view = remembered.map(|order| {
             let wanted = |entity| features.iter().any(|feature| looks_at(feature.feature) == Some(entity));
             let (groups, past) = entities.own(order, wanted);
-            groups.iter().flatten().for_each(|group| memory.fetch(group.arrivals()));
+            groups.iter().flatten().for_each(|group| group.fetch());
             View { order, memory, groups, past, merchant, forgotten: *forgotten }
         });
         out.extend(features.iter().map(|feature| {
