@@ -18,7 +18,7 @@
 //!
 //! A remembered order of one line takes about 1,200 bytes when its customer, device, IP address, network, phone and address
 //! have ten orders each, and as much when one device has all orders and twenty features are read
-//! (`examples/windows_rate.rs` measures it). Half of that are the copies that lie side by side for each entity ([`brief`]).
+//! (`examples/windows_rate.rs` measures it). Half of that are the copies that lie side by side for each entity.
 //!
 //! # What it costs
 //!
