@@ -25,8 +25,8 @@ pub(crate) use stored::KeptMemory;
 
 use crate::windows::Windows;
 
-/// The most orders that the windows of one partition remember, at some 1,200 bytes each: 2.4 GB. Another limit makes
-/// other decisions: a log must be replayed under the one it was written under.
+/// The most orders that the windows of one partition remember, at some 700 to 1,300 bytes each: about 2 GB. Another limit
+/// makes other decisions: a log must be replayed under the one it was written under.
 pub(crate) const REMEMBERED_MAX: usize = 2_000_000;
 
 /// How many a merchant forgets before it is seen whether it is still the largest.

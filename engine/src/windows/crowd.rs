@@ -5,7 +5,6 @@
 
 use rustc_hash::FxHashMap;
 
-use super::brief::Brief;
 use super::distinct::Distinct;
 use super::familiar::Familiar;
 use super::memory::Memory;
@@ -31,7 +30,7 @@ impl Crowd {
 
     pub(super) fn insert(&mut self, order: &Order, past: Option<&Past>) {
         let position = order.position;
-        self.tallies.insert(Tally::of(&Brief::of(order)));
+        self.tallies.insert(Tally::of(order));
         for (dimension, index) in Dimension::ALL.into_iter().zip(&mut self.distinct) {
             if let (Some(index), Some(value)) = (index, order.value(dimension)) {
                 index.insert(position, value);
@@ -82,7 +81,7 @@ impl Crowd {
 
     /// Follows a report about an order that was `before` when it was last seen.
     pub(super) fn follow(&mut self, before: &Order, after: &Order, past: Option<&Past>) {
-        self.tallies.update(after.position, |tally| *tally = Tally::of(&Brief::of(after)));
+        self.tallies.update(after.position, |tally| *tally = Tally::of(after));
         let Some(familiar) = &mut self.familiar else { return };
         match (before.good_address(), after.good_address()) {
             (None, Some(address)) => familiar.gained(address, after.position, past),

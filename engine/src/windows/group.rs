@@ -1,8 +1,7 @@
 //! The orders of one entity: most have one or a few, and those are simply looked through.
 //!
-//! What that reads of a few orders lies in one piece of memory, so that an entity costs one step to it.
+//! Few arrivals lie in one piece of memory each, so that an entity costs one step to it and one to each of its orders.
 
-use super::brief::Brief;
 use super::crowd::Crowd;
 use super::memory::Memory;
 use super::order::{Dimension, Key, Order, Position};
@@ -12,40 +11,75 @@ use super::tally::{Tally, Totals, is_abandoned};
 
 /// An entity with more orders than this gets a [`Crowd`].
 const FEW_MAX: usize = 32;
+/// The rooms that a group grows through before.
+const PAIR_MAX: usize = 4;
+const DOZEN_MAX: usize = 12;
 
-/// An entity's remembered orders. What a feature says does not depend on which of these it is.
+/// The arrivals of an entity's remembered orders. What a feature says does not depend on which of these it is.
 pub(super) enum Group {
-    /// By its arrival; it lies in memory.
     One(u64),
-    /// In no particular order.
-    Few(Vec<Brief>),
+    Pair(Box<Few<PAIR_MAX>>),
+    Dozen(Box<Few<DOZEN_MAX>>),
+    Few(Box<Few<FEW_MAX>>),
     Many(Box<Crowd>),
+}
+
+/// Up to so many arrivals, in no particular order.
+pub(super) struct Few<const MAX: usize> {
+    count: usize,
+    arrivals: [u64; MAX],
+}
+
+impl<const MAX: usize> Few<MAX> {
+    /// Of arrivals that fit, and one more if there is room.
+    fn with(arrivals: &[u64], arrival: u64) -> Box<Self> {
+        let mut few = Box::new(Self { count: arrivals.len(), arrivals: [0; MAX] });
+        few.arrivals[..arrivals.len()].copy_from_slice(arrivals);
+        few.push(arrival);
+        few
+    }
+
+    const fn is_full(&self) -> bool {
+        self.count == MAX
+    }
+
+    fn push(&mut self, arrival: u64) {
+        self.arrivals[self.count] = arrival;
+        self.count += 1;
+    }
+
+    fn arrivals(&self) -> &[u64] {
+        &self.arrivals[..self.count]
+    }
+
+    /// Takes an order out; says whether none is left.
+    fn take(&mut self, order: &Order) -> bool {
+        if let Some(at) = self.arrivals().iter().position(|arrival| *arrival == order.position.arrival) {
+            self.count -= 1;
+            self.arrivals.swap(at, self.count);
+        }
+        self.count == 0
+    }
 }
 
 impl Group {
     /// Adds an order; those already there are in memory.
     pub(super) fn insert(&mut self, memory: &Memory, order: &Order, past: Option<&Past>) {
+        let arrival = order.position.arrival;
         match self {
-            Self::One(first) => {
-                let mut few = Vec::with_capacity(2);
-                few.extend(memory.get(*first).map(Brief::of));
-                few.push(Brief::of(order));
-                *self = Self::Few(few);
-            }
-            Self::Few(few) if few.len() == FEW_MAX => {
+            Self::One(first) => *self = Self::Pair(Few::with(&[*first], arrival)),
+            Self::Pair(pair) if pair.is_full() => *self = Self::Dozen(Few::with(pair.arrivals(), arrival)),
+            Self::Pair(pair) => pair.push(arrival),
+            Self::Dozen(dozen) if dozen.is_full() => *self = Self::Few(Few::with(dozen.arrivals(), arrival)),
+            Self::Dozen(dozen) => dozen.push(arrival),
+            Self::Few(few) if few.is_full() => {
                 let mut crowd = Box::<Crowd>::default();
-                let orders = few.iter().filter_map(|brief| memory.get(brief.position.arrival));
+                let orders = few.arrivals().iter().filter_map(|arrival| memory.get(*arrival));
                 orders.for_each(|order| crowd.insert(order, past));
                 crowd.insert(order, past);
                 *self = Self::Many(crowd);
             }
-            Self::Few(few) => {
-                if few.len() == few.capacity() {
-                    // By a half: doubling would leave more room unused than it saves in steps.
-                    few.reserve_exact((few.len() / 2).clamp(1, FEW_MAX - few.len()));
-                }
-                few.push(Brief::of(order));
-            }
+            Self::Few(few) => few.push(arrival),
             Self::Many(crowd) => crowd.insert(order, past),
         }
     }
@@ -55,7 +89,9 @@ impl Group {
     pub(super) fn remove(&mut self, order: &Order, past: Option<&Past>) -> bool {
         match self {
             Self::One(_) => true,
-            Self::Few(few) => take(few, order),
+            Self::Pair(pair) => pair.take(order),
+            Self::Dozen(dozen) => dozen.take(order),
+            Self::Few(few) => few.take(order),
             Self::Many(crowd) => {
                 crowd.remove(order, past);
                 crowd.is_empty()
@@ -68,7 +104,9 @@ impl Group {
     pub(super) fn evict(&mut self, order: &Order, past: Option<&Past>) -> bool {
         match self {
             Self::One(_) => true,
-            Self::Few(few) => take(few, order),
+            Self::Pair(pair) => pair.take(order),
+            Self::Dozen(dozen) => dozen.take(order),
+            Self::Few(few) => few.take(order),
             Self::Many(crowd) => {
                 crowd.evict(order, past);
                 crowd.is_empty()
@@ -78,30 +116,17 @@ impl Group {
 
     /// Follows a report about an order that was `before` when it was last seen.
     pub(super) fn follow(&mut self, before: &Order, after: &Order, past: Option<&Past>) {
-        match self {
-            Self::One(_) => {}
-            Self::Few(few) => {
-                if let Some(brief) = few.iter_mut().find(|brief| brief.position == after.position) {
-                    *brief = Brief::of(after);
-                }
-            }
-            Self::Many(crowd) => crowd.follow(before, after, past),
-        }
-    }
-
-    /// Brings a few orders near that are about to be looked through. Nothing depends on what is read, so the processor
-    /// fetches those of all groups at once instead of one after the other.
-    pub(super) fn fetch(&self) {
-        if let Self::Few(few) = self {
-            std::hint::black_box(few.iter().fold(0, |all, brief| all ^ brief.position.time));
+        if let Self::Many(crowd) = self {
+            crowd.follow(before, after, past);
         }
     }
 
     pub(super) fn totals(&self, memory: &Memory, stretch: Stretch) -> Totals {
         match self {
             Self::Many(crowd) => crowd.totals(stretch),
-            few => within(few.briefs(memory, &mut None), stretch)
-                .fold(Totals::default(), |totals, brief| totals.plus(&Tally::of(brief).sum())),
+            few => few
+                .within(memory, stretch)
+                .fold(Totals::default(), |totals, order| totals.plus(&Tally::of(order).sum())),
         }
     }
 
@@ -109,8 +134,9 @@ impl Group {
     pub(super) fn abandoned(&self, memory: &Memory, stretch: Stretch) -> u32 {
         match self {
             Self::Many(crowd) => crowd.abandoned(stretch),
-            few => within(few.briefs(memory, &mut None), stretch)
-                .map(|brief| u32::from(is_abandoned(&Tally::of(brief), stretch.through)))
+            few => few
+                .within(memory, stretch)
+                .map(|order| u32::from(is_abandoned(&Tally::of(order), stretch.through)))
                 .sum(),
         }
     }
@@ -119,7 +145,7 @@ impl Group {
     pub(super) fn distinct(&mut self, memory: &Memory, stretch: Stretch, dimension: Dimension) -> usize {
         match self {
             Self::Many(crowd) => crowd.distinct(memory, dimension).count(stretch),
-            few => Different::of(few.briefs(memory, &mut None), stretch, dimension).values().len(),
+            few => different(few.within(memory, stretch).filter_map(|order| order.value(dimension))).count(),
         }
     }
 
@@ -128,13 +154,8 @@ impl Group {
         if let Self::Many(crowd) = self {
             return crowd.unfamiliar(memory, stretch, at, past);
         }
-        let mut one = None;
-        let few = self.briefs(memory, &mut one);
-        let used = Different::of(few, stretch, Dimension::Address);
-        if past.is_none() && few.iter().all(|brief| brief.good_address().is_none()) {
-            return used.values().len();
-        }
-        used.values().iter().flatten().filter(|address| !is_familiar(few, **address, at, past)).count()
+        let used = self.within(memory, stretch).filter_map(|order| order.value(Dimension::Address));
+        different(used).filter(|address| !self.few_familiar(memory, *address, at, past)).count()
     }
 
     /// The most units of one of an order's SKUs.
@@ -142,12 +163,7 @@ impl Group {
         let skus = order.skus.known()?.iter().map(|units| units.sku);
         let most = match self {
             Self::Many(crowd) => skus.map(|sku| crowd.units(memory, stretch, sku)).max(),
-            few => {
-                let mut one = None;
-                let few = few.briefs(memory, &mut one);
-                let units = |sku| within(few, stretch).map(move |brief| brief.units(memory, sku));
-                skus.map(|sku| units(sku).fold(0, u64::saturating_add)).max()
-            }
+            few => skus.map(|sku| few.few_units(memory, stretch, sku)).max(),
         };
         Some(most.unwrap_or(0))
     }
@@ -156,7 +172,7 @@ impl Group {
     pub(super) fn is_first(&self, memory: &Memory, position: Position) -> bool {
         match self {
             Self::Many(crowd) => crowd.is_first(position),
-            few => few.briefs(memory, &mut None).iter().all(|brief| brief.position >= position),
+            few => few.orders(memory).all(|order| order.position >= position),
         }
     }
 
@@ -166,8 +182,7 @@ impl Group {
         match self {
             Self::Many(crowd) => crowd.distinct(memory, Dimension::Device).occurred_before(at),
             few => few
-                .briefs(memory, &mut None)
-                .iter()
+                .orders(memory)
                 .any(|other| other.position < at && device.is_some() && other.value(Dimension::Device) == device),
         }
     }
@@ -177,10 +192,9 @@ impl Group {
         match self {
             Self::Many(crowd) => crowd.distinct(memory, Dimension::Address).value_before(position),
             few => few
-                .briefs(memory, &mut None)
-                .iter()
-                .filter(|brief| brief.position < position)
-                .filter_map(|brief| Some((brief.position, brief.value(Dimension::Address)?)))
+                .orders(memory)
+                .filter(|order| order.position < position)
+                .filter_map(|order| Some((order.position, order.value(Dimension::Address)?)))
                 .max()
                 .map(|(_, address)| address),
         }
@@ -190,61 +204,51 @@ impl Group {
     pub(super) fn is_familiar(&mut self, memory: &Memory, address: Key, at: Position, past: Option<&Past>) -> bool {
         match self {
             Self::Many(crowd) => crowd.is_familiar(memory, address, at, past),
-            few => is_familiar(few.briefs(memory, &mut None), address, at, past),
+            few => few.few_familiar(memory, address, at, past),
         }
     }
 
-    /// The orders of a small group; `one` is room for a single one.
-    fn briefs<'a>(&'a self, memory: &Memory, one: &'a mut Option<Brief>) -> &'a [Brief] {
+    fn few_familiar(&self, memory: &Memory, address: Key, at: Position, past: Option<&Past>) -> bool {
+        let earlier = self.orders(memory).filter(|order| order.position < at);
+        let good = earlier.filter(|order| order.good_address() == Some(address)).count();
+        good + past.map_or(0, |past| past.good_orders(address)) >= super::familiar::GOOD_ORDERS_MIN
+    }
+
+    fn few_units(&self, memory: &Memory, stretch: Stretch, sku: Key) -> u64 {
+        let skus = self.within(memory, stretch).flat_map(|order| order.skus.iter());
+        skus.filter(|units| units.sku == sku).fold(0, |total: u64, units| total.saturating_add(units.units))
+    }
+
+    fn within<'a>(&'a self, memory: &'a Memory, stretch: Stretch) -> impl Iterator<Item = &'a Order> {
+        self.orders(memory).filter(move |order| stretch.holds(order.position.time))
+    }
+
+    /// The orders of a small group, in no particular order.
+    fn orders<'a>(&'a self, memory: &'a Memory) -> impl Iterator<Item = &'a Order> {
+        self.arrivals().iter().filter_map(|arrival| memory.get(*arrival))
+    }
+
+    /// The arrivals of a small group.
+    pub(super) fn arrivals(&self) -> &[u64] {
         match self {
-            Self::One(arrival) => {
-                *one = memory.get(*arrival).map(Brief::of);
-                one.as_slice()
-            }
-            Self::Few(few) => few,
+            Self::One(arrival) => std::slice::from_ref(arrival),
+            Self::Pair(pair) => pair.arrivals(),
+            Self::Dozen(dozen) => dozen.arrivals(),
+            Self::Few(few) => few.arrivals(),
             Self::Many(_) => &[],
         }
     }
 }
 
-/// Takes an order out of a few; says whether none is left.
-fn take(few: &mut Vec<Brief>, order: &Order) -> bool {
-    if let Some(at) = few.iter().position(|brief| brief.position.arrival == order.position.arrival) {
-        few.swap_remove(at);
-    }
-    few.is_empty()
-}
-
-fn within(few: &[Brief], stretch: Stretch) -> impl Iterator<Item = &Brief> {
-    few.iter().filter(move |brief| stretch.holds(brief.position.time))
-}
-
-fn is_familiar(few: &[Brief], address: Key, at: Position, past: Option<&Past>) -> bool {
-    let earlier = few.iter().filter(|brief| brief.position < at);
-    let good = earlier.filter(|brief| brief.good_address() == Some(address)).count();
-    good + past.map_or(0, |past| past.good_orders(address)) >= super::familiar::GOOD_ORDERS_MIN
-}
-
 /// At most [`FEW_MAX`] values, each once.
-struct Different {
-    values: [Option<Key>; FEW_MAX],
-    count: usize,
-}
-
-impl Different {
-    /// The known values of a stretch.
-    fn of(few: &[Brief], stretch: Stretch, dimension: Dimension) -> Self {
-        let mut different = Self { values: [None; FEW_MAX], count: 0 };
-        for value in within(few, stretch).map(|brief| brief.value(dimension)).filter(Option::is_some) {
-            if !different.values().contains(&value) {
-                different.values[different.count] = value;
-                different.count += 1;
-            }
+fn different(values: impl Iterator<Item = Key>) -> impl Iterator<Item = Key> {
+    let mut seen = [None; FEW_MAX];
+    let mut count = 0;
+    for value in values {
+        if !seen[..count].contains(&Some(value)) {
+            seen[count] = Some(value);
+            count += 1;
         }
-        different
     }
-
-    fn values(&self) -> &[Option<Key>] {
-        &self.values[..self.count]
-    }
+    seen.into_iter().flatten()
 }

@@ -1,7 +1,6 @@
 //! The entries that series hold of an order, and how they add up.
 
-use super::brief::Brief;
-use super::order::Position;
+use super::order::{Order, Position};
 use super::series::{Entry, Part, Series, Stretch, Sum};
 
 /// What counts and sums need of an order of an entity.
@@ -16,7 +15,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn of(order: &Brief) -> Self {
+    pub(super) fn of(order: &Order) -> Self {
         Self {
             position: order.position,
             amount: order.amount,
