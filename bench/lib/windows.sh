@@ -66,16 +66,25 @@ told_by() { # told_by EXAMPLE UNIT
 }
 
 windows_aims() {
-  local found
+  local found kind
   if [[ -f $work/windows/windows_rate.1 ]]; then
-    # The hot key's cost over that of a key with ten entries, the worst of all kinds and arrivals.
+    # The hot key's cost over that of a key with ten entries, the worse of the arrivals, for what the aim names.
+    for kind in count sum distinct; do
+      found=$(median_text windows_rate | awk -v kind="$kind" '
+        $1 == kind { for (j = 1; j <= 3; j++) cost[$2, j] = $(2 + j) }
+        END { for (j = 1; j <= 3; j++) if (cost["ten", j] > 0) {
+            ratio = cost["hot", j] / cost["ten", j]; if (ratio > worst) worst = ratio }
+          if (worst) printf "%.2f", worst }')
+      [[ -z $found ]] || aim "$kind: a hot key's cost over that of a key with ten entries, worst arrivals" "$found" at-most 2
+    done
+    # And of everything that the example measures.
     found=$(median_text windows_rate | awk '
       { for (i = 1; i <= NF; i++) if ($i == "ten" || $i == "hot") { kind = $1; for (j = 2; j < i; j++) kind = kind " " $j
           for (j = 1; j <= 3; j++) cost[kind, $i, j] = $(i + j); kinds[kind] } }
       END { for (kind in kinds) for (j = 1; j <= 3; j++) if (cost[kind, "ten", j] > 0) {
           ratio = cost[kind, "hot", j] / cost[kind, "ten", j]; if (ratio > worst) worst = ratio }
         if (worst) printf "%.2f", worst }')
-    [[ -z $found ]] || aim "a hot key's cost over that of a key with ten entries, worst case" "$found" at-most 2
+    [[ -z $found ]] || aim "every kind: a hot key's cost over that of a key with ten entries, worst arrivals" "$found" at-most 2
   fi
   aim_of screening_rate "orders/s" "screening, 30 rules and 20 windowed features, one thread" 150000
   aim_of replay_rate "decisions/s" "replay of decisions" 100000

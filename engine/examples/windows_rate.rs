@@ -175,7 +175,7 @@ fn measure(kind: &Kind, different: Different) {
     }
     let micros = LATE.map(|(_, late_millis)| {
         // What features need beyond the orders is built when they are first asked for.
-        let first = merchant.messages(100, late_millis);
+        let first = merchant.messages(1_000, late_millis);
         merchant.take(&first, true);
         let messages = merchant.messages(MEASURED, late_millis);
         merchant.take(&messages, true)

@@ -19,6 +19,7 @@ mod notices;
 mod orders;
 mod pages;
 mod pipeline;
+mod published;
 mod replay;
 mod rulebooks;
 mod sealing;

@@ -19,6 +19,7 @@ use crate::memory::{FoldError, Memory};
 use crate::orders::Orders;
 use crate::pages::Pages;
 use crate::pipeline::{Committing, OpenBatch};
+use crate::published::{self, Published};
 use crate::rulebooks::Drafts;
 use crate::sealing::Sealing;
 use crate::snapshot::{self, Loaded, Saver, Snapshot};
@@ -134,6 +135,7 @@ impl Writer {
         lost: &Notify,
     ) -> Ended {
         let partition = self.numbers.partition;
+        let _published = Published::of(partition, self.memory.remembered());
         let ended = match AssertUnwindSafe(self.work(mailbox, wanted, lost)).catch_unwind().await {
             Ok(Ok(ended)) => {
                 self.save_at_end(ended).await;
@@ -254,8 +256,7 @@ impl Writer {
             // What was decided so far is what this commit makes durable; the next batch is not begun.
             let saver = self.saver.as_mut();
             self.snapshot = saver.and_then(|it| it.take(&self.memory, self.numbers.head, self.last_recorded_at));
-            let remembered = u32::try_from(self.memory.remembered()).unwrap_or(u32::MAX);
-            metrics::gauge!("orderlight_remembered_orders").set(f64::from(remembered));
+            published::tell(self.numbers.partition, self.memory.remembered());
         }
     }
 
