@@ -31,11 +31,13 @@ async fn history(shop: &Shop, order_no: &str) -> Vec<String> {
     let events = shop.events().await;
     let of_order = events.iter().filter(|event| *event.key.aggregate_id == *format!("web:{order_no}"));
     let word = |event: &std::sync::Arc<eventlog::RecordedEvent>| {
-        let payload: Value = serde_json::from_str(&event.payload).unwrap();
+        let payload: Value = serde_json::from_str(&event.payload).expect("what a test sets up holds");
         let payload = &payload[&*event.event_type];
         match &*event.event_type {
-            "Scored" => format!("{} {}", payload["cause"].as_str().unwrap(), payload["score"]),
-            "Released" => format!("released {}", payload["cause"].as_str().unwrap()),
+            "Scored" => {
+                format!("{} {}", payload["cause"].as_str().expect("what a test sets up holds"), payload["score"])
+            }
+            "Released" => format!("released {}", payload["cause"].as_str().expect("what a test sets up holds")),
             other => other.to_lowercase(),
         }
     };
@@ -44,9 +46,9 @@ async fn history(shop: &Shop, order_no: &str) -> Vec<String> {
 
 async fn last_scored(shop: &Shop, order_no: &str) -> Value {
     let events = shop.events().await;
-    let of_order = events.iter().filter(|event| *event.key.aggregate_id == *format!("web:{order_no}"));
-    let last = of_order.filter(|event| &*event.event_type == "Scored").next_back().unwrap();
-    serde_json::from_str::<Value>(&last.payload).unwrap()["Scored"].clone()
+    let mut of_order = events.iter().filter(|event| *event.key.aggregate_id == *format!("web:{order_no}"));
+    let last = of_order.rfind(|event| &*event.event_type == "Scored").expect("it was screened");
+    serde_json::from_str::<Value>(&last.payload).expect("what a test sets up holds")["Scored"].clone()
 }
 
 #[track_caller]
@@ -56,7 +58,7 @@ fn identical(replayed: &engine::Replayed) {
 }
 
 async fn replays(shop: &Shop) {
-    identical(&replay(shop.log.clone(), 0, |_| {}).await.unwrap());
+    identical(&replay(shop.log.clone(), 0, |_| {}).await.expect("what a test sets up holds"));
 }
 
 #[tokio::test]
@@ -240,16 +242,16 @@ fn sweeping(window: &str, at_least: usize) -> Rulebook {
                    "points": 90, "sweep": true}],
         "tiers": [{"id": "freeze", "from": 80, "action": "freeze"}]
     });
-    Rulebook::from_json(&rulebook).unwrap()
+    Rulebook::from_json(&rulebook).expect("what a test sets up holds")
 }
 
 async fn publish(shop: &Shop, rulebook: Rulebook) {
-    let draft: domain::ids::DraftId = "sweep".parse().unwrap();
+    let draft: domain::ids::DraftId = "sweep".parse().expect("what a test sets up holds");
     let begin = engine::DraftChange::Begin { draft: draft.clone(), rulebook, drafts: 0 };
-    shop.engine.change_draft(&shop.merchant, support::origin(), begin).await.unwrap();
+    shop.engine.change_draft(&shop.merchant, support::origin(), begin).await.expect("what a test sets up holds");
     let publication =
         engine::Publication::OfDraft { draft, eyes: domain::draft::Eyes::Two, note: None, expected: None };
-    shop.engine.publish(&shop.merchant, support::origin(), publication).await.unwrap();
+    shop.engine.publish(&shop.merchant, support::origin(), publication).await.expect("what a test sets up holds");
 }
 
 #[tokio::test]
@@ -289,7 +291,7 @@ async fn outcome(shop: &Shop) -> Vec<(Known, Timestamp, bool, Vec<String>)> {
     let mut orders: BTreeMap<String, (Order, Timestamp)> = BTreeMap::new();
     for event in shop.events().await.iter().filter(|event| &*event.key.aggregate_type == "order") {
         let (order, placed) = orders.entry(event.key.aggregate_id.to_string()).or_default();
-        order.apply(serde_json::from_str(&event.payload).unwrap());
+        order.apply(serde_json::from_str(&event.payload).expect("what a test sets up holds"));
         if &*event.event_type == "Placed" {
             *placed = event.recorded_at;
         }
