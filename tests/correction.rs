@@ -16,7 +16,7 @@ fn order(order_no: &str, second: i64) -> Value {
         plain(order_no),
         json!({
             "placed_at": at(second * 1_000),
-            "customer": {"id": "u-77", "name": "张三", "phone": "17012345678", "level": 1, "registered_at": at(-365 * DAY)},
+            "customer": {"id": "u-77", "name": "张三", "phone": "17012345678", "level": 1, "registered_at": at(-3 * DAY)},
             "delivery": {"recipient": "李四", "country": "CN", "province": "浙江省", "city": "杭州市", "street": "文三路 1 号"},
             "device": {"id": "d-9f1c"},
         }),

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::orders::{at, plain, with};
-use crate::support::process::{Process, orderlight};
+use crate::support::process::{Finished, Process, orderlight};
 use crate::support::service::{Answer, Service};
 use crate::support::shop::Shop;
 
@@ -47,7 +47,7 @@ fn state(service: &Service, order_no: &str, device: &str, time: i64) -> Value {
     service.place(&with(plain(order_no), facts))["risk"]["state"].clone()
 }
 
-fn lists_are_read_by_the_next_order_and_outlive_a_kill(shop: &Shop) {
+fn lists_are_read_by_the_next_order_and_outlive(end: fn(Service) -> Finished, shop: &Shop) {
     let service = shop.serve();
     put_in_force(&service);
     assert_eq!(state(&service, "A1", "d-1", 0), "released");
@@ -63,7 +63,7 @@ fn lists_are_read_by_the_next_order_and_outlive_a_kill(shop: &Shop) {
     );
     assert_eq!(state(&service, "A4", "d-2", 10_000), "released");
     assert_eq!(state(&service, "A5", "d-3", 1_000), "released", "it is on no list");
-    drop(service.kill());
+    end(service);
 
     let service = shop.serve();
     assert_eq!(state(&service, "B1", "d-1", 2_000), "frozen");
@@ -81,12 +81,12 @@ fn lists_are_read_by_the_next_order_and_outlive_a_kill(shop: &Shop) {
 
 #[test]
 fn lists_in_files_are_read_by_the_next_order_and_outlive_a_kill() {
-    lists_are_read_by_the_next_order_and_outlive_a_kill(&Shop::embedded());
+    lists_are_read_by_the_next_order_and_outlive(Service::kill, &Shop::embedded());
 }
 
 #[test]
-fn lists_in_a_database_are_read_by_the_next_order_and_outlive_a_kill() {
-    lists_are_read_by_the_next_order_and_outlive_a_kill(&Shop::on_postgres());
+fn lists_in_a_database_are_read_by_the_next_order_and_outlive_a_start() {
+    lists_are_read_by_the_next_order_and_outlive(Service::stop, &Shop::on_postgres());
 }
 
 #[test]

@@ -146,6 +146,7 @@ fn a_bound_is_worded_with_the_constant_of_the_rule() {
             "如果注册到下单的时长超过 30 秒（当时为 4 秒），订单就会直接放行。",
             "如果客户等级至少为 4 级（当时未知），订单就会直接放行。",
             "如果下单渠道为 shopify、store、woocommerce 之一（当时为 web），订单就会直接放行。",
+            "如果手机号不是虚拟运营商号码，订单就会直接放行。",
         ]
     );
     assert_eq!(
@@ -154,6 +155,7 @@ fn a_bound_is_worded_with_the_constant_of_the_rule() {
             "The order would have passed if the time from registration to order had been more than 30 seconds instead of 4 seconds.",
             "The order would have passed if the customer's level at the merchant had been at least 4 (it was not known).",
             "The order would have passed if the channel it was placed on had been shopify or store or woocommerce instead of web.",
+            "The order would have passed if the phone number had not been a virtual operator's number.",
         ]
     );
 }

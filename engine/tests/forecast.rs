@@ -6,7 +6,7 @@ mod support;
 use domain::draft::Eyes;
 use domain::forecast::Forecast;
 use domain::ids::DraftId;
-use domain::rulebook::{Rulebook, preset};
+use domain::rulebook::Rulebook;
 use engine::{DraftChange, Publication, Refusal, replay};
 use serde_json::{Value, json};
 use support::{Shop, origin, placed};
@@ -91,7 +91,7 @@ async fn a_version_that_freezes_more_than_expected_is_followed_by_the_one_before
         back["forecast_left"],
         json!({"version": 2, "rate": "freeze", "expected_ppm": 1_000, "factor_percent": 200, "held": 50, "orders": 100})
     );
-    assert_eq!(back["hash"], preset("growth").unwrap().hash());
+    assert_eq!(back["hash"], support::first_rulebook().hash());
     let events = shop.events().await;
     let at = events.iter().rposition(|event| &*event.event_type == "RulebookPublished").expect("a rollback");
     assert_eq!(&*events[at - 2].event_type, "Scored", "it follows the order that shows it");

@@ -132,7 +132,10 @@ async fn a_publication_is_in_force_for_the_orders_after_its_position_and_for_no_
         let scored: Value = serde_json::from_str(&event.payload).unwrap();
         let expected = if event.position > published.position.1 { 2 } else { 1 };
         assert_eq!(scored["Scored"]["rulebook_version"], expected, "at {}", event.position);
-        versions.push(expected);
+        // Those that bursts corrected come besides.
+        if scored["Scored"]["cause"] == "placed" {
+            versions.push(expected);
+        }
     }
     assert_eq!(versions, [1, 1, 1, 2, 2, 2]);
     let last = shop.log.read(0, published.position.1 - 2, 2).await.unwrap();
@@ -145,13 +148,13 @@ async fn an_old_version_comes_back_as_a_new_one() {
     let shop = Shop::open().await;
     begin(&shop, "d1", unheard_of()).await;
     put_in_force(&shop, publish("d1")).await.unwrap();
-    let growth = domain::rulebook::preset("growth").unwrap();
-    let back = |to_version| Publication::RollBack { to_version, rulebook: growth.clone(), author: None, note: None };
+    let first = support::first_rulebook();
+    let back = |to_version| Publication::RollBack { to_version, rulebook: first.clone(), author: None, note: None };
     assert!(put_in_force(&shop, back(2)).await.is_err(), "it is in force");
     assert!(put_in_force(&shop, back(3)).await.is_err(), "it never was");
     assert_eq!(told(put_in_force(&shop, back(1)).await), Ok((3, InForce::Now)));
     let scored = screening(&shop, history(1)).await;
-    assert_eq!((scored.rulebook_version, &*scored.rulebook_hash), (3, &*growth.hash()));
+    assert_eq!((scored.rulebook_version, &*scored.rulebook_hash), (3, &*first.hash()));
 }
 
 #[tokio::test]

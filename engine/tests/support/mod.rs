@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use domain::ids::{MerchantId, Token};
 use domain::merchant::{MerchantCommand, MerchantRegistered};
 use domain::notice::{Notice, read_notice};
-use domain::rulebook::preset;
+use domain::rulebook::Rulebook;
 use domain::time::{Span, Timestamp};
 use engine::{Engine, Origin, Receipt, Refusal, WhenFull};
 use eventlog::sqlite::SqliteLog;
@@ -32,6 +32,11 @@ pub struct Shop {
     pub merchant: MerchantId,
     clock: Arc<AtomicI64>,
     directory: tempfile::TempDir,
+}
+
+/// What a shop decides by at first. Presets change with what is learned of shops, and not what is asked of the engine.
+pub fn first_rulebook() -> Rulebook {
+    Rulebook::read(include_bytes!("rulebook.json")).expect("it is a good one")
 }
 
 impl Shop {
@@ -58,9 +63,9 @@ impl Shop {
         let vault = Arc::new(Vault::open_or_create(&directory.path().join("master.key")).expect("a vault"));
         let told = clock.clone();
         let time: engine::Clock = Arc::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
-        let growth = preset("growth").expect("a preset");
         let snapshots = directory.path().join("snapshots");
-        let engine = Engine::open(log.clone(), vault.clone(), time, growth, Some(snapshots)).await.expect("an engine");
+        let engine =
+            Engine::open(log.clone(), vault.clone(), time, first_rulebook(), Some(snapshots)).await.expect("an engine");
         let merchant = "default".parse().expect("an id");
         Self { engine, log, vault, merchant, clock, directory }
     }
