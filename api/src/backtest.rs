@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::forecast::Tally;
 use engine::{Backtested, Decision, Example, ExampleKind, Hit, Load, OutcomeCounts, RuleCounts, SideCounts};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use utoipa::ToSchema;
     "challenges_per_hour_max": 310, "reviews_per_hour_max": 12,
     "actual": {"challenged": 3_000, "frozen": 40, "exempt": 60, "challenges_per_hour_max": 420, "reviews_per_hour_max": 15},
     "draft": {"challenged": 1_950, "frozen": 35, "exempt": 50, "challenges_per_hour_max": 310, "reviews_per_hour_max": 12},
+    "expected": {"challenge_rate": "0.004062", "freeze_rate": "0.000072"},
     "newly_hit_good": 12, "newly_caught_bad": 610,
     "newly_hit": {"orders": 900, "good": 12, "good_vip": 1, "good_familiar": 3, "bad": 610},
     "no_longer_hit": {"orders": 2_000, "good": 1_700, "good_vip": 40, "good_familiar": 350, "bad": 25},
@@ -44,6 +46,8 @@ pub struct BacktestView {
     pub actual: LoadView,
     /// What there would have been to do.
     pub draft: LoadView,
+    /// What a publication of the draft can be bound to.
+    pub expected: ExpectedView,
     /// Good orders that were let go and that the draft would stop.
     pub newly_hit_good: u64,
     /// Bad orders that were let go and that the draft would stop.
@@ -54,6 +58,15 @@ pub struct BacktestView {
     pub no_longer_hit: OutcomesView,
     /// Orders to look at: of those that are alike at most five.
     pub examples: Vec<ExampleView>,
+}
+
+/// The shares of orders that the draft challenges and freezes by the first screening of each, as `expected` of a publication counts.
+#[derive(Serialize, ToSchema)]
+pub struct ExpectedView {
+    /// Of those whose customer is asked.
+    pub challenge_rate: String,
+    /// Of those that are held.
+    pub freeze_rate: String,
 }
 
 /// What a rule did.
@@ -161,12 +174,23 @@ impl BacktestView {
             reviews_per_hour_max: found.draft.reviews_per_hour_max,
             actual: found.actual.into(),
             draft: found.draft.into(),
+            expected: found.first.into(),
             newly_hit_good: found.newly_hit.good,
             newly_caught_bad: found.newly_hit.bad,
             newly_hit: found.newly_hit.into(),
             no_longer_hit: found.no_longer_hit.into(),
             examples: found.examples.into_iter().map(ExampleView::from).collect(),
         }
+    }
+}
+
+impl From<Tally> for ExpectedView {
+    fn from(tally: Tally) -> Self {
+        let share = |some| {
+            let ppm = tally.ppm(some);
+            format!("{}.{:06}", ppm / 1_000_000, ppm % 1_000_000)
+        };
+        Self { challenge_rate: share(tally.challenged), freeze_rate: share(tally.frozen) }
     }
 }
 

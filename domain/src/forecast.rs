@@ -80,13 +80,22 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The share of the orders that some of them are, in millionths.
+    pub const fn ppm(self, some: u64) -> u64 {
+        if self.orders == 0 { 0 } else { some.saturating_mul(1_000_000) / self.orders }
+    }
+
     /// Takes in a screening by a rulebook; those after the first of an order count nothing.
     pub fn take(&mut self, scored: &Scored, rulebook: &Rulebook) {
         if scored.cause != ScoredCause::Placed {
             return;
         }
+        self.count(rulebook.tier(&scored.tier).filter(|_| scored.exemption.is_none()).map(|tier| tier.action));
+    }
+
+    /// Takes in what is done with an order; `None` where it is let go.
+    pub const fn count(&mut self, action: Option<Action>) {
         self.orders += 1;
-        let action = rulebook.tier(&scored.tier).filter(|_| scored.exemption.is_none()).map(|tier| tier.action);
         match action {
             Some(Action::Challenge(_)) => self.challenged += 1,
             Some(Action::Freeze) => self.frozen += 1,

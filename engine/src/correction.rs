@@ -106,7 +106,6 @@ impl Writer {
         draft: &mut Draft,
     ) -> Result<(), LogError> {
         let mut correction = Correction::new(&message.merchant);
-        self.orders.name(stream, (message.merchant.clone(), message.order.clone()));
         let cause = if before.is_some() { ScoredCause::Amended } else { ScoredCause::LateEvidence };
         let reason = Reason { cause, trigger: Trigger { order: message.order.clone(), left_out: 0 }, causation };
         let Before { trace, sweeping } = before.unwrap_or(Before { trace: None, sweeping: Vec::new() });
@@ -330,7 +329,7 @@ impl Writer {
         streams.retain(|stream| {
             asked_for.contains(stream) || (asked_for.len() < ASKED_FOR_MAX && asked_for.insert(*stream))
         });
-        let missing = self.orders.unknown(&streams, self.settled);
+        let missing = self.orders.unknown(&streams);
         if !missing.is_empty() {
             let events = self.tools.log.read_streams(&missing).await?;
             self.orders.take_in(&events)?;

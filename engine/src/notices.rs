@@ -280,8 +280,14 @@ impl Writer {
             draft.known_stream(stream, stream_key(&message.merchant, &message.order));
         }
         for event in events {
-            let stream =
-                *cached.stream.get_or_insert_with(|| draft.stream(stream_key(&message.merchant, &message.order)));
+            let stream = match cached.stream {
+                Some(stream) => stream,
+                None => {
+                    let stream = draft.stream(stream_key(&message.merchant, &message.order));
+                    self.orders.name(stream, order_key(message));
+                    *cached.stream.insert(stream)
+                }
+            };
             let message_id = message.message_id.as_deref();
             let recording = Recording { stream, origin: &message.origin, message_id, causation };
             cached.sequence += 1;

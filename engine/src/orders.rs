@@ -7,7 +7,7 @@ use domain::ids::{MerchantId, OrderId};
 use domain::order::Order;
 use eventlog::{EventLog, LogError, RecordedEvent, StreamId, StreamKey};
 use lru::LruCache;
-use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::correction::ASKED_FOR_MAX;
 use crate::memory::read;
@@ -18,12 +18,12 @@ const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not ze
 
 /// When so many orders were taken in by their streams, everything that was decided is committed before the next message.
 const BY_STREAM_MAX: usize = 8_192;
-/// The most streams whose names are kept.
-const NAMES_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+/// The most streams whose names are kept: those that were asked for last, and the newest.
+const NAMES_MAX: NonZeroUsize = NonZeroUsize::new(32_768).expect("not zero");
 
 /// What is decided and not yet committed is nowhere but here, and must not be pushed out; nor what one message asks for.
 const _: () = assert!(CACHED_ORDERS_MAX.get() > 4 * BATCH_MAX + 2 * (BY_STREAM_MAX + 2 * ASKED_FOR_MAX));
-const _: () = assert!(NAMES_MAX.get() > ASKED_FOR_MAX);
+const _: () = assert!(NAMES_MAX.get() > 4 * BATCH_MAX + 2 * (BY_STREAM_MAX + 2 * ASKED_FOR_MAX));
 
 /// An order as of its last event.
 #[derive(Clone, Default)]
@@ -44,7 +44,7 @@ pub(crate) type OrderKey = (MerchantId, OrderId);
 pub(crate) struct Orders {
     batch: FxHashMap<OrderKey, CachedOrder>,
     cache: LruCache<OrderKey, CachedOrder, FxBuildHasher>,
-    /// The names of orders that were asked for by their streams. Most never are, so the others pay nothing for it.
+    /// The names of orders by their streams.
     names: LruCache<StreamId, OrderKey, FxBuildHasher>,
     /// Orders that were taken in by their streams since everything was committed.
     by_stream: usize,
@@ -121,33 +121,15 @@ impl Orders {
         self.names.put(stream, key);
     }
 
-    /// Of these streams the ones that must be read and then [taken in](Self::take_in). Those after `settled` may not be in the
-    /// log so far.
-    pub(crate) fn unknown(&mut self, streams: &[StreamId], settled: StreamId) -> Vec<StreamId> {
-        let is_there = |stream: &StreamId| {
-            let key = self.names.peek(stream);
-            key.is_some_and(|key| self.batch.contains_key(key) || self.cache.contains(key))
+    /// Of these streams the ones that must be read and then [taken in](Self::take_in). What is at hand counts as used: it is not
+    /// pushed out by what is taken in.
+    pub(crate) fn unknown(&mut self, streams: &[StreamId]) -> Vec<StreamId> {
+        let Self { batch, cache, names, .. } = self;
+        let mut is_there = |stream: &StreamId| {
+            let key = names.get(stream);
+            key.is_some_and(|key| batch.contains_key(key) || cache.get(key).is_some())
         };
-        let (mut unsettled, mut missing) = (FxHashSet::default(), Vec::new());
-        for stream in streams.iter().filter(|stream| !is_there(stream)) {
-            if *stream > settled {
-                unsettled.insert(*stream);
-            } else {
-                missing.push(*stream);
-            }
-        }
-        if !unsettled.is_empty() {
-            let Self { batch, cache, names, .. } = self;
-            for (key, order) in batch.iter().chain(cache.iter()) {
-                if let Some(stream) = order.stream.filter(|stream| unsettled.remove(stream)) {
-                    names.put(stream, key.clone());
-                }
-                if unsettled.is_empty() {
-                    break;
-                }
-            }
-            missing.extend(unsettled);
-        }
+        let mut missing: Vec<StreamId> = streams.iter().filter(|stream| !is_there(stream)).copied().collect();
         missing.sort_unstable();
         missing
     }

@@ -135,7 +135,7 @@ impl Writer {
         let read = |told: &Told| Subject::read(declared.subject, told, merchant, &work.keys.tokeniser);
         let command = match change {
             SignalChange::Set { subject, value, expires_at } => read(subject).map(|subject| {
-                let (held, values) = (known.held(&subject), signals.values());
+                let (held, values) = (known.held(&subject), signals.values(draft.recorded_at));
                 let set = SignalSet { subject, value: *value, expires_at: *expires_at };
                 ValueCommand::Set { set, known: held, values }
             }),

@@ -76,8 +76,6 @@ pub(crate) struct Writer {
     pub(crate) open: Option<OpenBatch>,
     /// What is on its way there.
     pub(crate) committing: Option<Committing>,
-    /// The last stream that is in the log for certain.
-    pub(crate) settled: StreamId,
     last_recorded_at: Timestamp,
     saver: Option<Saver>,
     /// Of memory as it will be after the commit that is under way.
@@ -119,7 +117,6 @@ impl Writer {
             drafts,
             open,
             committing,
-            settled: numbers.last_stream(),
             last_recorded_at,
             saver,
             snapshot,
@@ -250,7 +247,6 @@ impl Writer {
     fn begin_commit(&mut self) {
         debug_assert!(self.committing.is_none(), "commits follow each other");
         if let Some(open) = self.open.take() {
-            self.settled = self.numbers.last_stream();
             self.advance(&open.draft);
             self.committing = Some(open.commit(self.tools.log.clone()));
             // What was decided so far is what this commit makes durable; the next batch is not begun.

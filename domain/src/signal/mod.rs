@@ -6,7 +6,7 @@
 //! subject that is a person, a device or an address appears as the same token as in orders.
 //!
 //! A value counts for an order whose time, as windows place it, is before `expires_at`. It is kept for [`KEPT_FOR_LATE`] longer,
-//! for orders that arrive late.
+//! for orders that arrive late or are looked at again, unless others need the room.
 
 mod declaration;
 mod name;
@@ -26,8 +26,9 @@ use crate::time::Span;
 pub const SIGNALS_MAX: usize = 100;
 /// The most values of one merchant that are remembered, over all of its signals: at some 200 bytes each, 40 MB.
 pub const VALUES_MAX: usize = 200_000;
-/// How long an expired value is kept for orders that arrive late.
-pub const KEPT_FOR_LATE: Span = Span::from_days(1);
+/// How long an expired value is kept, where there is room, for orders that arrive late or are looked at again: as long as windows
+/// remember.
+pub const KEPT_FOR_LATE: Span = Span::from_days(60);
 /// The most characters of a unit.
 pub const UNIT_CHARS_MAX: usize = 32;
 /// The most characters of a description.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use domain::forecast::Tally;
+
 /// The most examples of orders that are alike: by what changed, what became of them, and whether they are named apart.
 pub const EXAMPLES_MAX: usize = 5;
 
@@ -20,6 +22,8 @@ pub struct Backtested {
     pub actual: Load,
     /// What there would have been to do.
     pub draft: Load,
+    /// What the draft comes to by the first screening of each order, as a publication is held to it.
+    pub first: Tally,
     /// Orders that were let go and that the draft would stop.
     pub newly_hit: OutcomeCounts,
     /// Orders that were stopped and that the draft would let go.

@@ -28,10 +28,11 @@ const DRAFTED: Side = |case| case.draft;
 
 /// Counts, and reads from the log what the examples are called.
 pub(super) async fn reckon(log: &dyn EventLog, partition: u32, tested: Tested) -> Result<Backtested, TrialError> {
-    let Tested { cases, verdicts, end } = tested;
+    let Tested { cases, verdicts, first, end } = tested;
     let mut found = Backtested {
         actual: load(&verdicts, cases.iter(), ACTUAL),
         draft: load(&verdicts, cases.iter(), DRAFTED),
+        first,
         ..Backtested::default()
     };
     let mut pairs: FxHashMap<(u32, u32), u64> = FxHashMap::default();

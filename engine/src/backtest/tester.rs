@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::feature::{Feature, FeatureRef, Value};
-use domain::order::{Facts, Order, OrderEvent};
+use domain::forecast::Tally;
+use domain::order::{Facts, Order, OrderEvent, ScoredCause};
 use domain::rulebook::{Evaluator, Findings};
 use domain::time::{Timestamp, window_time};
 use eventlog::{EventLog, LogError, StreamId};
@@ -38,6 +39,8 @@ pub(super) struct Tester {
 pub(super) struct Tested {
     pub(super) cases: Cases,
     pub(super) verdicts: Verdicts,
+    /// What the draft comes to by first screenings.
+    pub(super) first: Tally,
     /// When the last event was recorded.
     pub(super) end: Timestamp,
 }
@@ -66,6 +69,7 @@ impl Tester {
             tested: Tested {
                 cases: Cases::default(),
                 verdicts: Verdicts::new(trial.rulebook.clone()),
+                first: Tally::default(),
                 end: Timestamp::default(),
             },
             findings: Findings::default(),
@@ -128,7 +132,7 @@ impl Tester {
             self.tracked.put(step.stream, tracked);
         }
         let tracked = self.tracked.get(&step.stream).expect("it was just put there");
-        let Tested { cases, verdicts, .. } = &mut self.tested;
+        let Tested { cases, verdicts, first, .. } = &mut self.tested;
         let time = tracked.time();
         if time < self.trial.from || time >= self.trial.to {
             cases.leave(step.stream);
@@ -151,6 +155,9 @@ impl Tester {
         };
         self.evaluator.evaluate_swept(values, is_swept, &mut self.findings);
         self.draft.find(&self.findings);
+        if screened.cause == ScoredCause::Placed {
+            first.count(self.draft.action(&self.trial.rulebook));
+        }
         let mut naming = Naming::default();
         if actual.is_hit() != self.draft.is_hit() {
             let vip_level = [DRAFT, version].into_iter().filter_map(|version| verdicts.book(version).vip_level).min();

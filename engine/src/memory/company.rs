@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::feature::Feature;
 use domain::ids::MerchantId;
 use domain::order::{Readings, Scored};
 use domain::rulebook::Sweep;
@@ -45,8 +46,13 @@ impl Memory {
 
     /// Whether all is remembered that a screening of an order looks at.
     pub(crate) fn remembers(&self, merchant: &MerchantId, order: StreamId) -> bool {
-        let Some(MerchantMemory { live: Some(live), windows, .. }) = self.merchants.get(merchant) else { return false };
-        windows.remembers(order, live.evaluator.features())
+        let Some(MerchantMemory { live: Some(live), windows, signals, .. }) = self.merchants.get(merchant) else {
+            return false;
+        };
+        let features = live.evaluator.features();
+        let reads_signals = features.iter().any(|feature| matches!(feature.feature, Feature::Signal(_)));
+        let signals_too = !reads_signals || windows.time_of(order).is_some_and(|time| signals.remember(time));
+        signals_too && windows.remembers(order, features)
     }
 
     /// The orders whose windows hold an order where it is or was.

@@ -1,4 +1,5 @@
-//! The signals of one merchant: which there are, and their values, each until a day after its expiry.
+//! The signals of one merchant: which there are, and their values, each for as long after its expiry as windows reach, unless others
+//! need the room.
 //!
 //! A fold over the merchant's signal events and the time at which they were recorded, and nothing else: which values are still
 //! remembered when an order is screened is a function of the log.
@@ -13,7 +14,7 @@ use domain::ids::Token;
 use domain::order::Facts;
 use domain::signal::{
     KEPT_FOR_LATE, Signal, SignalEvent, SignalName, SignalSet, SignalValue, SignalWithdrawn, Subject, SubjectKind,
-    ValueEvent,
+    VALUES_MAX, ValueEvent,
 };
 use domain::time::Timestamp;
 use eventlog::StreamId;
@@ -27,6 +28,8 @@ pub(crate) struct Signals {
     signals: BTreeMap<SignalName, Known>,
     /// When each value expires, the earliest first.
     expiries: BTreeSet<(Timestamp, SignalName, Subject)>,
+    /// Until when the last value counted that was forgotten.
+    forgotten_until: Timestamp,
 }
 
 /// One signal.
@@ -67,7 +70,10 @@ struct Values {
 type Held = (SignalValue, Timestamp);
 
 /// What signals are made of at one moment, for a snapshot.
-pub(crate) struct KeptSignals(Vec<(SignalName, Known)>);
+pub(crate) struct KeptSignals {
+    signals: Vec<(SignalName, Known)>,
+    forgotten_until: Timestamp,
+}
 
 impl Signals {
     /// A signal; `None` when nobody declared it.
@@ -80,9 +86,15 @@ impl Signals {
         self.signals.len()
     }
 
-    /// How many values are remembered.
-    pub(crate) fn values(&self) -> usize {
-        self.expiries.len()
+    /// How many values take room that a new one cannot have.
+    pub(crate) fn values(&self, now: Timestamp) -> usize {
+        let makes_room = self.expiries.first().is_some_and(|(expires_at, ..)| *expires_at <= now);
+        self.expiries.len() - usize::from(makes_room && self.expiries.len() == VALUES_MAX)
+    }
+
+    /// Whether all values are remembered that counted at a time.
+    pub(crate) fn remember(&self, time: Timestamp) -> bool {
+        time >= self.forgotten_until
     }
 
     pub(crate) fn declare(&mut self, name: SignalName, stream: StreamId, event: &SignalEvent) {
@@ -91,7 +103,7 @@ impl Signals {
         known.declared.advance(stream);
     }
 
-    /// Folds an event about a value, and forgets what had expired long before it was recorded.
+    /// Folds an event about a value, and forgets what had expired long before it was recorded, or at all where room is needed.
     pub(crate) fn apply(&mut self, name: SignalName, stream: StreamId, event: &ValueEvent, recorded_at: Timestamp) {
         let Some(known) = self.signals.get_mut(&name) else { return };
         known.set.advance(stream);
@@ -106,13 +118,18 @@ impl Signals {
         if let Some((_, expires_at)) = before {
             self.expiries.remove(&(expires_at, name, subject.clone()));
         }
-        self.forget_until(recorded_at.minus(KEPT_FOR_LATE));
+        self.forget(recorded_at);
     }
 
-    /// Forgets the values that had expired at a time.
-    fn forget_until(&mut self, time: Timestamp) {
-        while self.expiries.first().is_some_and(|(expires_at, ..)| *expires_at <= time) {
-            let Some((_, name, subject)) = self.expiries.pop_first() else { return };
+    fn forget(&mut self, now: Timestamp) {
+        let long_ago = now.minus(KEPT_FOR_LATE);
+        while let Some((expires_at, ..)) = self.expiries.first() {
+            let until = if self.expiries.len() > VALUES_MAX { now } else { long_ago };
+            if *expires_at > until {
+                return;
+            }
+            let Some((expires_at, name, subject)) = self.expiries.pop_first() else { return };
+            self.forgotten_until = expires_at;
             if let Some(known) = self.signals.get_mut(&name) {
                 Arc::make_mut(&mut known.values).take(&subject);
             }
@@ -153,12 +170,14 @@ impl Signals {
 
     /// What they are made of now.
     pub(crate) fn kept(&self) -> KeptSignals {
-        KeptSignals(self.signals.iter().map(|(name, known)| (*name, known.clone())).collect())
+        let signals = self.signals.iter().map(|(name, known)| (*name, known.clone())).collect();
+        KeptSignals { signals, forgotten_until: self.forgotten_until }
     }
 
     /// Reads what [`KeptSignals::write`] wrote.
     pub(crate) fn restore(reader: &mut Reader<'_>) -> Option<Self> {
-        let mut signals = Self::default();
+        let forgotten_until = Timestamp::from_millis(reader.signed()?);
+        let mut signals = Self { forgotten_until, ..Self::default() };
         for _ in 0..reader.count()? {
             let name: SignalName = reader.text()?.parse().ok()?;
             let signal: Signal = serde_json::from_str(reader.text()?).ok()?;
@@ -184,8 +203,9 @@ impl KeptSignals {
         writer: &mut Writer,
         spill: &mut dyn FnMut(&mut Writer) -> io::Result<()>,
     ) -> io::Result<()> {
-        writer.count(self.0.len());
-        for (name, known) in &self.0 {
+        writer.signed(self.forgotten_until.millis());
+        writer.count(self.signals.len());
+        for (name, known) in &self.signals {
             writer.text(name.as_str());
             writer.text(&serde_json::to_string(&known.signal).expect("a signal has a JSON form"));
             write_tail(writer, known.declared);
@@ -321,15 +341,33 @@ mod tests {
     }
 
     #[test]
-    fn a_value_counts_until_it_expires_and_is_forgotten_a_day_later() {
-        let (mut signals, day) = (declared(), KEPT_FOR_LATE.millis() / 1_000);
+    fn a_value_counts_until_it_expires_and_is_forgotten_when_no_window_reaches_it() {
+        let (mut signals, long) = (declared(), KEPT_FOR_LATE.millis() / 1_000);
         signals.apply(name(), 8, &set(device(1), 1, 100), second(0));
         assert_eq!((seen(&signals, 1, 99), seen(&signals, 1, 100)), (Some("1".into()), None));
         assert_eq!(seen(&signals, 2, 99), None, "another device");
-        signals.apply(name(), 8, &set(device(2), 1, 1_000), second(99 + day));
-        assert_eq!((seen(&signals, 1, 99), signals.values()), (Some("1".into()), 2), "an order may be late");
-        signals.apply(name(), 8, &set(device(2), 1, 2_000), second(100 + day));
-        assert_eq!((seen(&signals, 1, 99), signals.values()), (None, 1), "as late as that none is");
+        signals.apply(name(), 8, &set(device(2), 1, 1_000), second(99 + long));
+        assert_eq!((seen(&signals, 1, 99), signals.expiries.len()), (Some("1".into()), 2), "an order may be late");
+        assert!(signals.remember(second(0)));
+        signals.apply(name(), 8, &set(device(2), 1, 2_000), second(100 + long));
+        assert_eq!((seen(&signals, 1, 99), signals.expiries.len()), (None, 1), "as late as that none is");
+        assert_eq!([99, 100].map(|at| signals.remember(second(at))), [false, true]);
+    }
+
+    #[test]
+    fn where_room_is_needed_the_first_that_expired_is_forgotten() {
+        let mut signals = declared();
+        let device = |number: usize| {
+            let mut bytes = [0; 16];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            Subject::Device(Token::new(bytes))
+        };
+        for number in 0..VALUES_MAX {
+            signals.apply(name(), 8, &set(device(number), 1, if number == 7 { 50 } else { 100 }), second(0));
+        }
+        assert_eq!([49, 50].map(|now| signals.values(second(now))), [VALUES_MAX, VALUES_MAX - 1]);
+        signals.apply(name(), 8, &set(device(VALUES_MAX), 1, 100), second(50));
+        assert_eq!((signals.expiries.len(), signals.forgotten_until), (VALUES_MAX, second(50)));
     }
 
     #[test]
@@ -338,10 +376,10 @@ mod tests {
         for (value, expires_at) in [(1, 100), (2, 50), (3, 50)] {
             signals.apply(name(), 8, &set(device(1), value, expires_at), second(0));
         }
-        assert_eq!((seen(&signals, 1, 49), seen(&signals, 1, 50), signals.values()), (Some("3".into()), None, 1));
+        assert_eq!((seen(&signals, 1, 49), seen(&signals, 1, 50), signals.expiries.len()), (Some("3".into()), None, 1));
         let withdrawn = ValueEvent::SignalWithdrawn(SignalWithdrawn { subject: device(1) });
         signals.apply(name(), 8, &withdrawn, second(0));
-        assert_eq!((seen(&signals, 1, 49), signals.values()), (None, 0));
+        assert_eq!((seen(&signals, 1, 49), signals.expiries.len()), (None, 0));
         let tail = Tail { stream: Some(8), sequence: 4 };
         assert_eq!(signals.find(name()).map(|known| known.set), Some(tail));
     }
@@ -361,7 +399,7 @@ mod tests {
         let mut reader = Reader::new(&bytes);
         let read = Signals::restore(&mut reader).unwrap();
         assert!(reader.is_at_end());
-        assert_eq!((read.values(), seen(&read, 7, 106), seen(&read, 7, 107)), (50, Some("7".into()), None));
+        assert_eq!((read.expiries.len(), seen(&read, 7, 106), seen(&read, 7, 107)), (50, Some("7".into()), None));
         assert_eq!(written(&read), bytes);
         assert!(Signals::restore(&mut Reader::new(&bytes[..bytes.len() - 1])).is_none());
     }
