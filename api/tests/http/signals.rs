@@ -154,6 +154,19 @@ async fn a_rule_that_reads_a_signal_which_nobody_declared_is_refused_with_the_ne
 }
 
 #[tokio::test]
+async fn a_check_tells_of_a_signal_which_nobody_declared_before_it_is_saved() {
+    let server = Server::start().await;
+    let check = async || answer(server.as_admin("POST", "/v1/rulebooks/1/check").json(&book(&[]))).await.json();
+    let report = check().await;
+    assert_eq!(report["errors"][0]["pointer"], "/rules/0/when/feature", "{report}");
+    assert!(report["errors"][0]["detail"].as_str().unwrap().contains("not declared"), "{report}");
+    assert_eq!((&report["warnings"], &report["combinations"]), (&json!([]), &json!({})));
+    declare(&server, "blocked", "device").await;
+    let report = check().await;
+    assert_eq!((&report["errors"], &report["combinations"]), (&json!([]), &json!({"freeze": [["blocked"]]})));
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_signal_is_told() {
     let server = Server::start().await;
     declare(&server, "blocked", "ip24").await;

@@ -3,8 +3,10 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
+use domain::fault::Fault;
 use domain::merchant::Role;
-use domain::rulebook::check::{Report, check, check_bytes};
+use domain::rulebook::Rulebook;
+use domain::rulebook::check::{Report, check};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -12,7 +14,7 @@ use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::get::view;
-use super::{no_rulebook, shelf};
+use super::{no_rulebook, shelf, undeclared};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::body::{PathParameters, require_content_type, whole};
@@ -108,19 +110,33 @@ pub async fn handle(
     caller.require(CHECK)?;
     let shelf = shelf(&app, &caller.merchant).await?;
     let card = shelf.find(&id).ok_or_else(|| no_rulebook(&id))?;
-    let sent = text(request).await?;
-    let stored = if sent.is_none() { Some(view(&app, &shelf, card).await?.rulebook) } else { None };
-    let turn = RUNNING.acquire().await.expect("nobody closes it");
-    // The turn goes with the work, which does not end when its caller leaves.
-    let report = spawn_blocking(move || {
-        let _turn = turn;
-        match (stored, sent) {
-            (Some(stored), _) => check(&stored),
-            (None, sent) => check_bytes(&sent.unwrap_or_default()),
+    let rulebook = match text(request).await? {
+        None => Ok(view(&app, &shelf, card).await?.rulebook),
+        Some(sent) => read(&app, &caller, &sent).await?,
+    };
+    let report = match rulebook {
+        Err(errors) => Report { errors, ..Report::default() },
+        Ok(rulebook) => {
+            let turn = RUNNING.acquire().await.expect("nobody closes it");
+            // The turn goes with the work, which does not end when its caller leaves.
+            let report = spawn_blocking(move || {
+                let _turn = turn;
+                check(&rulebook)
+            });
+            report.await.map_err(|error| Problem::internal(&error))?
         }
-    });
-    let report = report.await.map_err(|error| Problem::internal(&error))?;
+    };
     Ok(Json(CheckView::from(report)))
+}
+
+/// The rulebook of a text, or all faults for which it could not be saved.
+async fn read(app: &App, caller: &Caller, sent: &[u8]) -> Result<Result<Rulebook, Vec<Fault>>, Problem> {
+    let rulebook = match Rulebook::read(sent) {
+        Ok(rulebook) => rulebook,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let faults = undeclared(app, caller, &rulebook).await?;
+    Ok(if faults.is_empty() { Ok(rulebook) } else { Err(faults) })
 }
 
 /// The rulebook of the body; none when it says nothing.
