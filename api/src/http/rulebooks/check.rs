@@ -3,13 +3,14 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use domain::fault::Fault;
 use domain::merchant::Role;
 use domain::rulebook::Rulebook;
 use domain::rulebook::check::{Report, check};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
@@ -22,8 +23,42 @@ use crate::http::problem::{FaultView, Problem};
 
 /// Those that write or approve rulebooks.
 const CHECK: &[Role] = &[Role::Analyst, Role::Approver, Role::Admin];
-/// A check is bounded, but may take a processor for a second or two; orders keep the others.
-static RUNNING: Semaphore = Semaphore::const_new(1);
+/// The checks of all merchants that may wait for their turn.
+const WAITING_MAX: usize = 4;
+static QUEUE: Queue = Queue::new();
+
+/// Checks, one at a time: each is bounded, but may take a processor for a second or two; orders keep the others.
+struct Queue {
+    running: Semaphore,
+    /// For the one that runs and those that wait.
+    room: Semaphore,
+}
+
+/// A check's turn, with its place in the queue.
+struct Turn {
+    _running: SemaphorePermit<'static>,
+    _room: SemaphorePermit<'static>,
+}
+
+impl Queue {
+    const fn new() -> Self {
+        Self { running: Semaphore::const_new(1), room: Semaphore::const_new(1 + WAITING_MAX) }
+    }
+
+    /// A place in the queue, if there is one.
+    fn room(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.room.try_acquire().map_err(|_| {
+            let detail = format!("{WAITING_MAX} checks wait for the one that runs");
+            let title = "Too many checks are waiting";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_checks", title, detail).retry_after(5)
+        })
+    }
+
+    async fn turn(&'static self) -> Result<Turn, Problem> {
+        let room = self.room()?;
+        Ok(Turn { _running: self.running.acquire().await.expect("nobody closes it"), _room: room })
+    }
+}
 
 /// What was found.
 #[derive(Serialize, ToSchema)]
@@ -99,7 +134,10 @@ pub struct WitnessView {
     params(("id" = String, Path, description = "A draft's id or a version's number", example = "d-4f1c9a2be0d35786")),
     request_body(content = Option<crate::http::schema::RulebookBody>,
                  description = "Left out, or empty: the stored rulebook is checked"),
-    responses((status = 200, description = "What was found; warnings forbid nothing", body = CheckView))
+    responses(
+        (status = 200, description = "What was found; warnings forbid nothing", body = CheckView),
+        (status = 429, description = "`too_many_checks`: 4 wait for the one that runs", body = Problem),
+    )
 )]
 pub async fn handle(
     State(app): State<App>,
@@ -117,7 +155,7 @@ pub async fn handle(
     let report = match rulebook {
         Err(errors) => Report { errors, ..Report::default() },
         Ok(rulebook) => {
-            let turn = RUNNING.acquire().await.expect("nobody closes it");
+            let turn = QUEUE.turn().await?;
             // The turn goes with the work, which does not end when its caller leaves.
             let report = spawn_blocking(move || {
                 let _turn = turn;
@@ -165,5 +203,21 @@ impl From<Report> for CheckView {
             combinations: json!(report.combinations),
             witnesses: json!(report.witnesses),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn past_a_few_that_wait_a_check_is_refused_until_one_has_ended() {
+        let queue = Queue::new();
+        let mut taken: Vec<_> = (0..=WAITING_MAX).map(|_| queue.room().unwrap()).collect();
+        let refused = queue.room().unwrap_err();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(json!(refused)["code"], "too_many_checks");
+        taken.pop();
+        assert!(queue.room().is_ok());
     }
 }
