@@ -130,6 +130,14 @@ async fn what_is_declared_is_listed_and_stands_in_the_catalogue() {
     let list = answer(server.as_admin("GET", "/v1/signals")).await.json();
     let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|signal| &signal["name"]).collect();
     assert_eq!((names, &list["next_cursor"]), (vec![&json!("blocked"), &json!("weather")], &Value::Null));
+    let page = async |query: &str| answer(server.as_admin("GET", &format!("/v1/signals?{query}"))).await;
+    let first = page("limit=1").await.json();
+    assert_eq!((&first["items"][0]["name"], &first["items"][1]), (&json!("blocked"), &Value::Null));
+    let second = page(&format!("limit=1&cursor={}", first["next_cursor"].as_str().unwrap())).await.json();
+    assert_eq!((&second["items"][0]["name"], &second["next_cursor"]), (&json!("weather"), &Value::Null));
+    for wrong in ["limit=0", "limit=201", "cursor=No.Name"] {
+        assert_eq!(page(wrong).await.problem(), (400, "bad_parameter".to_owned()), "{wrong}");
+    }
     let catalogue = answer(server.as_admin("GET", "/v1/features")).await.json();
     let last = catalogue["items"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["name"], &last["type"]), (&json!("signal.weather"), &json!("decimal")));

@@ -18,7 +18,7 @@ use super::get::view;
 use super::{no_rulebook, shelf, undeclared};
 use crate::directory::Caller;
 use crate::http::App;
-use crate::http::body::{PathParameters, require_content_type, whole};
+use crate::http::body::{PathParameters, said};
 use crate::http::problem::{FaultView, Problem};
 
 /// Those that write or approve rulebooks.
@@ -179,12 +179,7 @@ async fn read(app: &App, caller: &Caller, sent: &[u8]) -> Result<Result<Rulebook
 
 /// The rulebook of the body; none when it says nothing.
 async fn text(request: Request) -> Result<Option<Bytes>, Problem> {
-    let (parts, body) = request.into_parts();
-    let bytes = whole(body).await?;
-    if bytes.trim_ascii().is_empty() {
-        return Ok(None);
-    }
-    require_content_type(&parts.headers, &["application/json"])?;
+    let Some(bytes) = said(request).await? else { return Ok(None) };
     let is_empty = domain::json::read(&bytes).is_ok_and(|body| body == json!({}));
     Ok((!is_empty).then_some(bytes))
 }
