@@ -200,11 +200,7 @@ impl<'a> Trial<'a> {
     }
 
     /// The ranges, cut to what each leaves of the others; none when nothing is left.
-    pub(super) fn propagated(
-        &mut self,
-        slots: &[usize],
-        cells: &[(i128, i128)],
-    ) -> Option<Vec<RangeInclusive<i128>>> {
+    pub(super) fn propagated(&mut self, slots: &[usize], cells: &[(i128, i128)]) -> Option<Vec<RangeInclusive<i128>>> {
         let mut all: Vec<_> = self.given.iter().map(|given| given.map(|number| (number, number))).collect();
         for (slot, cell) in slots.iter().zip(cells) {
             all[*slot] = Some(*cell);
