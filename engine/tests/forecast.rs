@@ -206,7 +206,7 @@ async fn what_is_in_force_cannot_be_bound_afterwards_and_asking_again_changes_no
         let publish = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected };
         shop.engine.publish(&shop.merchant, origin(), publish).await.map(|receipt| receipt.version)
     };
-    let too_late = |version| Err(Refusal::from(RulebookRejection::ForecastTooLate { version }));
+    let too_late = |version| Err::<u32, _>(Refusal::from(RulebookRejection::ForecastTooLate { version }));
     publish(&shop, "d1", book(), None).await;
     assert_eq!(again("d1", Some(EXPECTED)).await, too_late(2));
     assert_eq!(again("d1", None).await, Ok(2));

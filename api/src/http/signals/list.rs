@@ -82,7 +82,7 @@ pub async fn handle(
     caller.require(LOOK_UP)?;
     let limit = usize::try_from(limit(query.limit)?).unwrap_or(usize::MAX);
     let after = query.cursor.as_deref().map_or(Ok(Unbounded), |cursor| {
-        let last = cursor.parse().map(Excluded);
+        let last = cursor.parse::<SignalName>().map(Excluded);
         last.map_err(|_| Problem::bad_parameter("cursor: expected `next_cursor` of this list"))
     })?;
     log_reached(&app, query.after.as_deref()).await?;
