@@ -115,6 +115,14 @@ pub enum RulebookRejection {
         /// Which.
         version: u32,
     },
+    /// It came into force without what is expected of it now.
+    #[error(
+        "version {version} is in force already, and what is expected of a version is told when it comes into force; begin another draft"
+    )]
+    ForecastTooLate {
+        /// Which.
+        version: u32,
+    },
     /// It was never in force.
     #[error("there is no version {version}")]
     NoSuchVersion {

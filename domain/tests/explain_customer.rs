@@ -106,3 +106,35 @@ fn it_depends_on_where_the_order_stands_and_on_nothing_else() {
         assert_eq!(CustomerCase::of(&fold(events.clone())), case, "{events:?}");
     }
 }
+
+#[test]
+fn an_order_that_is_over_is_told_so_whatever_was_made_of_it() {
+    let before = [
+        vec![placed(), scored(0), released(ReleasedCause::Clean)],
+        vec![placed(), scored(85), challenged("c1", ChallengeMethod::Sms)],
+        vec![placed(), scored(130), frozen(FrozenCause::Score)],
+    ];
+    let over = [
+        (Status::Delivered, CustomerCase::Done),
+        (Status::Completed, CustomerCase::Done),
+        (Status::Cancelled, CustomerCase::Cancelled),
+        (Status::Refunded, CustomerCase::Refunded),
+    ];
+    for events in before {
+        let stands = CustomerCase::of(&fold(events.clone()));
+        for (status, case) in over {
+            let mut events = events.clone();
+            events.push(reported("shop", status, 5));
+            assert_eq!(CustomerCase::of(&fold(events.clone())), case, "{events:?}");
+            assert_ne!(customer_wording(case), customer_wording(CustomerCase::Released), "it is not being processed");
+        }
+        for status in [Status::Paid, Status::Shipped, Status::RefundRequested] {
+            let mut events = events.clone();
+            events.push(reported("shop", status, 5));
+            assert_eq!(CustomerCase::of(&fold(events.clone())), stands, "{events:?}");
+        }
+    }
+    let revived = [placed(), reported("shop", Status::Cancelled, 5), reported("shop", Status::Paid, 6), scored(0)];
+    let revived = fold(revived.into_iter().chain([released(ReleasedCause::Clean)]));
+    assert_eq!(CustomerCase::of(&revived), CustomerCase::Released, "the newest report counts");
+}

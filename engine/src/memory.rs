@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use domain::feature::{FeatureRef, Value};
-use domain::forecast::ForecastLeft;
+use domain::forecast::{Forecast, ForecastLeft};
 use domain::ids::{DraftId, MerchantId};
 use domain::merchant::MerchantEvent;
 use domain::order::{Facts, OrderEvent, Scored};
@@ -274,6 +274,11 @@ impl Memory {
             let Live { rulebook, evaluator, author } = before;
             Watch::new(expected, Before { version: evaluator.version(), rulebook, author })
         });
+    }
+
+    /// What the version in force is expected to do.
+    pub(crate) fn expected(&self, merchant: &MerchantId) -> Option<Forecast> {
+        self.merchants.get(merchant)?.watch.as_ref().map(Watch::forecast)
     }
 
     /// What the version in force did in place of what it is expected to do, and what must come back for it. It is due after

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use domain::draft::{DraftCommand, DraftEvent, DraftRejection, Eyes, RulebookDraft};
 use domain::forecast::Forecast;
 use domain::ids::{DraftId, MerchantId};
-use domain::publication::{LIVE, LiveRulebook, RulebookCommand, RulebookEvent};
+use domain::publication::{LIVE, LiveRulebook, RulebookCommand, RulebookEvent, RulebookRejection};
 use domain::rulebook::Rulebook;
 use domain::shadow::ShadowEnding;
 use eventlog::LogError;
@@ -120,7 +120,13 @@ impl Writer {
             (Err(refusal), _) => return Ok(Err(refusal)),
             (Ok(_), None) => return Ok(Err(DraftRejection::NoSuchDraft.into())),
             (Ok(events), Some(_)) if events.is_empty() => {
-                return Ok(Ok((live, InForce::Before)));
+                // Whoever asks again because the answer was lost expects what was recorded.
+                let is_told = expected.is_none() || self.memory.expected(merchant) == expected;
+                return Ok(if is_told {
+                    Ok((live, InForce::Before))
+                } else {
+                    Err(RulebookRejection::ForecastTooLate { version: live }.into())
+                });
             }
             (Ok(_), Some(content)) => content,
         };

@@ -6,6 +6,7 @@ mod support;
 use domain::draft::Eyes;
 use domain::forecast::Forecast;
 use domain::ids::DraftId;
+use domain::publication::RulebookRejection;
 use domain::rulebook::Rulebook;
 use engine::{DraftChange, Publication, Refusal, replay};
 use serde_json::{Value, json};
@@ -195,6 +196,25 @@ async fn a_publication_by_hand_ends_what_was_expected_of_the_version_before() {
     for number in 100..=300 {
         assert_eq!(order(&shop, number, FROZEN).await, 3);
     }
+}
+
+#[tokio::test]
+async fn what_is_in_force_cannot_be_bound_afterwards_and_asking_again_changes_nothing() {
+    let shop = Shop::open().await;
+    let again = async |draft: &str, expected| {
+        let draft = draft.parse().expect("an id");
+        let publish = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected };
+        shop.engine.publish(&shop.merchant, origin(), publish).await.map(|receipt| receipt.version)
+    };
+    let too_late = |version| Err::<u32, _>(Refusal::from(RulebookRejection::ForecastTooLate { version }));
+    publish(&shop, "d1", book(), None).await;
+    assert_eq!(again("d1", Some(EXPECTED)).await, too_late(2));
+    assert_eq!(again("d1", None).await, Ok(2));
+    publish(&shop, "d2", book(), Some(EXPECTED)).await;
+    assert_eq!(again("d2", Some(EXPECTED)).await, Ok(3), "the answer may have been lost");
+    assert_eq!(again("d2", Some(Forecast { after_orders: 500, ..EXPECTED })).await, too_late(3));
+    assert_eq!(again("d2", None).await, Ok(3));
+    assert_eq!(publications(&shop).await.len(), 3, "nothing was written");
 }
 
 #[tokio::test]

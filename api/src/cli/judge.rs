@@ -32,7 +32,7 @@ pub(super) struct Judge {
     #[arg(long, default_value = DEFAULT_MERCHANT, env = "ORDERLIGHT_MERCHANT")]
     merchant: MerchantId,
     /// Print the report as JSON
-    #[arg(long)]
+    #[arg(long, env = "ORDERLIGHT_JSON")]
     json: bool,
 }
 

@@ -30,8 +30,38 @@ impl FromRequest<App> for JsonBody {
     async fn from_request(request: Request, _app: &App) -> Result<Self, Problem> {
         require_content_type(request.headers(), &["application/json"])?;
         let bytes = whole(request.into_body()).await?;
-        domain::json::read(&bytes).map(Self).map_err(|error| Problem::malformed(format!("not JSON: {error}")))
+        json(&bytes).map(Self)
     }
+}
+
+/// The bytes of a JSON body; none when it is empty, whatever its type.
+///
+/// # Errors
+/// As [`whole`], and 415 when it is of another type.
+pub async fn said(request: Request) -> Result<Option<Bytes>, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = whole(body).await?;
+    if bytes.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    require_content_type(&parts.headers, &["application/json"])?;
+    Ok(Some(bytes))
+}
+
+/// A JSON body; none when it is empty, whatever its type.
+pub struct OptionalBody(pub Option<Value>);
+
+impl FromRequest<App> for OptionalBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _app: &App) -> Result<Self, Problem> {
+        said(request).await?.map(|bytes| json(&bytes)).transpose().map(Self)
+    }
+}
+
+/// Reads JSON.
+fn json(bytes: &[u8]) -> Result<Value, Problem> {
+    domain::json::read(bytes).map_err(|error| Problem::malformed(format!("not JSON: {error}")))
 }
 
 /// All bytes of a body that is not larger or slower than allowed.

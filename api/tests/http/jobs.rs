@@ -96,6 +96,8 @@ async fn a_replay_that_is_waited_for_is_answered_with_its_result() {
         (waited.status.as_u16(), waited.json()),
         (200, json!({"decisions": 2, "identical": 2, "different": []}))
     );
+    let unsaid = answer(server.as_admin("POST", "/v1/audit/replay?wait=true")).await;
+    assert_eq!((unsaid.status.as_u16(), &unsaid.json()["decisions"]), (200, &json!(2)), "no body asks for all");
     let first = json!({"from_position": 1, "to_position": waited_position(&server).await});
     let waited = answer(server.as_admin("POST", "/v1/audit/replay?wait=true").json(&first)).await;
     assert_eq!(waited.json()["decisions"], 1, "{waited:?}");
@@ -122,6 +124,8 @@ async fn what_is_wrong_with_a_replay_is_told() {
     for partition in [1, 17, u64::MAX] {
         assert_eq!(ask(json!({"partition": partition})).await.problem(), (404, "not_found".to_owned()));
     }
+    let text = server.as_admin("POST", "/v1/audit/replay").header("content-type", "text/plain").body("all");
+    assert_eq!(answer(text).await.problem(), (415, "unsupported_media_type".to_owned()));
     let odd = answer(server.as_admin("POST", "/v1/audit/replay?wait=perhaps").json(&json!({}))).await;
     assert_eq!(odd.problem(), (400, "bad_parameter".to_owned()));
 }

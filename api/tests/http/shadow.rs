@@ -123,6 +123,10 @@ async fn a_version_that_leaves_its_forecast_is_taken_back_and_everybody_sees_why
     let publish = json!({"note": "tested", "expected": expected});
     let published = post(&server, &format!("/v1/rulebooks/{id}/publish"), &publish).await;
     assert_eq!(published.json()["version"], 2, "{published:?}");
+    let other =
+        json!({"expected": {"challenge_rate": "0.5", "freeze_rate": "0.5", "factor": "2", "after_orders": 100}});
+    let again = post(&server, &format!("/v1/rulebooks/{id}/publish"), &other).await;
+    assert_eq!(again.problem(), (409, "forecast_too_late".to_owned()), "it is in force, and bound to something else");
     let bound = get(&server, "/v1/rulebook").await.json();
     let written = json!({"challenge_rate": "0.02", "freeze_rate": "0.001", "factor": "2", "after_orders": 100});
     assert_eq!((&bound["expected"], &bound["forecast_left"]), (&written, &Value::Null));

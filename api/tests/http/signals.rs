@@ -130,6 +130,14 @@ async fn what_is_declared_is_listed_and_stands_in_the_catalogue() {
     let list = answer(server.as_admin("GET", "/v1/signals")).await.json();
     let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|signal| &signal["name"]).collect();
     assert_eq!((names, &list["next_cursor"]), (vec![&json!("blocked"), &json!("weather")], &Value::Null));
+    let page = async |query: &str| answer(server.as_admin("GET", &format!("/v1/signals?{query}"))).await;
+    let first = page("limit=1").await.json();
+    assert_eq!((&first["items"][0]["name"], &first["items"][1]), (&json!("blocked"), &Value::Null));
+    let second = page(&format!("limit=1&cursor={}", first["next_cursor"].as_str().unwrap())).await.json();
+    assert_eq!((&second["items"][0]["name"], &second["next_cursor"]), (&json!("weather"), &Value::Null));
+    for wrong in ["limit=0", "limit=201", "cursor=No.Name"] {
+        assert_eq!(page(wrong).await.problem(), (400, "bad_parameter".to_owned()), "{wrong}");
+    }
     let catalogue = answer(server.as_admin("GET", "/v1/features")).await.json();
     let last = catalogue["items"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["name"], &last["type"]), (&json!("signal.weather"), &json!("decimal")));
@@ -151,6 +159,19 @@ async fn a_rule_that_reads_a_signal_which_nobody_declared_is_refused_with_the_ne
     let refused = answer(edit.header("if-match", "1").json(&book(&[misspelt]))).await;
     assert_eq!(refused.pointers(), ["/rules/1/when/feature"]);
     assert!(refused.text.contains("did you mean \\\"signal.blocked\\\"?"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_check_tells_of_a_signal_which_nobody_declared_before_it_is_saved() {
+    let server = Server::start().await;
+    let check = async || answer(server.as_admin("POST", "/v1/rulebooks/1/check").json(&book(&[]))).await.json();
+    let report = check().await;
+    assert_eq!(report["errors"][0]["pointer"], "/rules/0/when/feature", "{report}");
+    assert!(report["errors"][0]["detail"].as_str().unwrap().contains("not declared"), "{report}");
+    assert_eq!((&report["warnings"], &report["combinations"]), (&json!([]), &json!({})));
+    declare(&server, "blocked", "device").await;
+    let report = check().await;
+    assert_eq!((&report["errors"], &report["combinations"]), (&json!([]), &json!({"freeze": [["blocked"]]})));
 }
 
 #[tokio::test]

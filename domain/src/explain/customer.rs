@@ -4,7 +4,7 @@
 //! show. An order that passes is told nothing else than one that was looked at and released.
 
 use super::Explanation;
-use crate::order::{ChallengeMethod, Order, Review, Risk};
+use crate::order::{ChallengeMethod, Order, Review, Risk, Status};
 
 /// How an order stands, as far as its customer may know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,21 +17,36 @@ pub enum CustomerCase {
     WithPerson,
     /// It goes on.
     Released,
+    /// It arrived, or was closed as done.
+    Done,
+    /// It was called off.
+    Cancelled,
+    /// The money went back.
+    Refunded,
 }
 
 impl CustomerCase {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Checking,
         Self::Confirm(ChallengeMethod::Sms),
         Self::Confirm(ChallengeMethod::Call),
         Self::WithPerson,
         Self::Released,
+        Self::Done,
+        Self::Cancelled,
+        Self::Refunded,
     ];
 
-    /// Of an order as it stands.
+    /// Of an order as it stands. Of one that is over its status says all there is to say, whatever was made of it before.
     pub fn of(order: &Order) -> Self {
         let Some(known) = order.known() else { return Self::Checking };
+        match known.reports.current().map(|report| report.status) {
+            Some(Status::Delivered | Status::Completed) => return Self::Done,
+            Some(Status::Cancelled) => return Self::Cancelled,
+            Some(Status::Refunded) => return Self::Refunded,
+            Some(Status::Paid | Status::PartiallyShipped | Status::Shipped | Status::RefundRequested) | None => {}
+        }
         match &known.risk {
             Risk::Challenged(_) if matches!(known.review, Review::Open | Review::Claimed { .. }) => Self::WithPerson,
             Risk::Challenged(challenge) => Self::Confirm(challenge.method),
@@ -63,6 +78,18 @@ pub fn customer_wording(case: CustomerCase) -> Explanation {
             "A member of our staff is confirming your order, and we will let you know soon. If you have questions, please contact our customer service.",
         ),
         CustomerCase::Released => ("您的订单已确认，正在处理。", "Your order is confirmed and is being processed."),
+        CustomerCase::Done => (
+            "您的订单已完成。如有疑问，请联系客服。",
+            "Your order is complete. If you have questions, please contact our customer service.",
+        ),
+        CustomerCase::Cancelled => (
+            "您的订单已取消。如有疑问，请联系客服。",
+            "Your order was cancelled. If you have questions, please contact our customer service.",
+        ),
+        CustomerCase::Refunded => (
+            "您的订单已退款。如有疑问，请联系客服。",
+            "Your order was refunded. If you have questions, please contact our customer service.",
+        ),
     };
     Explanation { zh: zh.to_owned(), en: en.to_owned() }
 }

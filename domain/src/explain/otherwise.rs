@@ -3,7 +3,8 @@
 //! Sets of features are tried by size, smaller ones first, and none that holds a set that was found. What cannot be is not
 //! tried: a shorter window never holds more than a longer one. What is known does not become unknown; what is unknown may
 //! become known. Every answer was evaluated, and as no smaller part of it is left untried, no part of it would have been
-//! enough. The work is counted and has an end; where it ends early, the answers found so far stand, smallest first.
+//! enough. The work is counted, that of choices which cannot help as well, and has an end; where it ends early, the answers
+//! found so far stand, smallest first.
 
 mod said;
 mod trial;
@@ -16,8 +17,10 @@ use trial::{Place, Trial};
 pub const FACTS_MAX: usize = 4;
 /// The most answers.
 pub const ANSWERS_MAX: usize = 20;
-/// The most rules and exemptions that are evaluated in search of them, each time counted.
+/// The work of the search: rules and exemptions evaluated, each time counted, and all else as so many of them.
 const RULES_EVALUATED_MAX: usize = 3_000_000;
+/// The work of wording what was found, counted likewise. What it does not suffice for is told as the nearest value alone.
+const WORDING_MAX: usize = 3_000_000;
 
 /// Facts that would have let an order pass if they had been so.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,12 +59,21 @@ pub fn would_pass_if(
     if trial.passes_now() {
         return vec![];
     }
+    let found = search(&mut trial);
+    trial.allow(WORDING_MAX);
+    found.iter().map(|places| Otherwise { changes: trial.worded(places) }).collect()
+}
+
+/// The smallest changes with which the order passes, as far as the work suffices: the fewest facts first, and of equally many
+/// the nearest.
+fn search(trial: &mut Trial<'_>) -> Vec<Vec<Place>> {
     let relevant = trial.relevant();
     let mut found: Vec<(u64, Vec<Place>)> = vec![];
     for facts in 1..=FACTS_MAX.min(relevant.len()) {
         let mut of_size = vec![];
         let mut chosen = Vec::with_capacity(facts);
         choose(&relevant, facts, &mut chosen, &mut |slots| {
+            trial.spend(1 + found.len());
             let holds_found = found.iter().any(|(_, places)| places.iter().all(|place| slots.contains(&place.slot)));
             if !holds_found && let Some(answer) = trial.nearest(slots) {
                 of_size.push(answer);
@@ -75,7 +87,7 @@ pub fn would_pass_if(
         }
     }
     found.truncate(ANSWERS_MAX);
-    found.into_iter().map(|(_, places)| Otherwise { changes: trial.worded(&places) }).collect()
+    found.into_iter().map(|(_, places)| places).collect()
 }
 
 /// Calls `visit` with every choice of so many, until it says no.
@@ -93,4 +105,29 @@ fn choose(from: &[usize], count: usize, chosen: &mut Vec<usize>, visit: &mut dyn
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn choices_that_cannot_help_are_counted_as_well() {
+        let rule = |minutes: u32| {
+            json!({"id": format!("r{minutes}"), "points": 50,
+                   "when": {"feature": "device.orders", "window": format!("{minutes}m"), "op": ">=", "value": 5}})
+        };
+        let rules: Vec<_> = (1..=200).map(rule).collect();
+        let book = json!({"name": "Many", "rules": rules, "tiers": [{"id": "hold", "from": 80, "action": "freeze"}]});
+        let rulebook = Rulebook::from_json(&book).expect("the book is a good one");
+        let evaluator = rulebook.compile(1);
+        let values = vec![Some(Value::Int(9)); evaluator.features().len()];
+        let evaluate = |values: &[Option<Value>], findings: &mut Findings| evaluator.evaluate(values, findings);
+        let mut trial = Trial::new(&rulebook, &evaluator, &values, &evaluate, 50_000);
+        assert!(!trial.passes_now());
+        assert!(search(&mut trial).is_empty(), "whatever four of them are, the others have 9800 points");
+        assert!(trial.is_spent(), "the search ends long before all choices of four are looked at");
+    }
 }

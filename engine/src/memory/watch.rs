@@ -30,6 +30,10 @@ impl Watch {
         Self { forecast, before, tally: Tally { orders: 0, challenged: 0, frozen: 0 } }
     }
 
+    pub(super) const fn forecast(&self) -> Forecast {
+        self.forecast
+    }
+
     pub(super) fn count(&mut self, scored: &Scored, rulebook: &Rulebook) {
         self.tally.take(scored, rulebook);
     }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::AUDIT;
-use crate::http::body::{JsonBody, Parameters};
+use crate::http::body::{OptionalBody, Parameters};
 use crate::http::fields::{Fields, Read};
 use crate::http::jobs::{JobStarted, Wait, begin};
 use crate::http::problem::Problem;
@@ -91,7 +91,7 @@ impl From<Replayed> for ReplayView {
     tag = "Audit",
     extensions(("x-roles" = json!(["auditor", "admin"]))),
     params(Wait),
-    request_body(content = ReplayBody),
+    request_body(content = Option<ReplayBody>, description = "Left out, or empty: all of the merchant's decisions"),
     responses(
         (status = 202, description = "Started: ask after it at `/v1/jobs/{job}`", body = JobStarted,
          headers(("Location" = String, description = "Where to ask after it"))),
@@ -106,10 +106,10 @@ pub async fn handle(
     State(app): State<App>,
     caller: Caller,
     Parameters(wait): Parameters<Wait>,
-    JsonBody(body): JsonBody,
+    OptionalBody(body): OptionalBody,
 ) -> Result<Response, Problem> {
     caller.require(AUDIT)?;
-    let asked = read(body)?;
+    let asked = body.map_or_else(|| Ok(Asked::default()), read)?;
     let partition = app.engine.partition_of(&caller.merchant);
     if let Some(other) = asked.partition.filter(|asked| *asked != u64::from(partition)) {
         return Err(Problem::not_found(format!("there is no partition {other}")));
@@ -131,6 +131,7 @@ pub async fn handle(
     .await
 }
 
+#[derive(Default)]
 struct Asked {
     partition: Option<u64>,
     from: Option<Position>,

@@ -3,25 +3,62 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use domain::fault::Fault;
 use domain::merchant::Role;
-use domain::rulebook::check::{Report, check, check_bytes};
+use domain::rulebook::Rulebook;
+use domain::rulebook::check::{Report, check};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::get::view;
-use super::{no_rulebook, shelf};
+use super::{no_rulebook, shelf, undeclared};
 use crate::directory::Caller;
 use crate::http::App;
-use crate::http::body::{PathParameters, require_content_type, whole};
+use crate::http::body::{PathParameters, said};
 use crate::http::problem::{FaultView, Problem};
 
 /// Those that write or approve rulebooks.
 const CHECK: &[Role] = &[Role::Analyst, Role::Approver, Role::Admin];
-/// A check is bounded, but may take a processor for a second or two; orders keep the others.
-static RUNNING: Semaphore = Semaphore::const_new(1);
+/// The checks of all merchants that may wait for their turn.
+const WAITING_MAX: usize = 4;
+static QUEUE: Queue = Queue::new();
+
+/// Checks, one at a time: each is bounded, but may take a processor for a second or two; orders keep the others.
+struct Queue {
+    running: Semaphore,
+    /// For the one that runs and those that wait.
+    room: Semaphore,
+}
+
+/// A check's turn, with its place in the queue.
+struct Turn {
+    _running: SemaphorePermit<'static>,
+    _room: SemaphorePermit<'static>,
+}
+
+impl Queue {
+    const fn new() -> Self {
+        Self { running: Semaphore::const_new(1), room: Semaphore::const_new(1 + WAITING_MAX) }
+    }
+
+    /// A place in the queue, if there is one.
+    fn room(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.room.try_acquire().map_err(|_| {
+            let detail = format!("{WAITING_MAX} checks wait for the one that runs");
+            let title = "Too many checks are waiting";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_checks", title, detail).retry_after(5)
+        })
+    }
+
+    async fn turn(&'static self) -> Result<Turn, Problem> {
+        let room = self.room()?;
+        Ok(Turn { _running: self.running.acquire().await.expect("nobody closes it"), _room: room })
+    }
+}
 
 /// What was found.
 #[derive(Serialize, ToSchema)]
@@ -97,7 +134,10 @@ pub struct WitnessView {
     params(("id" = String, Path, description = "A draft's id or a version's number", example = "d-4f1c9a2be0d35786")),
     request_body(content = Option<crate::http::schema::RulebookBody>,
                  description = "Left out, or empty: the stored rulebook is checked"),
-    responses((status = 200, description = "What was found; warnings forbid nothing", body = CheckView))
+    responses(
+        (status = 200, description = "What was found; warnings forbid nothing", body = CheckView),
+        (status = 429, description = "`too_many_checks`: 4 wait for the one that runs", body = Problem),
+    )
 )]
 pub async fn handle(
     State(app): State<App>,
@@ -108,29 +148,38 @@ pub async fn handle(
     caller.require(CHECK)?;
     let shelf = shelf(&app, &caller.merchant).await?;
     let card = shelf.find(&id).ok_or_else(|| no_rulebook(&id))?;
-    let sent = text(request).await?;
-    let stored = if sent.is_none() { Some(view(&app, &shelf, card).await?.rulebook) } else { None };
-    let turn = RUNNING.acquire().await.expect("nobody closes it");
-    // The turn goes with the work, which does not end when its caller leaves.
-    let report = spawn_blocking(move || {
-        let _turn = turn;
-        match (stored, sent) {
-            (Some(stored), _) => check(&stored),
-            (None, sent) => check_bytes(&sent.unwrap_or_default()),
+    let rulebook = match text(request).await? {
+        None => Ok(view(&app, &shelf, card).await?.rulebook),
+        Some(sent) => read(&app, &caller, &sent).await?,
+    };
+    let report = match rulebook {
+        Err(errors) => Report { errors, ..Report::default() },
+        Ok(rulebook) => {
+            let turn = QUEUE.turn().await?;
+            // The turn goes with the work, which does not end when its caller leaves.
+            let report = spawn_blocking(move || {
+                let _turn = turn;
+                check(&rulebook)
+            });
+            report.await.map_err(|error| Problem::internal(&error))?
         }
-    });
-    let report = report.await.map_err(|error| Problem::internal(&error))?;
+    };
     Ok(Json(CheckView::from(report)))
+}
+
+/// The rulebook of a text, or all faults for which it could not be saved.
+async fn read(app: &App, caller: &Caller, sent: &[u8]) -> Result<Result<Rulebook, Vec<Fault>>, Problem> {
+    let rulebook = match Rulebook::read(sent) {
+        Ok(rulebook) => rulebook,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    let faults = undeclared(app, caller, &rulebook).await?;
+    Ok(if faults.is_empty() { Ok(rulebook) } else { Err(faults) })
 }
 
 /// The rulebook of the body; none when it says nothing.
 async fn text(request: Request) -> Result<Option<Bytes>, Problem> {
-    let (parts, body) = request.into_parts();
-    let bytes = whole(body).await?;
-    if bytes.trim_ascii().is_empty() {
-        return Ok(None);
-    }
-    require_content_type(&parts.headers, &["application/json"])?;
+    let Some(bytes) = said(request).await? else { return Ok(None) };
     let is_empty = domain::json::read(&bytes).is_ok_and(|body| body == json!({}));
     Ok((!is_empty).then_some(bytes))
 }
@@ -149,5 +198,21 @@ impl From<Report> for CheckView {
             combinations: json!(report.combinations),
             witnesses: json!(report.witnesses),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn past_a_few_that_wait_a_check_is_refused_until_one_has_ended() {
+        let queue = Queue::new();
+        let mut taken: Vec<_> = (0..=WAITING_MAX).map(|_| queue.room().unwrap()).collect();
+        let refused = queue.room().unwrap_err();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(json!(refused)["code"], "too_many_checks");
+        taken.pop();
+        assert!(queue.room().is_ok());
     }
 }

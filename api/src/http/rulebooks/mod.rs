@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use domain::fault::Fault;
 use domain::ids::{DraftId, MerchantId};
 use domain::rulebook::Rulebook;
 use engine::{DraftChange, DraftReceipt, Origin};
@@ -52,14 +53,17 @@ fn origin(caller: &Caller) -> Origin {
 /// Reads a rulebook with all of its faults; one that reads a signal that nobody declared has a fault there.
 async fn rulebook(app: &App, caller: &Caller, body: &Value) -> Result<Rulebook, Problem> {
     let rulebook = Rulebook::from_json(body).map_err(Problem::invalid)?;
-    if !rulebook.signals().is_empty() {
-        let declared: Vec<_> = declared(app, caller).await?.keys().copied().collect();
-        let faults = rulebook.undeclared_signals(&declared);
-        if !faults.is_empty() {
-            return Err(Problem::invalid(faults));
-        }
+    let faults = undeclared(app, caller, &rulebook).await?;
+    if faults.is_empty() { Ok(rulebook) } else { Err(Problem::invalid(faults)) }
+}
+
+/// Where a rulebook reads signals that the caller's merchant has not declared.
+async fn undeclared(app: &App, caller: &Caller, rulebook: &Rulebook) -> Result<Vec<Fault>, Problem> {
+    if rulebook.signals().is_empty() {
+        return Ok(vec![]);
     }
-    Ok(rulebook)
+    let declared: Vec<_> = declared(app, caller).await?.keys().copied().collect();
+    Ok(rulebook.undeclared_signals(&declared))
 }
 
 /// The draft of a path. What cannot be a draft's id is not there.

@@ -22,7 +22,7 @@ use crate::http::problem::Problem;
 ///
 /// It is in force for every order after `position`, on the running service. Where the merchant's setting `four_eyes` is true,
 /// it must have been submitted as it is now, and be published with a key that wrote nothing of it. Publishing what is in force already
-/// answers with the version that it is.
+/// answers with the version that it is; what is expected of it can no longer be said then.
 ///
 /// With `expected` it is bound to what it is expected to do. When the share of orders that are challenged or frozen since its
 /// publication leaves the band from expected / factor to expected × factor, and chance does not explain that, the version
@@ -39,7 +39,8 @@ use crate::http::problem::Problem;
         (status = 200, description = "In force", body = PublishedView,
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 409, description = "`draft_published`: another version is in force by now. `not_submitted`, `four_eyes`: the merchant \
-         asks for four eyes. `too_many_versions`: the merchant has 100,000 versions", body = Problem),
+         asks for four eyes. `forecast_too_late`: it is in force, and something else was expected of it, or nothing. \
+         `too_many_versions`: the merchant has 100,000 versions", body = Problem),
     )
 )]
 pub async fn handle(

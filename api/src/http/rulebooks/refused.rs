@@ -60,6 +60,7 @@ impl From<RulebookRejection> for Problem {
         match rejection {
             RulebookRejection::NoSuchVersion { version } => no_such_version(version),
             RulebookRejection::InForce { .. } => forbidden("version_in_force", rejection.to_string()),
+            RulebookRejection::ForecastTooLate { .. } => forbidden("forecast_too_late", rejection.to_string()),
             RulebookRejection::TooManyVersions => forbidden("too_many_versions", rejection.to_string()),
         }
     }

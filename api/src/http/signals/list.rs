@@ -1,20 +1,35 @@
 //! `GET /v1/signals`: what was declared.
 
+use std::ops::Bound::{Excluded, Unbounded};
+
 use axum::Json;
 use axum::extract::State;
 use domain::signal::{Declaration, SignalName};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::declared;
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::LOOK_UP;
 use crate::http::body::Parameters;
-use crate::http::listing::Items;
+use crate::http::listing::{Items, limit};
 use crate::http::position::log_reached;
 use crate::http::problem::Problem;
-use crate::http::rulebooks::live::After;
+
+/// The parameters.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Query {
+    /// 1 to 200, 50 when it is left out.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// What a write answered as Orderlight-Position: waits until that is reached.
+    #[param(example = "0-17")]
+    after: Option<String>,
+}
 
 /// A signal.
 #[derive(Serialize, ToSchema)]
@@ -49,24 +64,32 @@ impl SignalView {
 
 /// List signals
 ///
-/// All that the merchant has declared, by name.
+/// What the merchant has declared, by name.
 #[utoipa::path(
     get,
     path = "/v1/signals",
     operation_id = "list_signals",
     tag = "Signals",
     extensions(("x-roles" = json!(["service", "reviewer", "analyst", "approver", "auditor", "admin"]))),
-    params(After),
-    responses((status = 200, description = "All of them", body = Items<SignalView>))
+    params(Query),
+    responses((status = 200, description = "Signals", body = Items<SignalView>))
 )]
 pub async fn handle(
     State(app): State<App>,
     caller: Caller,
-    Parameters(After { after }): Parameters<After>,
+    Parameters(query): Parameters<Query>,
 ) -> Result<Json<Items<SignalView>>, Problem> {
     caller.require(LOOK_UP)?;
-    log_reached(&app, after.as_deref()).await?;
+    let limit = usize::try_from(limit(query.limit)?).unwrap_or(usize::MAX);
+    let after = query.cursor.as_deref().map_or(Ok(Unbounded), |cursor| {
+        let last = cursor.parse::<SignalName>().map(Excluded);
+        last.map_err(|_| Problem::bad_parameter("cursor: expected `next_cursor` of this list"))
+    })?;
+    log_reached(&app, query.after.as_deref()).await?;
     let declared = declared(&app, &caller).await?;
-    let items = declared.iter().map(|(name, declaration)| SignalView::new(*name, declaration));
-    Ok(Json(Items { items: items.collect(), next_cursor: None }))
+    let mut rest = declared.range::<SignalName, _>((after, Unbounded));
+    let page: Vec<_> = rest.by_ref().take(limit).collect();
+    let next_cursor = page.last().filter(|_| rest.next().is_some()).map(|(name, _)| name.to_string());
+    let items = page.into_iter().map(|(name, declaration)| SignalView::new(*name, declaration)).collect();
+    Ok(Json(Items { items, next_cursor }))
 }

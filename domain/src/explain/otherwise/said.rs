@@ -49,7 +49,7 @@ impl Trial<'_> {
     /// Whether an order passes wherever in these ranges its facts are, as far as they can be there.
     fn all_pass(&mut self, places: &[Place], reaches: &[Vec<(i128, i128)>]) -> bool {
         let corners = reaches.iter().fold(1_usize, |all, reach| all.saturating_mul(reach.len()));
-        if corners > CORNERS_MAX {
+        if corners > CORNERS_MAX || self.is_spent() {
             return false;
         }
         let slots: Vec<_> = places.iter().map(|place| place.slot).collect();

@@ -12,6 +12,8 @@ use crate::rulebook::{Evaluator, Findings, Points, Rulebook};
 
 /// How far a fact is moved whose values have no distance: as far as a number that becomes nothing.
 const WHOLE: u64 = 10_000;
+/// Pairs of features that hang together, looked at with the work that evaluating one rule takes.
+const PAIRS_A_RULE: usize = 4;
 
 pub(super) struct Trial<'a> {
     pub(super) rulebook: &'a Rulebook,
@@ -22,8 +24,11 @@ pub(super) struct Trial<'a> {
     pub(super) values: Vec<Option<Value>>,
     pub(super) slots: Vec<Slot>,
     findings: Findings,
+    /// The points by which each rule can lower the score, at most.
+    movable: Vec<i64>,
     /// The points that must go, at least.
     excess: i64,
+    /// The work that is left, counted in rules evaluated.
     left: usize,
 }
 
@@ -58,8 +63,8 @@ impl<'a> Trial<'a> {
         let given = values.iter().enumerate().map(|(slot, value)| Some(space.number(slot, value.as_ref()?))).collect();
         let mut findings = Findings::default();
         evaluate(values, &mut findings);
-        let moves: Vec<_> =
-            (0..rulebook.rules().len()).filter(|rule| movable(rulebook, *rule, &findings) > 0).collect();
+        let movable: Vec<_> = (0..rulebook.rules().len()).map(|rule| movable(rulebook, rule, &findings)).collect();
+        let moves: Vec<_> = (0..movable.len()).filter(|rule| movable[*rule] > 0).collect();
         let slot = |(slot, feature): (usize, &FeatureRef)| Slot {
             feature: *feature,
             cells: space.cells(rulebook, slot),
@@ -76,7 +81,7 @@ impl<'a> Trial<'a> {
         let slots = evaluator.features().iter().enumerate().map(slot).collect();
         let lowest = rulebook.tiers().first().map_or(i64::MAX, |tier| tier.threshold.score_min());
         let excess = findings.score.saturating_sub(lowest).saturating_add(1);
-        Self { rulebook, evaluate, space, given, values: values.to_vec(), slots, findings, excess, left }
+        Self { rulebook, evaluate, space, given, values: values.to_vec(), slots, findings, movable, excess, left }
     }
 
     pub(super) fn passes_now(&self) -> bool {
@@ -85,6 +90,16 @@ impl<'a> Trial<'a> {
 
     pub(super) const fn is_spent(&self) -> bool {
         self.left == 0
+    }
+
+    /// Counts work, as that of so many rules evaluated.
+    pub(super) const fn spend(&mut self, rules: usize) {
+        self.left = self.left.saturating_sub(rules);
+    }
+
+    /// Allows so much work from now on, whatever was left.
+    pub(super) const fn allow(&mut self, rules: usize) {
+        self.left = rules;
     }
 
     /// The features a change of which can matter: those of rules and exemptions that could help, and whatever hangs together
@@ -127,20 +142,21 @@ impl<'a> Trial<'a> {
                     best = Some((distance, places));
                 }
             }
-            self.left > 0
+            !self.is_spent()
         });
         best
     }
 
     /// Whether enough points could go, or an exemption hold, were these otherwise.
-    fn could_help(&self, slots: &[usize]) -> bool {
+    fn could_help(&mut self, slots: &[usize]) -> bool {
         if slots.iter().any(|slot| self.slots[*slot].spares) {
             return true;
         }
         let mut rules: Vec<_> = slots.iter().flat_map(|slot| &self.slots[*slot].loosens).copied().collect();
+        self.spend(rules.len());
         rules.sort_unstable();
         rules.dedup();
-        let most = rules.iter().map(|rule| movable(self.rulebook, *rule, &self.findings));
+        let most = rules.iter().map(|rule| self.movable[*rule]);
         most.fold(0, i64::saturating_add) >= self.excess
     }
 
@@ -155,7 +171,7 @@ impl<'a> Trial<'a> {
         cells.iter().filter_map(way).collect()
     }
 
-    /// The nearest values inside these ranges that pass.
+    /// The nearest values inside these ranges that pass; none when the work is used up before they are found.
     fn inside(&mut self, slots: &[usize], cells: &[(i128, i128)]) -> Option<Vec<Place>> {
         let ranges = self.propagated(slots, cells)?;
         let mut numbers = self.given.clone();
@@ -172,6 +188,9 @@ impl<'a> Trial<'a> {
                 self.draw_back(slots, *slot, range, &mut numbers);
             }
         }
+        if self.is_spent() {
+            return None;
+        }
         let places = slots.iter().zip(cells);
         Some(
             places
@@ -181,13 +200,14 @@ impl<'a> Trial<'a> {
     }
 
     /// The ranges, cut to what each leaves of the others; none when nothing is left.
-    pub(super) fn propagated(&self, slots: &[usize], cells: &[(i128, i128)]) -> Option<Vec<RangeInclusive<i128>>> {
+    pub(super) fn propagated(&mut self, slots: &[usize], cells: &[(i128, i128)]) -> Option<Vec<RangeInclusive<i128>>> {
         let mut all: Vec<_> = self.given.iter().map(|given| given.map(|number| (number, number))).collect();
         for (slot, cell) in slots.iter().zip(cells) {
             all[*slot] = Some(*cell);
         }
         let concerned = |left: usize, right: usize| slots.contains(&left) || slots.contains(&right);
         for _ in 0..=self.space.at_most.len() {
+            self.spend(1 + self.space.at_most.len() / PAIRS_A_RULE);
             let mut is_changed = false;
             for (less, more) in &self.space.at_most {
                 let (Some((low, high)), Some((from, to))) = (all[*less], all[*more]) else { continue };
@@ -242,7 +262,7 @@ impl<'a> Trial<'a> {
     fn draw_back(&mut self, slots: &[usize], slot: usize, range: &RangeInclusive<i128>, numbers: &mut [Option<i128>]) {
         let Some(mut good) = numbers[slot] else { return };
         let mut goal = self.toward(slot, range);
-        while good != goal {
+        while good != goal && !self.is_spent() {
             let middle = if good < goal { good + (goal - good + 1) / 2 } else { good - (good - goal + 1) / 2 };
             numbers[slot] = Some(middle);
             if self.passes(slots, numbers) {
@@ -255,8 +275,8 @@ impl<'a> Trial<'a> {
     }
 
     pub(super) fn passes(&mut self, slots: &[usize], numbers: &[Option<i128>]) -> bool {
-        let cost = 1 + self.rulebook.rules().len() + self.rulebook.exemptions().len();
-        self.left = self.left.saturating_sub(cost);
+        let pairs = self.space.at_most.len() + self.space.not_both.len() + self.space.known_means.len();
+        self.spend(1 + self.rulebook.rules().len() + self.rulebook.exemptions().len() + pairs / PAIRS_A_RULE);
         if !self.space.is_possible(numbers, |slot| slots.contains(&slot)) {
             return false;
         }
