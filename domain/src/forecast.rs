@@ -81,8 +81,8 @@ pub struct Tally {
 
 impl Tally {
     /// The share of the orders that some of them are, in millionths.
-    pub const fn ppm(self, some: u64) -> u64 {
-        if self.orders == 0 { 0 } else { some.saturating_mul(1_000_000) / self.orders }
+    pub fn ppm(self, some: u64) -> u64 {
+        some.saturating_mul(1_000_000).checked_div(self.orders).unwrap_or(0)
     }
 
     /// Takes in a screening by a rulebook; those after the first of an order count nothing.
