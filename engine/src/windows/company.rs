@@ -128,6 +128,10 @@ impl Windows {
         };
         let stretch = behind(own.position.time, window);
         let mut company = Company::default();
+        // What does not count at the end of a stretch, beside its own SKUs, counts nowhere in it.
+        if !counts(measure, own, stretch.through, own.skus.known().unwrap_or_default()) {
+            return company;
+        }
         for (looked_at, other) in (0..).zip(group.earliest(&self.memory, stretch)) {
             if company.orders.len() == max || looked_at == LOOKED_AT_MAX {
                 company.left_out = u64::from(group.totals(&self.memory, stretch).orders).saturating_sub(looked_at);
