@@ -1,5 +1,6 @@
 //! The merchants' own model: a service that is asked about every order that is placed, before the writer sees it.
 //!
+//! Only merchants that declared its signal, with the subject `order`, have it asked.
 //! It gets `{"merchant", "order_id", "facts"}`, the facts as the log holds them, without personal data, and answers 200
 //! `{"score": …}` or 204 when it has nothing to say. The score is recorded with the order's facts, so a replay asks nobody. An order
 //! never waits longer than the budget, and never fails with the model: without an answer the signal is unknown. After
@@ -21,6 +22,9 @@ use tokio::time::timeout;
 
 /// The longest answer.
 const ANSWER_BYTES_MAX: usize = 4_096;
+
+/// The longest budget: every order that is placed may wait for so long.
+pub const BUDGET_MAX: Duration = Duration::from_secs(1);
 
 /// How a model is dealt with.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +82,11 @@ impl Scorer {
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { url, signal, terms, client, breaker: Mutex::default() })
+    }
+
+    /// The signal that its answers are values of.
+    pub const fn signal(&self) -> &SignalName {
+        &self.signal
     }
 
     /// What it says of an order; `None` when it says nothing, or cannot be asked.

@@ -135,9 +135,22 @@ impl Service {
         Ok(())
     }
 
-    /// What the merchants' own model says of an order that is being placed; `None` where there is none, or it does not answer.
+    /// What the merchants' own model says of an order that is being placed; `None` where there is none, it does not answer, or the
+    /// merchant has not declared its signal.
     pub async fn score(&self, merchant: &MerchantId, notice: &Notice) -> Option<OrderScore> {
         let (Some(scorer), Content::Placed(facts)) = (&self.scorer, &notice.content) else { return None };
+        let partition = self.engine.partition_of(merchant);
+        match self.signals.is_of_orders(partition, merchant, scorer.signal()).await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "signals cannot be read; the model is not asked"
+                );
+                return None;
+            }
+        }
         let (facts, _) = tokenise(facts, &self.vault.tokeniser(merchant));
         scorer.score(merchant, &notice.order, &facts).await
     }

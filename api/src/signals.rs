@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
-use domain::signal::{Declaration, Signal, SignalEvent, SignalName};
+use domain::signal::{Declaration, Signal, SignalEvent, SignalName, SubjectKind};
 use eventlog::{EventLog, LogError, Position};
 use tokio::sync::Mutex;
 
@@ -41,11 +41,37 @@ impl Signals {
     /// # Errors
     /// When the log cannot be read, or holds what this version of the service cannot read.
     pub async fn of(&self, partition: u32, merchant: &MerchantId) -> Result<Arc<Declared>, LogError> {
-        let index = usize::try_from(partition).expect("a partition is an index");
-        let mut folded = self.partitions[index].lock().await;
+        let mut folded = self.partition(partition).lock().await;
+        self.catch_up(partition, &mut folded).await?;
+        Ok(folded.merchants.get(merchant).cloned().unwrap_or_default())
+    }
+
+    /// Whether a merchant's own model may give its orders their values of a signal. What was declared once is about the same for
+    /// ever, so the log is asked only about those that declared it never.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub async fn is_of_orders(
+        &self,
+        partition: u32,
+        merchant: &MerchantId,
+        name: &SignalName,
+    ) -> Result<bool, LogError> {
+        let mut folded = self.partition(partition).lock().await;
+        if folded.subject(merchant, name).is_none() {
+            self.catch_up(partition, &mut folded).await?;
+        }
+        Ok(folded.subject(merchant, name) == Some(SubjectKind::Order))
+    }
+
+    fn partition(&self, partition: u32) -> &Mutex<Folded> {
+        &self.partitions[usize::try_from(partition).expect("a partition is an index")]
+    }
+
+    async fn catch_up(&self, partition: u32, folded: &mut Folded) -> Result<(), LogError> {
         loop {
             let page = self.log.read_type(partition, Signal::TYPE, folded.after, PAGE).await?;
-            let Some(last) = page.last() else { break };
+            let Some(last) = page.last() else { return Ok(()) };
             for event in &page {
                 let damaged = |why: String| LogError::Damaged(why);
                 let name = event.key.aggregate_id.parse().map_err(|_| damaged("not a signal's name".to_owned()))?;
@@ -56,6 +82,12 @@ impl Signals {
             }
             folded.after = last.position;
         }
-        Ok(folded.merchants.get(merchant).cloned().unwrap_or_default())
+    }
+}
+
+impl Folded {
+    /// What a merchant's signal is about, as far as was folded.
+    fn subject(&self, merchant: &MerchantId, name: &SignalName) -> Option<SubjectKind> {
+        Some(self.merchants.get(merchant)?.get(name)?.subject)
     }
 }

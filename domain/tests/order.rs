@@ -10,6 +10,7 @@ use domain::order::{
 };
 use domain::phone::PhoneKind;
 use domain::screening::Disposition;
+use domain::signal::OrderScore;
 use domain::time::Timestamp;
 use support::*;
 
@@ -203,6 +204,24 @@ fn the_seventeenth_source_is_refused() {
     let reports = (0..16).map(|source| reported(&format!("s{source}"), Status::Paid, 5));
     given(reports.clone()).when(report("s16", Status::Paid, 5)).then_rejected(&Rejection::TooManySources);
     given(reports).when(report("s3", Status::Shipped, 6)).then([reported("s3", Status::Shipped, 6)]);
+}
+
+#[test]
+fn the_first_score_of_an_order_stays() {
+    let score = |value: &str| {
+        let value = domain::signal::SignalValue::read(&value.into()).expect("a value");
+        Facts { score: Some(OrderScore { signal: "model".parse().expect("a name"), value }), ..Facts::default() }
+    };
+    let scored_as = |value: &str| [placed(), amended(1, score(value))];
+    for as_of in [minute(0), minute(1), minute(2)] {
+        let again = OrderCommand::Amend { as_of, facts: score("0.9"), vault: None };
+        given(scored_as("0.1")).when(again).then_nothing();
+    }
+    let both = Facts { amount: Some(500), ..score("0.9") };
+    let again = OrderCommand::Amend { as_of: minute(2), facts: both, vault: None };
+    given(scored_as("0.1")).when(again).then([amended(2, Facts { amount: Some(500), ..Facts::default() })]);
+    let first = OrderCommand::Amend { as_of: minute(2), facts: score("0.9"), vault: None };
+    given([placed()]).when(first).then([amended(2, score("0.9"))]);
 }
 
 #[test]

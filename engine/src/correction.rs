@@ -238,10 +238,10 @@ impl Writer {
             if !self.memory.has_sweep(&correction.merchant, &entry.rule) {
                 continue;
             }
-            let others = self.memory.counting(&correction.merchant, stream, &entry.rule, SWEPT_MAX);
-            let asked = others.len();
-            let mut others = self.ask_for(correction, others).await?;
-            let was_looked_at = others.len() == asked && asked < SWEPT_MAX;
+            let counting = self.memory.counting(&correction.merchant, stream, &entry.rule, SWEPT_MAX);
+            let (asked, left_out) = (counting.orders.len(), counting.left_out);
+            let mut others = self.ask_for(correction, counting.orders).await?;
+            let was_looked_at = others.len() == asked && left_out == 0;
             // First the one for which it fired, then the others as they lie.
             others.sort_by_key(|other| self.orders.of_stream(*other).is_none_or(|(key, _)| key.1 != entry.by));
             let found = others.into_iter().find_map(|other| self.swept_by(correction, other, &entry.rule));

@@ -70,11 +70,12 @@ pub struct Difference {
     pub order: String,
     /// In which partition.
     pub partition: u32,
-    /// Where: the screening, or what it led to when the screening itself is as it should be.
+    /// Where: the screening, what it led to when the screening itself is as it should be, or the message that no screening follows.
     pub position: Position,
-    /// The payload in the log; `None` where nothing follows a screening and something should.
+    /// The payload in the log; `None` where nothing follows a message or a screening and something should.
     pub recorded: Option<String>,
-    /// The payload that it should be; `None` where nothing should be.
+    /// The payload that it should be; `None` where nothing should be, and where a screening is missing whose payload depends on what
+    /// other orders added to it.
     pub recomputed: Option<String>,
 }
 
@@ -128,12 +129,12 @@ pub async fn replay(
             let is_beyond = after > to;
             judge.take(&*log, step).await?;
             if is_beyond {
-                return Ok(judge.end());
+                return judge.end(&*log).await;
             }
         }
         progress(after);
         // Pages may be ready faster than they are worked on: whoever shares the thread, or wants this ended, has a turn.
         tokio::task::yield_now().await;
     }
-    Ok(judge.end())
+    judge.end(&*log).await
 }

@@ -161,6 +161,63 @@ async fn an_outcome_that_is_missing_and_one_that_no_screening_led_to_are_named()
 }
 
 #[tokio::test]
+async fn a_screening_that_is_missing_is_named_where_its_message_stands() {
+    let shop = shop().await;
+    let all = replayed(shop.log.clone(), 0).await;
+    let noted = r#"UPDATE log SET event_type = 'Noted', payload = '{"Noted":{}}' WHERE position = "#;
+    // An order that was placed, one that left before, and two that were amended: what had hits before may have some of others.
+    for (order_no, is_told) in [("HUGE", true), ("GONE", true), ("LARGE", false), ("SMALL", true)] {
+        let missing = place(&shop, order_no, "Scored").await;
+        let original = &shop.events().await[usize::try_from(missing).unwrap() - 1];
+        let (_directory, log) = altered(&shop, &format!("{noted}{missing}")).await;
+        let found = replayed(log.clone(), 0).await;
+        assert_eq!((found.decisions, found.identical), (all.decisions, all.decisions - 1), "{order_no}");
+        let [only] = &found.different[..] else { panic!("{order_no}: {found:?}") };
+        assert_eq!((&*only.order, only.position, &only.recorded), (&*format!("web:{order_no}"), missing - 1, &None));
+        assert_eq!(only.recomputed.as_deref(), Some(&*original.payload).filter(|_| is_told), "{order_no}");
+        let behind = Scope { from: missing + 2, ..Scope::from(0) };
+        assert_eq!(replayed(log.clone(), behind).await.different, vec![], "{order_no}");
+        log.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_screening_that_is_missing_at_the_end_of_the_log_is_named() {
+    let shop = Shop::open().await;
+    shop.send(status("GONE", "shipped", 0)).await.unwrap();
+    shop.send(placed("GONE", 1)).await.unwrap();
+    let (placement, screening) = (place(&shop, "GONE", "Placed").await, place(&shop, "GONE", "Scored").await);
+    let to = Scope { to: Some(placement), ..Scope::from(0) };
+    assert_eq!(replayed(shop.log.clone(), to.clone()).await.different, vec![], "it lies beyond what is asked for");
+    let noted = r#"UPDATE log SET event_type = 'Noted', payload = '{"Noted":{}}' WHERE position = "#;
+    let (_directory, log) = altered(&shop, &format!("{noted}{screening}")).await;
+    for scope in [to, Scope::from(0)] {
+        let found = replayed(log.clone(), scope).await;
+        let [only] = &found.different[..] else { panic!("{found:?}") };
+        assert_eq!((only.position, only.recorded.is_none(), only.recomputed.is_some()), (placement, true, true));
+    }
+    log.close().await;
+}
+
+#[tokio::test]
+async fn no_other_order_counts_in_the_screening_of_one_that_was_just_placed() {
+    let shop = shop().await;
+    let position = place(&shop, "HUGE", "Scored").await;
+    let events = shop.events().await;
+    let original = &*events[usize::try_from(position).unwrap() - 1].payload;
+    let mut screening: Value = serde_json::from_str(original).unwrap();
+    let evidence = screening["Scored"]["hits"][0]["evidence"].clone();
+    screening["Scored"]["swept"] = json!([{"rule": "large", "by": "web:LARGE", "evidence": evidence}]);
+    let invented = screening.to_string().replace('\'', "''");
+    let alter = format!("UPDATE log SET payload = '{invented}' WHERE position = {position}");
+    let (_directory, log) = altered(&shop, &alter).await;
+    let found = replayed(log.clone(), 0).await;
+    let [only] = &found.different[..] else { panic!("{found:?}") };
+    assert_eq!((only.position, only.recomputed.as_deref()), (position, Some(original)));
+    log.close().await;
+}
+
+#[tokio::test]
 async fn of_a_part_of_the_log_only_its_decisions_are_compared() {
     let shop = shop().await;
     let all = replayed(shop.log.clone(), 0).await;

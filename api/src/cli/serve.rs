@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use axum::http::Uri;
 use clap::Args;
 use domain::signal::SignalName;
@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use super::stop::StopSignals;
 use super::{StoreArgs, rulebook};
 use crate::http::{App, router};
-use crate::scorer::{Scorer, Terms};
+use crate::scorer::{BUDGET_MAX, Scorer, Terms};
 use crate::service::Service;
 
 /// Run the service
@@ -101,6 +101,11 @@ impl Serve {
     fn scorer(&self) -> anyhow::Result<Option<Scorer>> {
         let Some(url) = &self.scorer_url else { return Ok(None) };
         let budget = Duration::from_millis(self.scorer_budget.millis().unsigned_abs());
+        ensure!(
+            budget <= BUDGET_MAX,
+            "--scorer-budget: expected at most {} ms, because every order that is placed may wait for so long",
+            BUDGET_MAX.as_millis()
+        );
         let terms = Terms { budget, ..Terms::default() };
         Scorer::new(url.clone(), self.scorer_signal, terms).map(Some).context("--scorer-url")
     }
@@ -155,4 +160,28 @@ async fn stop(service: Arc<Service>) {
 async fn cut_off(service: &Service) {
     let closed = timeout(CUT_OFF_MAX, service.cut_off()).await.is_ok();
     tracing::warn!(closed, "stopped, requests were cut off; the log holds all that was answered");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: Serve,
+    }
+
+    #[test]
+    fn no_order_may_be_made_to_wait_for_long() {
+        let scorer = |budget: &str| {
+            let line = ["serve", "--scorer-url", "http://127.0.0.1:9000/score", "--scorer-budget", budget];
+            Line::parse_from(line).serve.scorer()
+        };
+        assert!(scorer("1s").unwrap().is_some());
+        let refused = scorer("1001ms").err().unwrap().to_string();
+        assert!(refused.contains("--scorer-budget: expected at most 1000 ms"), "{refused}");
+    }
 }

@@ -6,6 +6,8 @@
 //! * A message id names one message of its channel: one that comes again, whatever it says, is taken as delivered. Only
 //!   `standard`, whose deliveries are our own form, is told of a reused id as the API tells it.
 
+use std::pin::pin;
+
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,6 +17,7 @@ use domain::ids::MerchantId;
 use domain::notice::{Content, Notice};
 use domain::order::Rejection;
 use engine::{Origin, Refusal, WhenFull};
+use futures_util::stream::{self, StreamExt};
 use serde::Deserialize;
 
 use super::App;
@@ -23,6 +26,8 @@ use super::channels::{DEFAULT_SHOP, receiver};
 use super::problem::Problem;
 use crate::clock;
 
+/// The most notices of one delivery that the merchants' own model is asked about at once.
+const SCORED_AT_ONCE_MAX: usize = 16;
 /// The channel whose messages are in our own form.
 const STANDARD: &str = "standard";
 
@@ -174,10 +179,14 @@ async fn store(app: &App, found: &Found, notices: Vec<Notice>) -> Result<(), Ref
     let channel = adapter.name();
     let origin = Origin { actor: channel.to_owned(), source: format!("webhook:{channel}:{shop}") };
     let (mut waiting, mut refusals) = (vec![], vec![]);
-    for notice in notices {
+    let scored = stream::iter(notices.into_iter().map(|notice| async move {
         let belated = belated(&notice);
         let notice = named(notice, channel);
         let score = app.score(merchant, &notice).await;
+        (belated, notice, score)
+    }));
+    let mut scored = pin!(scored.buffered(SCORED_AT_ONCE_MAX));
+    while let Some((belated, notice, score)) = scored.next().await {
         match app.engine.submit_scored(merchant, origin.clone(), notice, score, WhenFull::Refuse).await {
             Ok(pending) => waiting.push((pending, belated)),
             Err(refusal) => refusals.push(refusal),

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::given::{Server, answer, order};
+use crate::webhooks::{SECRET, configure, deliver};
 
 /// What the model does with a question.
 #[derive(Clone, Debug)]
@@ -24,6 +25,7 @@ enum Manner {
     SaysNothing,
     Fails,
     NeverAnswers,
+    AwaitsQuestions(usize),
 }
 
 /// A model that listens on the loopback interface.
@@ -62,6 +64,10 @@ async fn respond(State((manner, asked, questions)): State<Shared>, body: String)
         Manner::SaysNothing => StatusCode::NO_CONTENT.into_response(),
         Manner::Fails => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         Manner::NeverAnswers => std::future::pending().await,
+        Manner::AwaitsQuestions(count) => {
+            questions.subscribe().wait_for(|questions| questions.len() >= count).await.unwrap();
+            axum::Json(json!({"score": "0.5"})).into_response()
+        }
     }
 }
 
@@ -118,6 +124,51 @@ async fn what_the_model_says_is_read_by_rules_and_it_gets_no_personal_data() {
     }))
     .await;
     assert_eq!((again.status.as_u16(), &again.json()["duplicate"]), (200, &json!(true)), "whatever it says now");
+}
+
+#[tokio::test]
+async fn nobody_asks_about_orders_of_a_merchant_that_did_not_declare_the_signal() {
+    let model = Model::start(Manner::Says(json!(0.9))).await;
+    let scorer = Scorer::new(model.url.parse().unwrap(), "model".parse().unwrap(), terms(PATIENT, PATIENT)).unwrap();
+    let server = Server::start_with(Some(scorer)).await;
+    for (name, subject) in [("another", "order"), ("model", "device")] {
+        place(&server, &format!("BEFORE-{name}")).await;
+        let path = format!("/v1/signals/{name}");
+        assert_eq!(answer(server.as_admin("PUT", &path).json(&json!({"subject": subject}))).await.status, 201);
+        place(&server, &format!("AFTER-{name}")).await;
+    }
+    assert_eq!(model.asked(), 0);
+}
+
+#[tokio::test]
+async fn an_order_that_comes_again_changed_keeps_its_first_answer() {
+    let model = Model::start(Manner::Says(json!("0.1"))).await;
+    let server = served(&model, terms(PATIENT, PATIENT)).await;
+    assert_eq!(place(&server, "A1").await, (json!("0.1"), json!("released")));
+    model.manner.send_replace(Manner::Says(json!("0.9")));
+    let mut body = order("A1");
+    body["amount"] = json!(40_000);
+    let again = server.as_admin("POST", "/v1/orders").header("idempotency-key", "another");
+    let again = answer(again.json(&body)).await;
+    assert!(again.status.is_success(), "{again:?}");
+    assert_eq!(model.asked(), 2);
+    let decision = answer(server.as_admin("GET", "/v1/orders/web:A1/decision")).await;
+    assert_eq!(decision.json()["features"]["signal.model"], "0.1");
+}
+
+#[tokio::test]
+async fn the_orders_of_one_delivery_are_asked_about_side_by_side() {
+    // It answers when it has been asked about all of them.
+    let model = Model::start(Manner::AwaitsQuestions(4)).await;
+    let server = served(&model, terms(PATIENT, PATIENT)).await;
+    configure(&server, "standard", &json!({"credentials": {"secret": SECRET}})).await;
+    let numbers = ["A0", "A1", "A2", "A3"];
+    let orders: Vec<Value> = numbers.iter().map(|no| json!({"kind": "placed", "order": order(no)})).collect();
+    assert_eq!(deliver(&server, SECRET, "m1", &json!(orders)).await.status, 204);
+    for order_no in numbers {
+        let decision = answer(server.as_admin("GET", &format!("/v1/orders/web:{order_no}/decision"))).await;
+        assert_eq!(decision.json()["features"]["signal.model"], "0.5", "{order_no}");
+    }
 }
 
 #[tokio::test]

@@ -11,11 +11,11 @@ use standardwebhooks::Webhook;
 
 use crate::given::{Answer, Server, answer, order};
 
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const SHOPIFY_SECRET: &str = "shpss_0123456789abcdef0123456789abcdef";
 
-async fn configure(server: &Server, channel: &str, body: &Value) -> Answer {
+pub(crate) async fn configure(server: &Server, channel: &str, body: &Value) -> Answer {
     answer(server.as_admin("PUT", &format!("/v1/channels/{channel}")).json(body)).await
 }
 
@@ -28,7 +28,7 @@ async fn deliver_to(server: &Server, path: &str, secret: &str, id: &str, body: &
     answer(request.header("webhook-signature", signature).body(body)).await
 }
 
-async fn deliver(server: &Server, secret: &str, id: &str, body: &Value) -> Answer {
+pub(crate) async fn deliver(server: &Server, secret: &str, id: &str, body: &Value) -> Answer {
     deliver_to(server, "/v1/webhooks/default/standard", secret, id, body).await
 }
 

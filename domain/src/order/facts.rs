@@ -95,6 +95,10 @@ pub(super) fn merge(known: &Facts, times: &FactTimes, told: &Facts, as_of: Times
         };
     }
     for_each_plain_leaf!(merge);
+    if known.score.is_some() {
+        // The model's first answer stays. Another one for the same order is no news of it, neither newer nor older.
+        (wins.score, loses.score) = (None, None);
+    }
     if let Some(told) = &told.customer {
         let known = known.customer.clone().unwrap_or_default();
         (wins.customer, loses.customer) = merge_customer(&known, &times.customer, told, as_of);

@@ -170,6 +170,20 @@ impl SubjectKind {
     }
 }
 
+const REGION: &str = "expected a province's name: at most 64 characters, without three digits in a row";
+/// The longest name of a region, in characters.
+const REGION_CHARS_MAX: usize = 64;
+
+/// A region's name. It is the one subject that the log holds in clear, so nothing that may be a number of somebody's passes for one.
+fn region(text: &str) -> Result<Subject, &'static str> {
+    let is_digits = |chars: &[char]| chars.iter().all(|one| one.is_numeric());
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() > REGION_CHARS_MAX || chars.windows(3).any(is_digits) {
+        return Err(REGION);
+    }
+    Ok(Subject::Region(province(text).into()))
+}
+
 const ADDRESS: &str = "expected where something is delivered, as in an order, with at least its street";
 
 fn address(delivery: &Delivery, tokens: &dyn Tokeniser) -> Result<Subject, &'static str> {
@@ -186,7 +200,7 @@ fn of_text(
         return Err("expected 1 to 512 bytes without control characters");
     }
     match kind {
-        SubjectKind::Region => Ok(Subject::Region(province(text).into())),
+        SubjectKind::Region => region(text),
         SubjectKind::Ip => {
             let ip: IpAddr = text.parse().map_err(|_| "expected an IPv4 or IPv6 address")?;
             Ok(Subject::Ip(ip_facts(ip, tokens).token))
@@ -279,6 +293,23 @@ mod tests {
         assert_eq!(address.ok(), kind_token(&facts));
         assert_eq!(read(SubjectKind::Region, " 浙江 "), Ok(Subject::Region("浙江省".into())));
         assert_eq!(read(SubjectKind::Merchant, "shop"), Ok(Subject::Merchant));
+    }
+
+    #[test]
+    fn what_may_be_a_number_of_somebodys_is_no_region() {
+        for text in [
+            "13800138000",
+            "138 0013 8000",
+            "+86 138-0013-8000",
+            "浙江 310",
+            "１３８００１３８０００",
+            &"长".repeat(65),
+        ] {
+            assert_eq!(read(SubjectKind::Region, text), Err(REGION), "{text}");
+        }
+        for text in ["Île-de-France", "Région 11", &"长".repeat(64)] {
+            assert_eq!(read(SubjectKind::Region, text), Ok(Subject::Region(text.into())), "{text}");
+        }
     }
 
     fn kind_token(facts: &Facts) -> Option<Subject> {

@@ -80,10 +80,10 @@ impl Memory {
     }
 
     /// The other orders for which a sweeping rule's window holds an order.
-    pub(crate) fn counting(&self, merchant: &MerchantId, order: StreamId, rule: &str, max: usize) -> Vec<StreamId> {
+    pub(crate) fn counting(&self, merchant: &MerchantId, order: StreamId, rule: &str, max: usize) -> Company {
         match (self.merchants.get(merchant), self.sweep(merchant, rule)) {
             (Some(merchant), Some(sweep)) => merchant.windows.counting(order, sweep.feature, max),
-            _ => Vec::new(),
+            _ => Company::default(),
         }
     }
 

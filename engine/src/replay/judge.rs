@@ -21,8 +21,8 @@ pub(super) struct Judge {
     memory: Memory,
     /// Orders whose decisions are asked for, as of their last event.
     orders: LruCache<StreamId, Order, FxBuildHasher>,
-    /// The last event that makes a screening necessary: its place, and the cause that the screening must have.
-    wanted: Option<(Place, ScoredCause)>,
+    /// The event before, where it makes a screening necessary.
+    wanted: Option<Wanted>,
     next: Next,
     found: Replayed,
     listed_bytes: usize,
@@ -32,6 +32,20 @@ pub(super) struct Judge {
 
 /// A place in an order's stream.
 type Place = (StreamId, u64);
+
+/// A message that has its order screened: the screening is recorded with it, as the next event.
+struct Wanted {
+    by: Step,
+    /// The cause that the screening must have.
+    cause: ScoredCause,
+}
+
+impl Wanted {
+    /// Where the screening must stand.
+    const fn place(&self) -> Place {
+        (self.by.stream, self.by.sequence + 1)
+    }
+}
 
 /// What the event after a screening must be. A screening and what it leads to are decided, and recorded, together.
 enum Next {
@@ -65,16 +79,32 @@ impl Judge {
         }
     }
 
-    pub(super) fn end(mut self) -> Replayed {
+    pub(super) async fn end(mut self, log: &dyn EventLog) -> Result<Replayed, ReplayError> {
         let next = std::mem::replace(&mut self.next, Next::Any);
         self.nothing_follows(next);
-        self.found
+        if let Some(wanted) = self.wanted.take() {
+            self.no_screening_follows(log, &wanted).await?;
+        }
+        Ok(self.found)
     }
 
     /// Takes in the next event. Of one beyond the scope it looks only whether it is what the last screening led to.
     pub(super) async fn take(&mut self, log: &dyn EventLog, mut step: Step) -> Result<(), ReplayError> {
-        let next = std::mem::replace(&mut self.next, Next::Any);
+        let mut next = std::mem::replace(&mut self.next, Next::Any);
         let content = std::mem::replace(&mut step.content, Ok(Content::Nothing))?;
+        let place = (step.stream, step.sequence);
+        let mut cause = None;
+        if let Some(wanted) = self.wanted.take() {
+            if wanted.place() != place {
+                self.no_screening_follows(log, &wanted).await?;
+            } else if matches!(content, Content::Screening(..)) {
+                cause = Some(wanted.cause);
+            } else if self.no_screening_follows(log, &wanted).await? {
+                // What the screening led to is a part of the decision that was just named.
+                next = Next::Unjudged(place);
+                self.next = Next::Unjudged((step.stream, step.sequence + 1));
+            }
+        }
         if let Content::Outcome(outcome, payload) = content {
             self.compare_outcome(next, &step, outcome.as_deref(), &payload);
             self.found.events += 1;
@@ -91,10 +121,12 @@ impl Judge {
         match content {
             Content::Order(event) => {
                 self.memory.apply_order(&step.key.merchant, step.stream, &event, step.recorded_at);
-                self.wanted = wanted(&event).map(|cause| ((step.stream, step.sequence + 1), cause)).or(self.wanted);
                 self.track(&step, &event);
+                self.wanted = wanted(&event).map(|cause| Wanted { by: step, cause });
             }
-            Content::Screening(given, payload) => self.compare_screening(log, &step, given, &payload).await?,
+            Content::Screening(given, payload) => {
+                self.compare_screening(log, &step, cause, given, &payload).await?;
+            }
             Content::Other(event) => self.memory.fold(&event)?,
             Content::Outcome(..) | Content::Nothing => {}
         }
@@ -113,27 +145,29 @@ impl Judge {
         }
     }
 
+    /// Compares a screening; `wanted` is its cause where a message of the order's own makes it necessary.
     async fn compare_screening(
         &mut self,
         log: &dyn EventLog,
         step: &Step,
+        wanted: Option<ScoredCause>,
         given: Option<Box<Given>>,
         recorded: &str,
     ) -> Result<(), ReplayError> {
-        let place = (step.stream, step.sequence);
         self.next = Next::Unjudged((step.stream, step.sequence + 1));
         if !self.scope.asks_for(&step.key.merchant, step.position) {
             return Ok(());
         }
-        if !self.orders.contains(&step.stream) {
-            let order = order_before(log, step).await?;
-            self.orders.put(step.stream, order);
-        }
+        self.learn(log, step.stream, step.sequence).await?;
         let (told, swept) = given.map(|given| ((given.cause, given.trigger), given.swept)).unzip();
         // What follows from the order's own message has no other order for its cause.
-        let wanted = self.wanted.filter(|(wanted, _)| *wanted == place).map(|(_, cause)| (cause, None));
-        let swept = swept.unwrap_or_default();
-        let occasion = wanted.or(told).map(|(cause, trigger)| Occasion { cause, trigger, swept: &swept });
+        // When it is placed no rule has counted for it either.
+        let swept = swept.filter(|_| wanted != Some(ScoredCause::Placed)).unwrap_or_default();
+        let occasion = wanted.map(|cause| (cause, None)).or(told).map(|(cause, trigger)| Occasion {
+            cause,
+            trigger,
+            swept: &swept,
+        });
         let decided = occasion.and_then(|occasion| self.decide(step, occasion));
         let mut decided = decided.unwrap_or_default().into_iter();
         self.found.decisions += 1;
@@ -154,6 +188,35 @@ impl Judge {
             self.list(&step.key, step.position, Some(recorded), Some(recomputed));
         }
         self.track(step, &screening);
+        Ok(())
+    }
+
+    /// Names a screening that a message makes necessary and that does not follow it; tells whether it had to. Its payload is told
+    /// unless rules of other orders may count in it, which only the record of it would tell.
+    async fn no_screening_follows(&mut self, log: &dyn EventLog, wanted: &Wanted) -> Result<bool, ReplayError> {
+        let Wanted { by, cause } = wanted;
+        if !self.scope.asks_for(&by.key.merchant, by.position) {
+            return Ok(false);
+        }
+        self.learn(log, by.stream, by.sequence + 1).await?;
+        // Without a rulebook nothing is screened.
+        let Some(decided) = self.decide(by, Occasion::of(*cause)) else { return Ok(false) };
+        let known = self.orders.peek(&by.stream).and_then(Order::known);
+        let last = known.and_then(|known| known.screening.as_ref());
+        let is_exact = last.is_none_or(|last| last.hits.is_empty());
+        let screening = decided.first().filter(|_| is_exact);
+        let payload = screening.map(|event| serde_json::to_string(event).expect("plain data has a JSON form"));
+        self.found.decisions += 1;
+        self.list(&by.key, by.position, None, payload);
+        Ok(true)
+    }
+
+    /// Makes sure that an order is kept as it stood before an event of it.
+    async fn learn(&mut self, log: &dyn EventLog, stream: StreamId, sequence: u64) -> Result<(), ReplayError> {
+        if !self.orders.contains(&stream) {
+            let order = order_before(log, stream, sequence).await?;
+            self.orders.put(stream, order);
+        }
         Ok(())
     }
 
@@ -234,9 +297,9 @@ fn is_by_score(outcome: Option<&OrderEvent>) -> bool {
 }
 
 /// An order as it stood before an event of it. Screenings that cannot be read are left out: they are named where they stand.
-async fn order_before(log: &dyn EventLog, step: &Step) -> Result<Order, ReplayError> {
+async fn order_before(log: &dyn EventLog, stream: StreamId, sequence: u64) -> Result<Order, ReplayError> {
     let mut order = Order::default();
-    for event in log.read_streams(&[step.stream]).await?.iter().filter(|event| event.sequence < step.sequence) {
+    for event in log.read_streams(&[stream]).await?.iter().filter(|event| event.sequence < sequence) {
         match read(event) {
             Ok(event) => order = evolve(order, &event),
             Err(_) if matches!(&*event.event_type, "Scored" | "Challenged" | "Frozen" | "Released") => {}

@@ -118,20 +118,31 @@ impl Windows {
     }
 
     /// The other orders for which a feature counts an order: at most `max`, earliest first.
-    pub(crate) fn counting(&self, order: u64, feature: FeatureRef, max: usize) -> Vec<u64> {
+    pub(crate) fn counting(&self, order: u64, feature: FeatureRef, max: usize) -> Company {
         let (Feature::Windowed(entity, measure), Some(window)) = (feature.feature, feature.window) else {
-            return Vec::new();
+            return Company::default();
         };
-        let Some(own) = self.remembered_order(order) else { return Vec::new() };
+        let Some(own) = self.remembered_order(order) else { return Company::default() };
         let Some(group) = own.key(entity).and_then(|key| self.entities.group(entity, key)) else {
-            return Vec::new();
+            return Company::default();
         };
-        let others = group.earliest(&self.memory, behind(own.position.time, window));
-        let others = others.filter(|other| {
+        let stretch = behind(own.position.time, window);
+        let mut company = Company::default();
+        // What does not count at the end of a stretch, beside its own SKUs, counts nowhere in it.
+        if !counts(measure, own, stretch.through, own.skus.known().unwrap_or_default()) {
+            return company;
+        }
+        for (looked_at, other) in (0..).zip(group.earliest(&self.memory, stretch)) {
+            if company.orders.len() == max || looked_at == LOOKED_AT_MAX {
+                company.left_out = u64::from(group.totals(&self.memory, stretch).orders).saturating_sub(looked_at);
+                break;
+            }
             let skus = other.skus.known().unwrap_or_default();
-            other.number != order && counts(measure, own, other.position.time, skus)
-        });
-        others.take(max).map(|other| other.number).collect()
+            if other.number != order && counts(measure, own, other.position.time, skus) {
+                company.orders.push(other.number);
+            }
+        }
+        company
     }
 
     fn remembered_order(&self, order: u64) -> Option<&Order> {
