@@ -27,10 +27,6 @@ impl Numbers {
             last_subject_key: acquired.last_subject_key,
         }
     }
-
-    pub(crate) const fn last_stream(&self) -> StreamId {
-        self.last_stream
-    }
 }
 
 /// A batch with the numbers as they will be after it.

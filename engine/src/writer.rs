@@ -10,7 +10,7 @@ use std::sync::Arc;
 use domain::rulebook::Rulebook;
 use domain::time::Timestamp;
 use eventlog::vault::Vault;
-use eventlog::{EventLog, LogError, StreamId};
+use eventlog::{EventLog, LogError};
 use futures_util::FutureExt;
 use tokio::sync::{Notify, mpsc, watch};
 
