@@ -94,6 +94,8 @@ fn tell(partition: u32, replayed: &Replayed) {
     for difference in &replayed.different {
         println!("{} at {partition}-{}", difference.order, difference.position);
         println!("  recorded   {}", difference.recorded.as_deref().unwrap_or("nothing"));
-        println!("  recomputed {}", difference.recomputed.as_deref().unwrap_or("nothing"));
+        // What is missing was something.
+        let unknown = if difference.recorded.is_none() { "a screening" } else { "nothing" };
+        println!("  recomputed {}", difference.recomputed.as_deref().unwrap_or(unknown));
     }
 }

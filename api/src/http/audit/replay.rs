@@ -62,9 +62,9 @@ pub struct DifferenceView {
     /// Where in the merchant's partition.
     #[schema(example = 512)]
     position: Position,
-    /// The payload as stored; null where a screening lacks what it leads to.
+    /// The payload as stored; null where a message lacks its screening, or a screening what it leads to.
     recorded: Option<String>,
-    /// The payload that the log gives; null where it gives none.
+    /// The payload that the log gives; null where it gives none, or where the record that is missing would have to tell a part.
     recomputed: Option<String>,
 }
 
