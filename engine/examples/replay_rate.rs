@@ -42,13 +42,14 @@ async fn measure(orders: u64) -> Result<(), Box<dyn Error>> {
         let start = Instant::now();
         let replayed = replay(log.clone(), 0, |_| {}).await?;
         seconds.push(start.elapsed().as_secs_f64());
-        assert_eq!((replayed.decisions, replayed.identical), (orders, orders), "every decision comes out as it was");
+        assert!(replayed.decisions >= orders, "a decision each, and those that bursts corrected");
+        assert_eq!(replayed.decisions, replayed.identical, "every decision comes out as it was");
         found = Some(replayed);
     }
     log.close().await;
     seconds.sort_by(f64::total_cmp);
-    let (median, events) = (seconds[ROUNDS / 2], found.map_or(0, |found| found.events));
+    let (median, found) = (seconds[ROUNDS / 2], found.unwrap_or_default());
     let rate = |count: u64| count as f64 / median;
-    println!("replay of {orders} orders: {:.0} decisions/s, {:.0} events/s", rate(orders), rate(events));
+    println!("replay of {orders} orders: {:.0} decisions/s, {:.0} events/s", rate(found.decisions), rate(found.events));
     Ok(())
 }

@@ -52,10 +52,10 @@ pub async fn fill(log: &Arc<dyn EventLog>, directory: &Path, orders: u64) -> Res
     Ok(())
 }
 
-/// An order from one of as many customers, devices and so on that each has about ten.
+/// An order from one of as many customers that each has about ten, with a device, an address and so on of its own.
 fn notice(sequence: &mut Sequence, number: u64, placed_at: Timestamp, orders: u64) -> Notice {
-    let mut one = || sequence.next() % (orders / 10).max(1);
-    let [customer, device, ip, street] = [one(), one(), one(), one()];
+    let customer = sequence.next() % (orders / 10).max(1);
+    let [device, ip, street] = [customer; 3];
     let line = json!({"kind": "placed", "order": {
         "channel": "web", "order_no": format!("A{number}"), "placed_at": placed_at.to_string(), "currency": "CNY",
         "amount": 39_900, "lines": [{"sku": format!("SKU-{}", number % 100), "quantity": 2, "unit_price": 19_950}],
