@@ -2,6 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, PgTransaction, Row as _};
 
+use super::settings::ON_DISK;
 use super::{order_status, review_queue, settings};
 use crate::error::{ProjectionError, StoreError};
 use crate::model::Model;
@@ -68,6 +69,7 @@ pub(super) async fn live(connection: &mut PgConnection, partitions: u32) -> Resu
 
 pub(super) async fn create(pool: &PgPool, model: Model, partitions: u32) -> Result<Generation, StoreError> {
     let mut transaction = pool.begin().await?;
+    run(&mut transaction, ON_DISK.to_owned()).await?;
     let number = sqlx::query_scalar(
         "INSERT INTO generations (name, number, version, live) \
          SELECT $1, coalesce(max(number), 0) + 1, $2, false FROM generations WHERE name = $1 RETURNING number",
@@ -127,6 +129,7 @@ async fn hold_live(connection: &mut PgConnection, model: Model) -> Result<(), St
 
 async fn make_live(mut transaction: PgTransaction<'_>, next: Generation) -> Result<(), StoreError> {
     let name = next.model.name();
+    run(&mut transaction, ON_DISK.to_owned()).await?;
     sqlx::query("UPDATE generations SET live = (number = $2) WHERE name = $1")
         .bind(name)
         .bind(next.number)

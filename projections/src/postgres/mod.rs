@@ -97,8 +97,11 @@ impl PostgresStore {
         if let Some(number) = self.merchant(merchant).await? {
             return Ok(number);
         }
+        let mut transaction = self.writers.begin().await?;
+        sqlx::raw_sql(settings::ON_DISK).execute(&mut *transaction).await?;
         let insert = "INSERT INTO merchants (name) VALUES ($1) ON CONFLICT DO NOTHING";
-        sqlx::query(insert).bind(merchant.as_str()).execute(&self.writers).await?;
+        sqlx::query(insert).bind(merchant.as_str()).execute(&mut *transaction).await?;
+        transaction.commit().await?;
         let number = self.merchant(merchant).await?;
         number.ok_or_else(|| StoreError::new("a merchant's number is not there after it was given out"))
     }

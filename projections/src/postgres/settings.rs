@@ -34,6 +34,9 @@ const OWN: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_custom_plan"),
 ];
 
+/// For a transaction that makes what is remembered afterwards: a crash of the server must not take it back.
+pub(super) const ON_DISK: &str = "SET LOCAL synchronous_commit = on";
+
 /// Rows are found by index alone. Statistics that are old, or a table that is new, would sometimes say otherwise.
 const BY_INDEX: [(&str, &str); 3] =
     [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
@@ -92,7 +95,7 @@ async fn quoted(connection: &mut PgConnection, role: &str) -> Result<String, Sto
 /// owner may build them anew. They are derived from the log, so nothing is lost.
 async fn drop_where_of_no_use_to(connection: &mut PgConnection, role: &str) -> Result<(), StoreError> {
     let is_anothers = "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace($1) \
-                       AND relkind IN ('r', 'v') AND NOT pg_has_role($2, relowner, 'USAGE'))";
+                       AND relkind IN ('r', 'p', 'v') AND NOT pg_has_role($2, relowner, 'USAGE'))";
     let is_anothers: bool = sqlx::query_scalar(is_anothers).bind(SCHEMA).bind(role).fetch_one(&mut *connection).await?;
     if is_anothers {
         tracing::warn!(role, "read models belong to another role, and are built anew");

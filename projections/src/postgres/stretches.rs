@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use eventlog::StreamId;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder};
 
+use super::settings::ON_DISK;
 use crate::error::StoreError;
 use crate::store::Generation;
 
@@ -35,12 +36,12 @@ impl Stretch {
     }
 
     /// Attached instead of made as a part of the whole, so that who looks up goes on meanwhile. Pages have room for the next version
-    /// of a row.
+    /// of a row. It is remembered, so its transaction must outlive a crash of the server.
     pub(super) async fn make(self, connection: &mut PgConnection) -> Result<(), StoreError> {
         let (name, whole) = (self.table(), self.generation.table());
         let (first, end) = (self.number << STREAMS_BITS, (self.number + 1) << STREAMS_BITS);
         let statements = format!(
-            "CREATE TABLE {name} (LIKE {whole}) WITH (fillfactor = 90); \
+            "{ON_DISK}; CREATE TABLE {name} (LIKE {whole}) WITH (fillfactor = 90); \
              ALTER TABLE {whole} ATTACH PARTITION {name} FOR VALUES FROM ({first}) TO ({end})"
         );
         sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await?;
