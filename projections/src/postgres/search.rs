@@ -84,7 +84,7 @@ fn push_select(sql: &mut Sql, whose: Whose, wanted: &Wanted, cursor: Option<Curs
         return;
     }
     sql.push(format!("SELECT {} FROM order_status WHERE ", columns()));
-    whose.push(sql);
+    whose.push_stretches(sql);
     sql.push(" AND stream IN (");
     for (index, lead) in leads.iter().enumerate() {
         sql.push(if index > 0 { " UNION (" } else { "(" });
@@ -209,7 +209,7 @@ mod tests {
 
     /// The indexes that a search reads, whatever the stretch, in the order of their names, and with them every walk through a table.
     async fn indexes(pool: &PgPool, query: &OrderQuery) -> Vec<String> {
-        let cursor = Some(Cursor { list: 'o', key: 4000, stream: SECOND.cast_signed() });
+        let cursor = Some(Cursor { list: 'o', key: 9000, stream: SECOND.cast_signed() });
         let mut sql = Sql::new("EXPLAIN (COSTS OFF) ");
         push_select(&mut sql, Whose::new(1, &eventlog::ids_of(0)), &Wanted::by(query), cursor, 51);
         let lines = sql.build().fetch_all(pool).await.unwrap();

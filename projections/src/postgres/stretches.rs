@@ -95,7 +95,12 @@ impl Whose {
 
     /// The condition on a row, which also says which stretches need not be asked.
     pub(super) fn push(self, sql: &mut QueryBuilder<Postgres>) {
-        sql.push("merchant = ").push_bind(self.merchant);
-        sql.push(" AND stream BETWEEN ").push_bind(self.first).push(" AND ").push_bind(self.last);
+        sql.push("merchant = ").push_bind(self.merchant).push(" AND ");
+        self.push_stretches(sql);
+    }
+
+    /// The part of it that says which stretches are asked, for rows that are found by their streams.
+    pub(super) fn push_stretches(self, sql: &mut QueryBuilder<Postgres>) {
+        sql.push("stream BETWEEN ").push_bind(self.first).push(" AND ").push_bind(self.last);
     }
 }
