@@ -243,6 +243,8 @@ mod tests {
         for stream in [1, SECOND, *eventlog::ids_of(1).start()] {
             Stretch::of(GENERATION, stream).make(&mut connection).await.unwrap();
         }
+        // The pool closes when all of its connections are back.
+        drop(connection);
         // In a table that is nearly empty, or where all orders are held, every index is as good as another.
         let fill = format!(
             "INSERT INTO {table} (stream, merchant, channel, order_no, display_no, listed_at, placed_at, customer, \
