@@ -18,12 +18,9 @@ const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not ze
 
 /// When so many orders were taken in by their streams, everything that was decided is committed before the next message.
 const BY_STREAM_MAX: usize = 8_192;
-/// The most streams whose names are kept: those that were asked for last, and the newest.
-const NAMES_MAX: NonZeroUsize = NonZeroUsize::new(32_768).expect("not zero");
 
 /// What is decided and not yet committed is nowhere but here, and must not be pushed out; nor what one message asks for.
 const _: () = assert!(CACHED_ORDERS_MAX.get() > 4 * BATCH_MAX + 2 * (BY_STREAM_MAX + 2 * ASKED_FOR_MAX));
-const _: () = assert!(NAMES_MAX.get() > 4 * BATCH_MAX + 2 * (BY_STREAM_MAX + 2 * ASKED_FOR_MAX));
 
 /// An order as of its last event.
 #[derive(Clone, Default)]
@@ -44,7 +41,7 @@ pub(crate) type OrderKey = (MerchantId, OrderId);
 pub(crate) struct Orders {
     batch: FxHashMap<OrderKey, CachedOrder>,
     cache: LruCache<OrderKey, CachedOrder, FxBuildHasher>,
-    /// The names of orders by their streams.
+    /// The names of the newest orders, and of those that were asked for last, by their streams; as many as are cached.
     names: LruCache<StreamId, OrderKey, FxBuildHasher>,
     /// Orders that were taken in by their streams since everything was committed.
     by_stream: usize,
@@ -57,7 +54,7 @@ impl Orders {
 
     fn with_room_for(orders: NonZeroUsize) -> Self {
         let cache = LruCache::with_hasher(orders, FxBuildHasher);
-        let names = LruCache::with_hasher(NAMES_MAX, FxBuildHasher);
+        let names = LruCache::with_hasher(orders, FxBuildHasher);
         Self { batch: FxHashMap::default(), cache, names, by_stream: 0 }
     }
 
@@ -141,7 +138,8 @@ impl Orders {
             let order = first.key.aggregate_id.parse::<OrderId>();
             let order = order.map_err(|error| LogError::Damaged(error.to_string()))?;
             let key = (first.key.merchant.clone(), order);
-            if !self.batch.contains_key(&key) && !self.cache.contains(&key) {
+            // What is in the cache counts as used, or what is taken in after it might push it out.
+            if !self.batch.contains_key(&key) && self.cache.get(&key).is_none() {
                 let mut cached = CachedOrder::default();
                 events.iter().try_for_each(|event| fold_one(&mut cached, event))?;
                 self.cache.put(key.clone(), cached);
@@ -200,7 +198,43 @@ fn fold_one(cached: &mut CachedOrder, event: &RecordedEvent) -> Result<(), LogEr
 
 #[cfg(test)]
 mod tests {
+    use domain::order::{Facts, OrderEvent, Placed};
+    use domain::time::Timestamp;
+
     use super::*;
+
+    fn placed(order_no: &str, stream: StreamId) -> RecordedEvent {
+        let (channel, order_no) = ("web".parse().unwrap(), order_no.parse().unwrap());
+        let key = stream_key(&"shop".parse().unwrap(), &OrderId::new(&channel, &order_no));
+        let placed = Placed { channel, order_no, as_of: None, facts: Facts::default(), vault: None };
+        RecordedEvent {
+            partition: 0,
+            position: stream,
+            stream,
+            sequence: 1,
+            key: key.into(),
+            event_type: "Placed".into(),
+            event_version: "1".into(),
+            payload: serde_json::to_string(&OrderEvent::Placed(placed)).unwrap().into(),
+            metadata: "{}".into(),
+            occurred_at: Timestamp::default(),
+            recorded_at: Timestamp::default(),
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_by_its_stream_stays_whatever_else_is_taken_in_with_it() {
+        let mut orders = Orders::with_room_for(NonZeroUsize::new(3).unwrap());
+        orders.take_in(&[placed("A1", 1), placed("A2", 2), placed("A3", 3)]).unwrap();
+        // The names of other orders push those of the first out, and not the orders.
+        (4..7).for_each(|stream| {
+            orders.name(stream, ("shop".parse().unwrap(), format!("web:B{stream}").parse().unwrap()));
+        });
+        assert_eq!(orders.unknown(&[1, 8, 9]), [1, 8, 9]);
+        orders.take_in(&[placed("A1", 1), placed("A8", 8), placed("A9", 9)]).unwrap();
+        assert!([1, 8, 9].into_iter().all(|stream| orders.of_stream(stream).is_some()));
+        assert_eq!(orders.unknown(&[1, 8, 9]), Vec::<StreamId>::new());
+    }
 
     #[test]
     fn a_batch_larger_than_the_cache_pushes_out_nothing_that_it_needs() {

@@ -26,6 +26,19 @@ impl<T> Items<T> {
     pub fn of<Row>(listing: Listing<Row>, view: impl FnMut(Row) -> T) -> Self {
         Self { items: listing.items.into_iter().map(view).collect(), next_cursor: listing.next_cursor }
     }
+
+    /// The first page of what is left of a list in memory; the next one begins behind the `place` of its last row.
+    pub fn first<Row>(
+        mut left: impl Iterator<Item = Row>,
+        limit: u32,
+        place: impl FnOnce(&Row) -> String,
+        view: impl FnMut(Row) -> T,
+    ) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let page: Vec<Row> = left.by_ref().take(limit).collect();
+        let next_cursor = page.last().filter(|_| left.next().is_some()).map(place);
+        Self { items: page.into_iter().map(view).collect(), next_cursor }
+    }
 }
 
 /// How many items a page may have.

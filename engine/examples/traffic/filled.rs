@@ -1,5 +1,5 @@
 //! A log on disk that an engine filled, for the examples that read one.
-#![allow(unreachable_pub, reason = "shared by the examples")]
+#![allow(unreachable_pub, dead_code, reason = "shared by the examples, of which each uses a part")]
 
 use std::error::Error;
 use std::path::Path;
@@ -22,8 +22,28 @@ const STEP_MILLIS: i64 = 10;
 /// Orders on their way at the same time.
 const WAITING_MAX: usize = 1_024;
 
-/// Has an engine decide the orders, a hundred a second by its clock.
+/// Has an engine decide orders from as many customers that each has about ten, with a device, an address and so on of its own: a
+/// hundred a second by its clock.
 pub async fn fill(log: &Arc<dyn EventLog>, directory: &Path, orders: u64) -> Result<(), Box<dyn Error>> {
+    let mut sequence = Sequence(1);
+    let notices = (0..orders).map(|number| {
+        let who = sequence.next() % (orders / 10).max(1);
+        notice(number, placed_at(number), [who; 4])
+    });
+    decide(log, directory, notices).await
+}
+
+/// When an order of a row is placed that comes in time.
+pub fn placed_at(number: u64) -> Timestamp {
+    Timestamp::from_millis(START_MILLIS + number.cast_signed() * STEP_MILLIS)
+}
+
+/// Has an engine decide notices by the rulebook that a new merchant starts with, a hundred a second by its clock.
+pub async fn decide(
+    log: &Arc<dyn EventLog>,
+    directory: &Path,
+    notices: impl IntoIterator<Item = Notice>,
+) -> Result<(), Box<dyn Error>> {
     let vault = Arc::new(Vault::open_or_create(&directory.join("master.key"))?);
     let now = Arc::new(AtomicI64::new(START_MILLIS));
     let told = now.clone();
@@ -36,26 +56,25 @@ pub async fn fill(log: &Arc<dyn EventLog>, directory: &Path, orders: u64) -> Res
         MerchantRegistered { name: "Shop".into(), time_zone: "Asia/Shanghai".into(), currency: "CNY".into() };
     engine.command(&merchant, origin(), MerchantCommand::Register(registered)).await?;
 
-    let mut sequence = Sequence(1);
     let mut pending: Vec<Pending> = Vec::new();
-    for number in 0..orders {
-        let time = now.fetch_add(STEP_MILLIS, Ordering::Relaxed);
-        let notice = notice(&mut sequence, number, Timestamp::from_millis(time), orders);
-        pending.push(engine.submit(&merchant, origin(), notice, WhenFull::Wait).await?);
-        if pending.len() == WAITING_MAX || number + 1 == orders {
+    for notice in notices {
+        now.fetch_add(STEP_MILLIS, Ordering::Relaxed);
+        if pending.len() == WAITING_MAX {
             for pending in pending.drain(..) {
                 pending.receipt().await?;
             }
         }
+        pending.push(engine.submit(&merchant, origin(), notice, WhenFull::Wait).await?);
+    }
+    for pending in pending {
+        pending.receipt().await?;
     }
     engine.close().await;
     Ok(())
 }
 
-/// An order from one of as many customers that each has about ten, with a device, an address and so on of its own.
-fn notice(sequence: &mut Sequence, number: u64, placed_at: Timestamp, orders: u64) -> Notice {
-    let customer = sequence.next() % (orders / 10).max(1);
-    let [device, ip, street] = [customer; 3];
+/// An order of a customer, from a device, an IP address and to a street.
+pub fn notice(number: u64, placed_at: Timestamp, [customer, device, ip, street]: [u64; 4]) -> Notice {
     let line = json!({"kind": "placed", "order": {
         "channel": "web", "order_no": format!("A{number}"), "placed_at": placed_at.to_string(), "currency": "CNY",
         "amount": 39_900, "lines": [{"sku": format!("SKU-{}", number % 100), "quantity": 2, "unit_price": 19_950}],

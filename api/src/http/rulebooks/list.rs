@@ -48,15 +48,12 @@ pub async fn handle(
     Parameters(query): Parameters<Query>,
 ) -> Result<Json<Items<RulebookCard>>, Problem> {
     caller.require(LOOK_UP)?;
-    let limit = usize::try_from(limit(query.limit)?).unwrap_or(usize::MAX);
+    let limit = limit(query.limit)?;
     let before = query.cursor.as_deref().map_or(Ok(Position::MAX), |cursor| {
         cursor.parse().map_err(|_| Problem::bad_parameter("cursor: expected `next_cursor` of this list"))
     })?;
     log_reached(&app, query.after.as_deref()).await?;
     let shelf = shelf(&app, &caller.merchant).await?;
-    let mut rest = shelf.newest_first(before);
-    let page: Vec<_> = rest.by_ref().take(limit).collect();
-    let next_cursor = page.last().filter(|_| rest.next().is_some()).map(|(place, _)| place.to_string());
-    let items = page.into_iter().map(|(_, card)| RulebookCard::of(&shelf, card)).collect();
-    Ok(Json(Items { items, next_cursor }))
+    let view = |(_, card)| RulebookCard::of(&shelf, card);
+    Ok(Json(Items::first(shelf.newest_first(before), limit, |(place, _)| place.to_string(), view)))
 }

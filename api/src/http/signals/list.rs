@@ -80,16 +80,14 @@ pub async fn handle(
     Parameters(query): Parameters<Query>,
 ) -> Result<Json<Items<SignalView>>, Problem> {
     caller.require(LOOK_UP)?;
-    let limit = usize::try_from(limit(query.limit)?).unwrap_or(usize::MAX);
+    let limit = limit(query.limit)?;
     let after = query.cursor.as_deref().map_or(Ok(Unbounded), |cursor| {
         let last = cursor.parse::<SignalName>().map(Excluded);
         last.map_err(|_| Problem::bad_parameter("cursor: expected `next_cursor` of this list"))
     })?;
     log_reached(&app, query.after.as_deref()).await?;
     let declared = declared(&app, &caller).await?;
-    let mut rest = declared.range::<SignalName, _>((after, Unbounded));
-    let page: Vec<_> = rest.by_ref().take(limit).collect();
-    let next_cursor = page.last().filter(|_| rest.next().is_some()).map(|(name, _)| name.to_string());
-    let items = page.into_iter().map(|(name, declaration)| SignalView::new(*name, declaration)).collect();
-    Ok(Json(Items { items, next_cursor }))
+    let left = declared.range::<SignalName, _>((after, Unbounded));
+    let view = |(name, declaration): (&SignalName, _)| SignalView::new(*name, declaration);
+    Ok(Json(Items::first(left, limit, |(name, _)| name.to_string(), view)))
 }
