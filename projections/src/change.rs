@@ -30,14 +30,21 @@ pub(crate) enum OrderChange<'a> {
     #[serde(borrow)]
     Scored(Scored<'a>),
     Challenged(Challenged),
+    ChallengeResent(IgnoredAny),
+    CodeRejected(IgnoredAny),
+    CallUnanswered(IgnoredAny),
     Verified(IgnoredAny),
     Frozen(Frozen),
+    FreezeConfirmed(IgnoredAny),
     Released(Released),
     ReviewOpened(IgnoredAny),
+    ReviewEscalated(IgnoredAny),
+    ReviewReopened(IgnoredAny),
     ReviewClaimed(ReviewClaimed),
     ReviewReturned(IgnoredAny),
     Noted(IgnoredAny),
     PersonalDataRevealed(IgnoredAny),
+    StockReleaseDue(IgnoredAny),
 }
 
 #[derive(Debug, Deserialize)]

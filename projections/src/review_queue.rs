@@ -34,16 +34,23 @@ impl Projection for ReviewQueue {
             OrderChange::Scored(scored) => scored.reached_a_tier(),
             OrderChange::Challenged(_)
             | OrderChange::Frozen(_)
+            | OrderChange::FreezeConfirmed(_)
             | OrderChange::ReviewOpened(_)
+            | OrderChange::ReviewEscalated(_)
+            | OrderChange::ReviewReopened(_)
             | OrderChange::ReviewClaimed(_)
             | OrderChange::ReviewReturned(_) => true,
             OrderChange::Placed(_)
             | OrderChange::Amended(_)
             | OrderChange::StatusReported(_)
+            | OrderChange::ChallengeResent(_)
+            | OrderChange::CodeRejected(_)
+            | OrderChange::CallUnanswered(_)
             | OrderChange::Verified(_)
             | OrderChange::Released(_)
             | OrderChange::Noted(_)
-            | OrderChange::PersonalDataRevealed(_) => false,
+            | OrderChange::PersonalDataRevealed(_)
+            | OrderChange::StockReleaseDue(_) => false,
         }
     }
 }
@@ -170,7 +177,10 @@ fn apply(row: Option<ReviewRow>, change: &OrderChange<'_>, envelope: &Envelope<'
             row.deadline = Some(challenged.expires_at);
         }
         OrderChange::Frozen(frozen) if frozen.cause == FrozenCause::Reviewer => close(&mut row, envelope),
-        OrderChange::Frozen(_) | OrderChange::ReviewOpened(_) => enter(&mut row, ReviewState::Open, envelope),
+        OrderChange::FreezeConfirmed(_) => close(&mut row, envelope),
+        OrderChange::Frozen(_) | OrderChange::ReviewOpened(_) | OrderChange::ReviewReopened(_) => {
+            enter(&mut row, ReviewState::Open, envelope);
+        }
         OrderChange::Released(_) => {
             if row.state.is_some() {
                 close(&mut row, envelope);
@@ -188,7 +198,14 @@ fn apply(row: Option<ReviewRow>, change: &OrderChange<'_>, envelope: &Envelope<'
             row.deadline = row.deadline.filter(|deadline| *deadline > envelope.recorded_at);
             row.state = Some(if row.deadline.is_some() { ReviewState::Waiting } else { ReviewState::Open });
         }
-        OrderChange::Verified(_) | OrderChange::Noted(_) | OrderChange::PersonalDataRevealed(_) => {}
+        OrderChange::ChallengeResent(_)
+        | OrderChange::CodeRejected(_)
+        | OrderChange::CallUnanswered(_)
+        | OrderChange::Verified(_)
+        | OrderChange::ReviewEscalated(_)
+        | OrderChange::Noted(_)
+        | OrderChange::PersonalDataRevealed(_)
+        | OrderChange::StockReleaseDue(_) => {}
     }
     row
 }
