@@ -72,6 +72,7 @@ pub(crate) struct KnownFacts<'a> {
     pub(crate) delivery: Option<KnownDelivery>,
     pub(crate) device: Option<ShortToken>,
     pub(crate) ip: Option<KnownIp>,
+    pub(crate) payment_due_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -43,7 +43,7 @@ pub use order_status::{
     Handles, LINK_COUNT_MAX, LinkCounts, LinkedBy, LinkedByError, OrderChallenge, OrderFacts, OrderQuery, OrderRisk,
     OrderStatusRow, SourceReport, UnifiedStatus,
 };
-pub use review_queue::{ReviewClaim, ReviewQuery, ReviewRow, ReviewSort, ReviewState};
+pub use review_queue::{LOOK_WITHIN, ReviewClaim, ReviewQuery, ReviewRow, ReviewSort, ReviewState};
 pub use runner::{Health, Trouble};
 
 /// The name of the read model behind [`ReadModels::order`], [`ReadModels::search`] and the links.
@@ -274,7 +274,7 @@ impl ReadModels {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Listing<ReviewRow>, LookUpError> {
-        let (_, _, list) = query.sort.plan();
+        let (_, list) = query.sort.plan();
         let cursor = Cursor::read(cursor, list)?;
         let limit = limit.clamp(1, LIMIT_MAX);
         let rows = self.store.reviews(merchant, query, cursor, one_more(limit)).await?;
