@@ -128,11 +128,11 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
     };
     if preview {
         let at = clock::now();
-        let results = stream::iter(&ids).map(|id| foreseen(&app, &caller, id, &ruling, at)).buffered(AT_A_TIME);
+        let results = stream::iter(ids).map(|id| foreseen(&app, &caller, id, &ruling, at)).buffered(AT_A_TIME);
         return Ok(axum::Json(Bulk { preview, results: results.collect().await }).into_response());
     }
     let decided: Vec<_> =
-        stream::iter(&ids).map(|id| decided(&app, &caller, id, &ruling)).buffered(AT_A_TIME).collect().await;
+        stream::iter(ids).map(|id| decided(&app, &caller, id, &ruling)).buffered(AT_A_TIME).collect().await;
     let position = decided.iter().filter_map(|(_, position)| *position).max();
     let bulk = Bulk { preview, results: decided.into_iter().map(|(result, _)| result).collect() };
     Ok(match position {
@@ -184,8 +184,8 @@ fn named(value: Value) -> Read<Vec<String>> {
     Ok(read)
 }
 
-async fn decided(app: &App, caller: &Caller, id: &str, ruling: &Ruling) -> (BulkResult, Option<(u32, u64)>) {
-    let receipt = match order_id(id) {
+async fn decided(app: &App, caller: &Caller, id: String, ruling: &Ruling) -> (BulkResult, Option<(u32, u64)>) {
+    let receipt = match order_id(&id) {
         Ok(order) => wish(app, caller, order, ruling.wish()).await,
         Err(problem) => Err(problem),
     };
@@ -199,8 +199,8 @@ async fn decided(app: &App, caller: &Caller, id: &str, ruling: &Ruling) -> (Bulk
 }
 
 /// What a decision about an order would come to at a time, as far as the log tells now.
-async fn foreseen(app: &App, caller: &Caller, id: &str, ruling: &Ruling, at: Timestamp) -> BulkResult {
-    let order = match order_id(id) {
+async fn foreseen(app: &App, caller: &Caller, id: String, ruling: &Ruling, at: Timestamp) -> BulkResult {
+    let order = match order_id(&id) {
         Ok(id) => folded(app, caller, &id).await,
         Err(problem) => Err(problem),
     };
@@ -226,11 +226,11 @@ async fn folded(app: &App, caller: &Caller, id: &OrderId) -> Result<Order, Probl
 }
 
 impl BulkResult {
-    fn holds(id: &str, unchanged: bool) -> Self {
-        Self { order_id: id.to_owned(), ok: true, unchanged: Some(unchanged), problem: None }
+    fn holds(order_id: String, unchanged: bool) -> Self {
+        Self { order_id, ok: true, unchanged: Some(unchanged), problem: None }
     }
 
-    fn refused(id: &str, problem: Problem) -> Self {
-        Self { order_id: id.to_owned(), ok: false, unchanged: None, problem: Some(problem) }
+    fn refused(order_id: String, problem: Problem) -> Self {
+        Self { order_id, ok: false, unchanged: None, problem: Some(problem) }
     }
 }
