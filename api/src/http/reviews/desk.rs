@@ -38,7 +38,7 @@ impl Desk {
         let mut state = self.state();
         let is_stale = state.stale.get(&row.stream).is_some_and(|stale| row.position <= *stale);
         let is_free = !is_stale && state.offered.insert(row.stream);
-        is_free.then_some(Offer { desk: self, stream: row.stream, position: row.position })
+        is_free.then(|| Offer { desk: self, stream: row.stream, position: row.position })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -92,11 +92,22 @@ pub async fn handle(caller: Caller) -> Result<Json<Reasons>, Problem> {
     caller.require(LOOK_UP)?;
     let items = REASONS.iter().map(|reason| ReasonView {
         code: reason.code,
-        label: Bilingual { zh: reason.zh.to_owned(), en: reason.en.to_owned() },
+        label: reason.label(),
         actions: reason.actions.iter().copied().map(action_word).collect(),
         note_required: reason.code == OTHER,
     });
     Ok(Json(Reasons { items: items.collect() }))
+}
+
+/// What a code means; `None` for one that is not in the list.
+pub fn label(code: &str) -> Option<Bilingual> {
+    REASONS.iter().find(|reason| reason.code == code).map(Reason::label)
+}
+
+impl Reason {
+    fn label(&self) -> Bilingual {
+        Bilingual { zh: self.zh.to_owned(), en: self.en.to_owned() }
+    }
 }
 
 /// Notes a fault where a code is none of the list, none for this decision, or one that a note must explain and none does.
