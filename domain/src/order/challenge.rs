@@ -47,7 +47,7 @@ pub(super) fn verify(known: &Known, challenge: &ChallengeId, at: Timestamp) -> D
     if is_verified(known) {
         return Ok(vec![]);
     }
-    sms(known, challenge, at).map(|open| verified(open))
+    sms(known, challenge, at).map(verified)
 }
 
 /// The customer said on the phone that the order is theirs.
@@ -55,7 +55,7 @@ pub(super) fn confirm(known: &Known, challenge: &ChallengeId, at: Timestamp) -> 
     if is_verified(known) {
         return Ok(vec![]);
     }
-    call(known, challenge, at).map(|open| verified(open))
+    call(known, challenge, at).map(verified)
 }
 
 fn verified(open: &ChallengeState) -> Vec<OrderEvent> {

@@ -339,7 +339,7 @@ fn assess(
             may_ask(known, Some(terms)).then(|| ask(terms, instead_of, challenge, at))
         }
         Disposition::Review => may_ask(known, None)
-            .then(|| OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel })),
+            .then_some(OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel })),
         Disposition::Freeze => match known.risk {
             Risk::Frozen(_) | Risk::Released(ReleasedCause::Reviewer) => None,
             Risk::Placed | Risk::Scored | Risk::Challenged(_) | Risk::Verified | Risk::Released(_) => {
