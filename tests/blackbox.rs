@@ -18,6 +18,8 @@ mod faults;
 #[cfg(test)]
 mod forecast;
 #[cfg(test)]
+mod gauges;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod import;
@@ -29,6 +31,8 @@ mod publishing;
 mod purchases;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod runtime_role;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]
