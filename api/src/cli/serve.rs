@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::stop::StopSignals;
 use super::{StoreArgs, rulebook};
-use crate::http::{App, router};
+use crate::http::{App, metrics, router};
 use crate::scorer::{BUDGET_MAX, Scorer, Terms};
 use crate::service::Service;
 
@@ -74,6 +74,8 @@ enum Ended {
 
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        // What writers tell once, when they begin, is not told again.
+        metrics::install();
         let first_rulebook = rulebook::first(self.rulebook.as_deref())?;
         let scorer = self.scorer()?;
         let listener =
