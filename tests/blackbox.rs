@@ -18,4 +18,8 @@ mod faults;
 #[cfg(test)]
 mod forecast;
 #[cfg(test)]
+mod gauges;
+#[cfg(test)]
+mod reviews;
+#[cfg(test)]
 mod runtime_role;
