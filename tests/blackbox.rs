@@ -20,6 +20,36 @@ mod forecast;
 #[cfg(test)]
 mod gauges;
 #[cfg(test)]
+mod handling;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod import;
+#[cfg(test)]
+mod personal_data;
+#[cfg(test)]
+mod publishing;
+#[cfg(test)]
+mod purchases;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod reviews;
 #[cfg(test)]
 mod runtime_role;
+#[cfg(test)]
+mod safety;
+#[cfg(test)]
+mod shadow;
+#[cfg(test)]
+mod signals;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod stopping;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod two_processes;
+#[cfg(test)]
+mod walkthrough;

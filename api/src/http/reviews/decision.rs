@@ -73,7 +73,7 @@ pub(super) struct Ruling {
 impl Ruling {
     /// Reads the fields of a body; what is wrong with them is noted there.
     pub(super) fn read(fields: &mut Fields) -> Option<Self> {
-        let action = fields.required("action", action);
+        let action = fields.required("action", |value| action(&value));
         let reason_code = fields.required("reason_code", string);
         let note = fields.optional("note", words);
         let (action, reason_code) = (action?, reason_code?);
@@ -87,7 +87,7 @@ impl Ruling {
     }
 }
 
-fn action(value: Value) -> Read<ReviewAction> {
+fn action(value: &Value) -> Read<ReviewAction> {
     match value.as_str() {
         Some("release") => Ok(ReviewAction::Release),
         Some("freeze") => Ok(ReviewAction::Freeze),
