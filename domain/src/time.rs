@@ -96,8 +96,32 @@ fn read(text: &str) -> Result<Timestamp, TimestampError> {
 
 /// Reads the one form in which times are stored, digit by digit: a log has several in each event.
 fn stored(text: &[u8]) -> Option<Timestamp> {
-    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', min0, min1, b':', s0, s1, b'.', f0, f1, f2, b'Z'] =
-        text
+    let &[
+        y0,
+        y1,
+        y2,
+        y3,
+        b'-',
+        m0,
+        m1,
+        b'-',
+        d0,
+        d1,
+        b'T',
+        h0,
+        h1,
+        b':',
+        min0,
+        min1,
+        b':',
+        s0,
+        s1,
+        b'.',
+        f0,
+        f1,
+        f2,
+        b'Z',
+    ] = text
     else {
         return None;
     };
@@ -106,12 +130,8 @@ fn stored(text: &[u8]) -> Option<Timestamp> {
     };
     let year = number(&[y0, y1, y2, y3])?.cast_signed();
     let date = NaiveDate::from_ymd_opt(year, number(&[m0, m1])?, number(&[d0, d1])?)?;
-    let time = date.and_hms_milli_opt(
-        number(&[h0, h1])?,
-        number(&[min0, min1])?,
-        number(&[s0, s1])?,
-        number(&[f0, f1, f2])?,
-    )?;
+    let time =
+        date.and_hms_milli_opt(number(&[h0, h1])?, number(&[min0, min1])?, number(&[s0, s1])?, number(&[f0, f1, f2])?)?;
     Some(time.and_utc().into())
 }
 

@@ -130,8 +130,7 @@ async fn a_publication_is_bound_to_what_a_back_test_of_its_text_told() {
     let published = publish(&id, &job).await;
     assert_eq!(published.status, 200, "{published:?}");
     let live = answer(server.as_admin("GET", "/v1/rulebook")).await.json();
-    let expected =
-        json!({"challenge_rate": "0.666666", "freeze_rate": "0", "factor": "2", "after_orders": 200});
+    let expected = json!({"challenge_rate": "0.666666", "freeze_rate": "0", "factor": "2", "after_orders": 200});
     assert_eq!((&live["version"], &live["expected"]), (&json!(2), &expected));
 }
 

@@ -14,9 +14,7 @@ use super::settings::STATEMENT_MAX;
 use super::sixteen::Sixteen;
 use crate::absence::{Kind, Page, Place, ROWS_MAX, Stored, Thing};
 use crate::partition::ids_of;
-use crate::{
-    DeliveryKey, LogError, Look, Position, RecordedEvent, Shown, StreamId, StreamKey, SubjectKey, VaultRow,
-};
+use crate::{DeliveryKey, LogError, Look, Position, RecordedEvent, Shown, StreamId, StreamKey, SubjectKey, VaultRow};
 
 macro_rules! event_columns {
     () => {

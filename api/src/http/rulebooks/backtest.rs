@@ -108,7 +108,9 @@ fn period(body: Value) -> Result<(Timestamp, Timestamp), Problem> {
 /// What there is in place of such a back-test.
 pub(super) fn found(app: &App, merchant: &MerchantId, hash: Option<&str>, job: &str) -> Result<(u32, u32), String> {
     let Some(job) = app.jobs.find(merchant, job) else {
-        return Err("expected a back-test that ended within the hour, in the process that writes the merchant's log".to_owned());
+        return Err(
+            "expected a back-test that ended within the hour, in the process that writes the merchant's log".to_owned()
+        );
     };
     if job.kind.name != BACKTEST.name {
         return Err(format!("expected a back-test, found a {}", job.kind.name));

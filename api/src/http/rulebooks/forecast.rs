@@ -235,7 +235,8 @@ mod tests {
         };
         let bound = told(json!({"from_backtest": "j-0-1", "factor": 2})).unwrap();
         assert_eq!((bound.challenge_ppm, bound.freeze_ppm, bound.factor_percent), (12_000, 500, 200));
-        let places = |value| told(value).unwrap_err().into_iter().map(|fault| fault.pointer.clone()).collect::<Vec<_>>();
+        let places =
+            |value| told(value).unwrap_err().into_iter().map(|fault| fault.pointer.clone()).collect::<Vec<_>>();
         assert_eq!(places(json!({"from_backtest": "j-0-2", "factor": 2})), ["/expected/from_backtest"]);
         assert_eq!(places(json!({"from_backtest": 7})), ["/expected/from_backtest", "/expected/factor"]);
         let both = json!({"from_backtest": "j-0-1", "challenge_rate": "0.012", "freeze_rate": null, "factor": 2});
