@@ -18,6 +18,8 @@ mod faults;
 #[cfg(test)]
 mod forecast;
 #[cfg(test)]
+mod gauges;
+#[cfg(test)]
 mod handling;
 #[cfg(test)]
 mod hostile;
@@ -33,6 +35,8 @@ mod purchases;
 mod replay;
 #[cfg(test)]
 mod reviews;
+#[cfg(test)]
+mod runtime_role;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]

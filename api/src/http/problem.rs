@@ -227,6 +227,7 @@ impl From<LookUpError> for Problem {
         match error {
             LookUpError::Cursor(error) => Self::bad_parameter(format!("cursor: {error}")),
             LookUpError::Store(_) => Self::unreadable_now(&error),
+            LookUpError::Log(error) => error.into(),
         }
     }
 }

@@ -6,9 +6,16 @@ use domain::feature::{FeatureRef, Value};
 use domain::ids::MerchantId;
 use domain::order::Facts;
 use domain::rulebook::Rulebook;
-use eventlog::StreamId;
+use eventlog::{Shown, StreamId};
 
-use super::{Applied, Memory, MerchantMemory};
+use super::{Applied, FoldError, Memory, MerchantMemory};
+
+impl FoldError {
+    /// Of an event that was shown.
+    pub(crate) fn in_shown(event: Shown<'_>, source: serde_json::Error) -> Self {
+        Self { position: event.position, event_type: event.event_type.into(), source }
+    }
+}
 
 impl Memory {
     /// The rulebook in force and its version; `None` before the first publication.
