@@ -25,6 +25,8 @@ pub mod rulebooks;
 pub mod schema;
 pub mod settings;
 pub mod signals;
+pub mod stock_holds;
+pub mod summary;
 pub mod view;
 pub mod webhooks;
 
@@ -115,6 +117,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders::decision::handle))
         .routes(routes!(orders::links::handle))
         .routes(routes!(customers::orders))
+        .routes(routes!(stock_holds::list))
         .routes(routes!(reviews::list))
         .routes(routes!(features::handle))
         .routes(routes!(rulebooks::live::handle))
@@ -145,5 +148,6 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::handle))
+        .routes(routes!(summary::handle))
         .routes(routes!(openapi::handle))
 }

@@ -31,6 +31,14 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 ) WITH (fillfactor = 10);
 ";
 
+/// The tables of a read model, as suffixes of its own, which come with views that look-ups go to.
+const fn tables(model: Model) -> &'static [&'static str] {
+    match model {
+        Model::OrderStatus => &["", "_stock_holds", "_outcomes"],
+        Model::ReviewQueue => &[""],
+    }
+}
+
 /// Makes what is missing; one process at a time.
 pub(super) async fn make_tables(pool: &PgPool) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
@@ -135,8 +143,11 @@ async fn make_live(mut transaction: PgTransaction<'_>, next: Generation) -> Resu
         .bind(next.number)
         .execute(&mut *transaction)
         .await?;
-    let view = format!("DROP VIEW IF EXISTS {name}; CREATE VIEW {name} AS SELECT * FROM {}", next.table());
-    run(&mut transaction, view).await?;
+    let table = next.table();
+    for suffix in tables(next.model) {
+        let view = format!("DROP VIEW IF EXISTS {name}{suffix}; CREATE VIEW {name}{suffix} AS SELECT * FROM {table}{suffix}");
+        run(&mut transaction, view).await?;
+    }
     transaction.commit().await?;
     Ok(())
 }
@@ -148,7 +159,9 @@ pub(super) async fn drop_others(pool: &PgPool) -> Result<(), StoreError> {
         let numbers: Vec<i64> = sqlx::query_scalar(others).bind(model.name()).fetch_all(&mut *connection).await?;
         for number in numbers {
             // Whoever waits for a page of the old one holds a lock on its table until its own transaction ends.
-            run(&mut connection, format!("DROP TABLE IF EXISTS {}", model.table(number))).await?;
+            for suffix in tables(model) {
+                run(&mut connection, format!("DROP TABLE IF EXISTS {}{suffix}", model.table(number))).await?;
+            }
             for forget in [
                 "DELETE FROM checkpoints WHERE name = $1 AND generation = $2",
                 "DELETE FROM generations WHERE name = $1 AND number = $2",

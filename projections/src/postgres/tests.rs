@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn turn(generation: Generation) -> Turn {
     let page =
         Page { after: 0, events: Vec::new(), places: Vec::new(), orders: Vec::new(), poison: None, is_full: false };
-    let rows = crate::fold::Folded { order_status: Some(Vec::new()), review_queue: None };
+    let nothing = crate::fold::Written { rows: Vec::new(), sums: crate::order_status::OrderSums::default() };
+    let rows = crate::fold::Folded { order_status: Some(nothing), review_queue: None };
     let end = Mark { position: 1, text: "1".to_owned() };
     Turn { partition: 0, generations: vec![generation], page: Arc::new(page), rows, end }
 }

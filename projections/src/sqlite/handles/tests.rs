@@ -4,7 +4,7 @@ use domain::time::Timestamp;
 
 use super::*;
 use crate::model::Model;
-use crate::order_status::{OrderFacts, OrderRisk};
+use crate::order_status::{Course, OrderFacts, OrderRisk};
 
 const GENERATION: Generation = Generation { model: Model::OrderStatus, number: 1 };
 
@@ -28,6 +28,7 @@ fn row(stream: StreamId, device: i64) -> OrderStatusRow {
             ..OrderFacts::default()
         },
         risk: OrderRisk { hits: "[]".into(), ..OrderRisk::default() },
+        course: Course::default(),
         status: None,
         sources: Vec::new(),
         position: stream,
