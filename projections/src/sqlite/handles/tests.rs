@@ -59,7 +59,7 @@ fn write(
     let mut writer = HandleWriter::new(&transaction, GENERATION, recent).unwrap();
     for row in new {
         let sql = "INSERT INTO order_status_g1 (stream, merchant, channel, order_no, listed_at, device, ip, state, \
-                   hits, sources, position) VALUES (?, 1, 'web', ?, ?, ?, ?, 'none', '[]', '[]', 1)";
+                   stock, hits, marks, sources, position) VALUES (?, 1, 'web', ?, ?, ?, ?, 'none', '[]', '[]', 0, '[]', 1)";
         let handles = &row.facts.handles;
         let (order_no, listed_at) = (row.order_id.order_no(), row.facts.listed_at.millis());
         transaction.execute(sql, (row.stream.cast_signed(), order_no, listed_at, handles.device, handles.ip)).unwrap();
