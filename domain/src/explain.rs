@@ -9,6 +9,7 @@ mod wording;
 
 use crate::order::{ChallengeMethod, Hit, Readings, Scored, ScoredCause, Trigger};
 use crate::rulebook::{Action, Names, PASS, Rulebook, Threshold};
+use crate::screening::HOLD_OUT;
 
 pub use customer::{CustomerCase, customer_wording};
 pub use otherwise::{ANSWERS_MAX, FACTS_MAX, FactChange, Otherwise, would_pass_if};
@@ -111,7 +112,11 @@ fn tier(language: Language, id: &str, rulebook: &Rulebook) -> String {
 
 fn exemption(language: Language, id: &str, scored: &Scored, rulebook: &Rulebook) -> String {
     let Some(exemption) = rulebook.exemption(id) else {
-        return format!("“{id}”");
+        return match language {
+            Language::Zh if id == HOLD_OUT => "“对照样本”（随机留出，用于评估规则效果）".to_owned(),
+            Language::En if id == HOLD_OUT => "“hold-out” (a random share that shows what rules do)".to_owned(),
+            Language::Zh | Language::En => format!("“{id}”"),
+        };
     };
     let asked = exemption.when.features().into_iter().map(|feature| feature.to_string());
     let evidence = asked.map(|name| wording::evidence(language, &name, scored.features.get(&name), &scored.features));

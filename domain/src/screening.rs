@@ -4,7 +4,9 @@
 
 use crate::feature::Value;
 use crate::ids::DraftId;
-use crate::order::{ChallengeMethod, Hit, OnExpire, OnFail, Readings, Scored, ScoredCause, Swept, Trigger};
+use crate::order::{
+    ChallengeMethod, Downgrade, DowngradeReason, Hit, OnExpire, OnFail, Readings, Scored, ScoredCause, Swept, Trigger,
+};
 use crate::rulebook::{Action, Evaluator, Findings};
 use crate::shadow::Shadowed;
 use crate::time::Span;
@@ -71,7 +73,7 @@ pub fn screen_on(evaluator: &Evaluator, values: &[Option<Value>], occasion: Occa
     let disposition = match (findings.tier.map(|tier| evaluator.tiers[tier].action), findings.exemption) {
         (None, _) => Disposition::Pass,
         (Some(_), Some(_)) => Disposition::Exempt,
-        (Some(Action::Challenge(terms)), None) => Disposition::Challenge(terms),
+        (Some(Action::Challenge(terms)), None) => Disposition::Challenge(terms, None),
         (Some(Action::Freeze), None) => Disposition::Freeze,
     };
     Assessment { scored, disposition }
@@ -111,8 +113,10 @@ pub enum Disposition {
     Pass,
     /// A tier applies and an exemption spares the order.
     Exempt,
-    /// The customer is to be asked.
-    Challenge(ChallengeTerms),
+    /// The customer is to be asked, perhaps in place of something stronger.
+    Challenge(ChallengeTerms, Option<Downgrade>),
+    /// The customer should be asked and cannot be now, so that a person is to look.
+    Review,
     /// The order is to be held.
     Freeze,
 }
@@ -128,4 +132,48 @@ pub struct ChallengeTerms {
     pub on_fail: OnFail,
     /// What silence leads to.
     pub on_expire: OnExpire,
+}
+
+/// Recorded as the exemption of an order that passes whatever it scores, so that it can be measured what rules do. No rulebook
+/// may name one of its own so.
+pub const HOLD_OUT: &str = "hold_out";
+
+/// Which ways to ask a customer are open now, and why not where one is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ways {
+    /// By SMS.
+    pub sms: Result<(), DowngradeReason>,
+    /// By a call.
+    pub call: Result<(), DowngradeReason>,
+}
+
+impl Assessment {
+    /// With a challenge turned into what can be done now: an SMS in place of a call, and a person's look where neither is open.
+    #[must_use]
+    pub fn by(mut self, ways: Ways) -> Self {
+        let Disposition::Challenge(terms, None) = self.disposition else { return self };
+        let closed = match terms.method {
+            ChallengeMethod::Call => ways.call.err(),
+            ChallengeMethod::Sms => ways.sms.err(),
+        };
+        let Some(reason) = closed else { return self };
+        self.disposition = match terms.method {
+            ChallengeMethod::Call if ways.sms.is_ok() => {
+                let instead_of = Downgrade { method: terms.method, reason };
+                Disposition::Challenge(ChallengeTerms { method: ChallengeMethod::Sms, ..terms }, Some(instead_of))
+            }
+            ChallengeMethod::Call | ChallengeMethod::Sms => Disposition::Review,
+        };
+        self
+    }
+
+    /// Spares the order what its score leads to, if it leads to anything.
+    #[must_use]
+    pub fn held_out(mut self) -> Self {
+        if matches!(self.disposition, Disposition::Challenge(..) | Disposition::Review | Disposition::Freeze) {
+            self.scored.exemption = Some(HOLD_OUT.into());
+            self.disposition = Disposition::Exempt;
+        }
+        self
+    }
 }

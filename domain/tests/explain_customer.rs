@@ -90,8 +90,10 @@ fn it_depends_on_where_the_order_stands_and_on_nothing_else() {
         events
     };
     let sms = || challenged(ChallengeMethod::Sms);
-    let expired =
-        OrderEvent::ReviewOpened(ReviewOpened { challenge: challenge("c1"), cause: ReviewCause::ChallengeExpired });
+    let expired = OrderEvent::ReviewOpened(ReviewOpened {
+        challenge: Some(challenge("c1")),
+        cause: ReviewCause::ChallengeExpired,
+    });
     let rows = [
         (vec![], CustomerCase::Checking),
         (vec![placed()], CustomerCase::Checking),

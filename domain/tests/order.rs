@@ -110,7 +110,7 @@ fn every_pair_of_state_and_command_acts_or_is_refused_or_is_already_so() {
         (Scored, ["", released, "Scored Challenged", "no_open_challenge", "Frozen", "Released"]),
         (Challenged, ["", released, "Scored Challenged", "Verified Released", "Frozen", "Released"]),
         (Verified, ["", released, "Scored Challenged", "", "Frozen", "Released"]),
-        (Frozen, ["", released, "Scored", "no_open_challenge", "", "Released"]),
+        (Frozen, ["", released, "Scored", "no_open_challenge", "FreezeConfirmed", "Released"]),
         (Released, ["", "Scored", "Scored Challenged", "no_open_challenge", "Frozen", ""]),
     ];
     for (from, row) in table {
@@ -394,8 +394,8 @@ fn a_review_goes_back_to_where_it_was_claimed_from() {
     let back = fold(asked.clone().into_iter().chain([returned.clone()]));
     assert_eq!(back.known().expect("placed").review, Review::Waiting);
     // The customer's time runs out while a reviewer holds the order: afterwards a person has to look.
-    let to_review = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11) };
-    let opened = ReviewOpened { challenge: challenge("c1"), cause: ReviewCause::ChallengeExpired };
+    let to_review = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next: None };
+    let opened = ReviewOpened { challenge: Some(challenge("c1")), cause: ReviewCause::ChallengeExpired };
     let opened = OrderEvent::ReviewOpened(opened);
     given(asked.clone()).when(to_review.clone()).then([opened.clone()]);
     let expired: Vec<_> = asked.into_iter().chain([opened]).collect();

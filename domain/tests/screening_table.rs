@@ -187,7 +187,8 @@ fn tiers() -> Rulebook {
 
 fn challenge(method: ChallengeMethod) -> Disposition {
     let expires_in = Span::from_mins(10);
-    Disposition::Challenge(ChallengeTerms { method, expires_in, on_fail: OnFail::Freeze, on_expire: OnExpire::Review })
+    let (on_fail, on_expire) = (OnFail::Freeze, OnExpire::Review);
+    Disposition::Challenge(ChallengeTerms { method, expires_in, on_fail, on_expire }, None)
 }
 
 #[test]

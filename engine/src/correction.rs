@@ -310,6 +310,7 @@ impl Writer {
             delivery: None,
         };
         metrics::counter!("orderlight_corrected_total").increment(1);
+        let assessment = assessment.by(self.memory.ways(&key.0, draft.recorded_at));
         // Every state may be scored.
         let events = drive(&mut cached.order, assess(assessment, draft))
             .map_err(|error| LogError::Damaged(error.to_string()))?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::ids::MerchantId;
+use domain::ids::{MerchantId, OrderId};
 use domain::merchant::MerchantCommand;
 use domain::notice::{Content, Notice, Tokeniser, subject, tokenise};
 use domain::order::Facts;
@@ -20,8 +20,8 @@ use crate::keeper::{self, Partition, Standing};
 use crate::keys::MerchantKeys;
 use crate::signals::{SignalChange, SignalReceipt, SignalWork};
 use crate::work::{
-    Asked, Delivery, DraftChange, DraftReceipt, MerchantReceipt, Message, NoticeWork, Origin, Personal, Publication,
-    PublicationReceipt, Receipt, Refusal, ShadowReceipt, ShadowWish, Work, WorkContent,
+    Asked, Delivery, DraftChange, DraftReceipt, MerchantReceipt, Message, NoticeWork, OrderWish, Origin, Personal,
+    Publication, PublicationReceipt, Receipt, Refusal, ShadowReceipt, ShadowWish, Work, WorkContent,
 };
 use crate::writer::{Clock, OpenError, Tools, Writer};
 
@@ -211,6 +211,23 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         let asked = Asked { merchant: merchant.clone(), origin, command, reply };
         self.send(merchant, work(Box::new(asked)), WhenFull::Refuse).await?;
+        answered(answer).await
+    }
+
+    /// Decides what somebody wants of an order, durably.
+    pub async fn wish(
+        &self,
+        merchant: &MerchantId,
+        origin: Origin,
+        order: OrderId,
+        wish: OrderWish,
+    ) -> Result<Receipt, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let merchant_id = merchant.clone();
+        let message =
+            Message { merchant: merchant_id, origin, order, occurred_at: None, message_id: None, delivery: None };
+        let work = NoticeWork { message, content: WorkContent::Wish(wish), reply };
+        self.send(merchant, Work::Notice(Box::new(work)), WhenFull::Refuse).await?;
         answered(answer).await
     }
 

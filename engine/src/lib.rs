@@ -8,6 +8,7 @@ mod backtest;
 mod batch;
 mod bytes;
 mod correction;
+mod deadlines;
 mod drive;
 mod engine;
 mod forecast;
@@ -27,6 +28,7 @@ mod shadow;
 mod signals;
 mod snapshot;
 pub mod windows;
+mod wishes;
 mod work;
 mod writer;
 
@@ -41,7 +43,7 @@ pub use memory::FoldError;
 pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope, replay};
 pub use signals::{Effect, SignalChange, SignalReceipt};
 pub use work::{
-    Comparison, DraftChange, DraftReceipt, InForce, Matrix, MerchantReceipt, Origin, Outcome, Publication,
-    PublicationReceipt, Receipt, Refusal, RiskView, ShadowReceipt, ShadowWish,
+    Comparison, DraftChange, DraftReceipt, InForce, Matrix, MerchantReceipt, OrderWish, Origin, Outcome, Publication,
+    PublicationReceipt, Receipt, Refusal, ReviewAction, RiskView, ShadowReceipt, ShadowWish,
 };
 pub use writer::{Clock, OpenError};

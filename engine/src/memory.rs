@@ -6,6 +6,7 @@
 //! ones, so that no merchant's decisions depend on the traffic of a larger one. What is forgotten when is a function of the log.
 
 mod company;
+mod handling;
 mod shadow;
 mod signals;
 mod stored;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use domain::feature::{FeatureRef, Value};
 use domain::forecast::{Forecast, ForecastLeft};
-use domain::ids::{DraftId, MerchantId};
+use domain::ids::{DraftId, IdError, MerchantId};
 use domain::merchant::MerchantEvent;
 use domain::order::{Facts, OrderEvent, Scored};
 use domain::publication::RulebookEvent;
@@ -30,6 +31,7 @@ use eventlog::{RecordedEvent, StreamId};
 use rustc_hash::FxHashMap;
 
 pub(crate) use company::Sweeping;
+use handling::Handling;
 use shadow::Seat;
 use signals::Signals;
 pub(crate) use signals::Tail;
@@ -37,6 +39,7 @@ pub(crate) use stored::KeptMemory;
 pub(crate) use watch::Before;
 use watch::Watch;
 
+use crate::deadlines::{Deadlines, Whose};
 use crate::windows::Windows;
 use crate::work::Comparison;
 
@@ -54,11 +57,12 @@ pub(crate) struct Memory {
     remembered_max: usize,
     has_crowded_out: bool,
     values: Vec<Option<Value>>,
+    pub(crate) deadlines: Deadlines,
 }
 
 /// What decisions about one merchant's orders depend on.
 struct MerchantMemory {
-    zone: Tz,
+    handling: Handling,
     live: Option<Live>,
     shadow: Seat,
     watch: Option<Watch>,
@@ -86,9 +90,9 @@ impl Live {
 }
 
 impl MerchantMemory {
-    fn new(zone: Tz) -> Self {
+    fn new(handling: Handling) -> Self {
         Self {
-            zone,
+            handling,
             live: None,
             shadow: Seat::default(),
             watch: None,
@@ -121,6 +125,12 @@ pub struct FoldError {
     source: serde_json::Error,
 }
 
+impl FoldError {
+    fn of(event: &RecordedEvent, error: impl std::fmt::Display) -> Self {
+        Self { position: event.position, event_type: event.event_type.clone(), source: serde::de::Error::custom(error) }
+    }
+}
+
 impl Memory {
     fn with_room_for(orders: usize) -> Self {
         Self {
@@ -129,6 +139,7 @@ impl Memory {
             remembered_max: orders,
             has_crowded_out: false,
             values: Vec::new(),
+            deadlines: Deadlines::default(),
         }
     }
 
@@ -144,9 +155,14 @@ impl Memory {
     /// Folds one event of the log; events without a part in decisions cost nothing.
     pub(crate) fn fold(&mut self, event: &RecordedEvent) -> Result<(), FoldError> {
         match (&*event.key.aggregate_type, &*event.event_type) {
-            ("order", "Placed" | "Amended" | "StatusReported") => {
-                self.apply_order(&event.key.merchant, event.stream, &read(event)?, event.recorded_at);
-            }
+            ("order", "Placed" | "Amended" | "StatusReported") => self.fold_order(event, &read(event)?)?,
+            // What is done about a score waits for somebody or something.
+            (
+                "order",
+                "Challenged" | "ChallengeResent" | "CallUnanswered" | "Frozen" | "FreezeConfirmed" | "ReviewOpened"
+                | "ReviewReopened" | "StockReleaseDue",
+            ) => self.fold_order(event, &read(event)?)?,
+            ("order", "Released") if self.deadlines.has(event.stream) => self.fold_order(event, &read(event)?)?,
             ("merchant", "MerchantRegistered" | "SettingsChanged") => {
                 self.apply_merchant(&event.key.merchant, &read(event)?);
             }
@@ -169,6 +185,26 @@ impl Memory {
             _ => {}
         }
         Ok(())
+    }
+
+    fn fold_order(&mut self, event: &RecordedEvent, said: &OrderEvent) -> Result<(), FoldError> {
+        let merchant = &event.key.merchant;
+        self.apply_order(merchant, event.stream, said, event.recorded_at);
+        let settings = self.merchants.get(merchant).map(|merchant| &merchant.handling.settings);
+        if let Some(settings) = settings.filter(|settings| self.deadlines.concerns(event.stream, said, settings)) {
+            let order = event.key.aggregate_id.parse().map_err(|error: IdError| FoldError::of(event, error))?;
+            let whose = Whose { merchant, order: &order, stream: event.stream };
+            self.deadlines.apply(&whose, said, event.recorded_at, settings);
+        }
+        Ok(())
+    }
+
+    /// Notes what an order waits for after an event.
+    pub(crate) fn wait_for(&mut self, whose: &Whose<'_>, event: &OrderEvent, recorded_at: Timestamp) {
+        let settings = self.merchants.get(whose.merchant).map(|merchant| &merchant.handling.settings);
+        if let Some(settings) = settings.filter(|settings| self.deadlines.concerns(whose.stream, event, settings)) {
+            self.deadlines.apply(whose, event, recorded_at, settings);
+        }
     }
 
     /// A merchant's signals; `None` when it is not registered.
@@ -212,6 +248,7 @@ impl Memory {
             if let OrderEvent::Scored(scored) = event {
                 return merchant.count(scored);
             }
+            merchant.handling.count(event, recorded_at);
             self.remembered -= merchant.windows.remembered();
             merchant.windows.apply(stream, event, recorded_at);
             self.remembered += merchant.windows.remembered();
@@ -246,12 +283,11 @@ impl Memory {
     pub(crate) fn apply_merchant(&mut self, merchant: &MerchantId, event: &MerchantEvent) {
         match event {
             MerchantEvent::MerchantRegistered(registered) => {
-                let zone = registered.time_zone.parse().unwrap_or(Tz::UTC);
-                self.merchants.insert(merchant.clone(), MerchantMemory::new(zone));
+                self.merchants.insert(merchant.clone(), MerchantMemory::new(Handling::of(registered)));
             }
             MerchantEvent::SettingsChanged(settings) => {
                 if let Some(merchant) = self.merchants.get_mut(merchant) {
-                    merchant.zone = settings.time_zone.parse().unwrap_or(Tz::UTC);
+                    merchant.handling.change(settings);
                 }
             }
             MerchantEvent::KeyCreated(_) | MerchantEvent::KeyRevoked(_) | MerchantEvent::ChannelConfigured(_) => {}
@@ -324,11 +360,14 @@ impl Memory {
         facts: &Facts,
         occasion: Occasion<'_>,
     ) -> Option<Screened> {
-        let MerchantMemory { zone, live, shadow, windows, signals, .. } = self.merchants.get_mut(merchant)?;
+        let MerchantMemory { handling, live, shadow, windows, signals, .. } = self.merchants.get_mut(merchant)?;
         let evaluator = &live.as_ref()?.evaluator;
         let features = shadow.row().unwrap_or(evaluator.features());
-        Applied { stream, channel, facts }.read(windows, signals, *zone, features, &mut self.values);
+        Applied { stream, channel, facts }.read(windows, signals, handling.zone, features, &mut self.values);
         let mut assessment = screen_on(evaluator, &self.values[..evaluator.features().len()], occasion);
+        if handling.holds_out(stream) {
+            assessment = assessment.held_out();
+        }
         assessment.scored.shadow = shadow.find(&self.values);
         let hits = &assessment.scored.hits;
         let sweeps = evaluator.sweeps().iter().any(|sweep| hits.iter().any(|hit| hit.rule == sweep.rule));
@@ -371,11 +410,7 @@ pub(crate) fn read<E: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Res
 
 /// The signal that an event is about.
 fn signal_name(event: &RecordedEvent) -> Result<SignalName, FoldError> {
-    event.key.aggregate_id.parse().map_err(|error: SignalNameError| FoldError {
-        position: event.position,
-        event_type: event.event_type.clone(),
-        source: serde::de::Error::custom(error),
-    })
+    event.key.aggregate_id.parse().map_err(|error: SignalNameError| FoldError::of(event, error))
 }
 
 #[cfg(test)]

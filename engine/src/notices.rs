@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::ids::{ChallengeId, Token};
-use domain::order::{Facts, Order, OrderCommand, OrderEvent, Placed, ScoredCause, StatusReported};
+use domain::ids::Token;
+use domain::order::{Facts, Order, OrderCommand, OrderEvent, Placed, Rejection, ScoredCause, StatusReported};
 use domain::screening::{Assessment, Occasion};
 use domain::time::{Timestamp, is_future_dated};
 use eventlog::vault::Sealed;
@@ -13,9 +13,11 @@ use rustc_hash::FxHashMap;
 
 use crate::batch::{Draft, Recording};
 use crate::correction::Correction;
+use crate::deadlines::Whose;
 use crate::drive::drive;
 use crate::orders::{CachedOrder, OrderKey, order_at, stream_key};
 use crate::pipeline::{Answer, Committing, OpenBatch};
+use crate::wishes::next_challenge;
 use crate::work::{Delivery, Message, NoticeWork, Outcome, Personal, Receipt, Refusal, WorkContent, answer};
 use crate::writer::Writer;
 
@@ -178,8 +180,10 @@ impl Writer {
         let key = order_key(message);
         let mut cached = self.orders.take(&key);
         let before = match (&content, cached.stream, cached.order.known()) {
-            (WorkContent::Status { .. }, ..) | (_, None, _) | (.., None) => None,
-            (_, Some(stream), Some(known)) => Some(self.before(&message.merchant, stream, known)),
+            (WorkContent::Placed(..) | WorkContent::Amended(..), Some(stream), Some(known)) => {
+                Some(self.before(&message.merchant, stream, known))
+            }
+            _ => None,
         };
         let acted = self.act(message, content, &mut cached, &mut open.draft).await?;
         let answer = match acted {
@@ -214,8 +218,11 @@ impl Writer {
         cached: &mut CachedOrder,
         draft: &mut Draft,
     ) -> Result<Result<Acted, Refusal>, LogError> {
-        let Wish { mut command, occurred_at, told_of, customer: named, personal } =
-            wish(message, content, draft.recorded_at);
+        let is_notice = !matches!(content, WorkContent::Wish(_) | WorkContent::Due(_));
+        if !is_notice && cached.stream.is_none() {
+            return Ok(Err(Rejection::UnknownOrder.into()));
+        }
+        let Wish { mut command, occurred_at, told_of, customer: named, personal } = self.wish(message, content, draft);
         let sealed = match personal {
             None => None,
             Some(Personal { subject, json }) => {
@@ -251,7 +258,8 @@ impl Writer {
             let occasion = Occasion { cause, trigger: None, swept: &swept };
             let channel = message.order.channel();
             if let Some(screened) = self.memory.screen(&message.merchant, stream, channel, &known.facts, occasion) {
-                let consequences = match drive(&mut cached.order, assess(screened.assessment, draft)) {
+                let assessment = screened.assessment.by(self.memory.ways(&message.merchant, draft.recorded_at));
+                let consequences = match drive(&mut cached.order, assess(assessment, draft)) {
                     Ok(consequences) => consequences,
                     Err(rejection) => return Ok(Err(rejection.into())),
                 };
@@ -260,9 +268,43 @@ impl Writer {
                 reaches_others = Some(position).filter(|_| screened.reaches_others || is_amended);
             }
         }
-        let created = events.iter().any(|event| matches!(event, OrderEvent::Placed(_)));
-        let outcome = if created { Outcome::Created } else { Outcome::Updated };
+        let outcome = match events.first() {
+            Some(OrderEvent::Placed(_)) => Outcome::Created,
+            Some(OrderEvent::CodeRejected(rejected)) => Outcome::CodeWrong { attempts_left: rejected.attempts_left },
+            None if !is_notice => Outcome::Unchanged,
+            Some(_) | None => Outcome::Updated,
+        };
         Ok(Ok(Acted { outcome, reaches_others }))
+    }
+
+    /// The command for a notice. Facts are from when the sender says, else from placement, else from their arrival; and from
+    /// their arrival at the latest, so that no clock that runs ahead keeps later corrections out.
+    fn wish(&self, message: &Message, content: WorkContent, draft: &Draft) -> Wish {
+        let recorded_at = draft.recorded_at;
+        let occurred_at = message.occurred_at.unwrap_or(recorded_at);
+        match content {
+            WorkContent::Placed(facts, personal) => {
+                let placed_at = facts.placed_at.unwrap_or(occurred_at);
+                let told_of = message.occurred_at.unwrap_or(placed_at);
+                let as_of = Some(told_of.min(recorded_at)).filter(|as_of| facts.placed_at != Some(*as_of));
+                let customer = named(&facts);
+                Wish { command: place(message, facts, as_of), occurred_at: placed_at, told_of, customer, personal }
+            }
+            WorkContent::Amended(facts, personal) => {
+                let as_of = occurred_at.min(recorded_at);
+                let customer = named(&facts);
+                let command = OrderCommand::Amend { as_of, facts, vault: None };
+                Wish { command, occurred_at, told_of: occurred_at, customer, personal }
+            }
+            WorkContent::Status { source, status } => {
+                let counts_from = is_future_dated(occurred_at, recorded_at).then_some(recorded_at);
+                let report = StatusReported { source, status, occurred_at, counts_from };
+                let command = OrderCommand::Report(report);
+                Wish { command, occurred_at, told_of: occurred_at, customer: None, personal: None }
+            }
+            WorkContent::Wish(wish) => now(self.command_of(message, wish, draft), recorded_at),
+            WorkContent::Due(due) => now(self.command_due(message, due, draft), recorded_at),
+        }
     }
 
     /// Puts events into the batch and into the windows; answers with the position of the first.
@@ -295,6 +337,8 @@ impl Writer {
             let position = draft.event(&recording, cached.sequence, event.name(), payload, occurred_at);
             first.get_or_insert(position);
             self.memory.apply_order(&message.merchant, stream, event, draft.recorded_at);
+            let whose = Whose { merchant: &message.merchant, order: &message.order, stream };
+            self.memory.wait_for(&whose, event, draft.recorded_at);
         }
         Ok(first)
     }
@@ -303,9 +347,7 @@ impl Writer {
 /// The command for a screening that comes next in a batch.
 pub(crate) fn assess(assessment: Assessment, draft: &Draft) -> OrderCommand {
     metrics::counter!("orderlight_scored_total", "tier" => assessment.scored.tier.clone()).increment(1);
-    // The position of the screening makes the id unique, and the same in every replay.
-    let id = format!("{}-{}", draft.numbers.partition, draft.numbers.head + 1);
-    let challenge: ChallengeId = id.parse().expect("digits and a dash are an id");
+    let challenge = next_challenge(draft);
     OrderCommand::Assess { assessment: Box::new(assessment), challenge, at: draft.recorded_at }
 }
 
@@ -325,7 +367,7 @@ fn taken<'a>(
 const fn personal(content: &WorkContent) -> Option<&Personal> {
     match content {
         WorkContent::Placed(_, personal) | WorkContent::Amended(_, personal) => personal.as_ref(),
-        WorkContent::Status { .. } => None,
+        WorkContent::Status { .. } | WorkContent::Wish(_) | WorkContent::Due(_) => None,
     }
 }
 
@@ -334,31 +376,9 @@ fn customer(order: &Order) -> Option<Token> {
     order.known()?.facts.customer.as_ref()?.token
 }
 
-/// The command for a notice. Facts are from when the sender says, else from placement, else from their arrival; and from
-/// their arrival at the latest, so that no clock that runs ahead keeps later corrections out.
-fn wish(message: &Message, content: WorkContent, recorded_at: Timestamp) -> Wish {
-    let occurred_at = message.occurred_at.unwrap_or(recorded_at);
-    match content {
-        WorkContent::Placed(facts, personal) => {
-            let placed_at = facts.placed_at.unwrap_or(occurred_at);
-            let told_of = message.occurred_at.unwrap_or(placed_at);
-            let as_of = Some(told_of.min(recorded_at)).filter(|as_of| facts.placed_at != Some(*as_of));
-            let customer = named(&facts);
-            Wish { command: place(message, facts, as_of), occurred_at: placed_at, told_of, customer, personal }
-        }
-        WorkContent::Amended(facts, personal) => {
-            let as_of = occurred_at.min(recorded_at);
-            let customer = named(&facts);
-            let command = OrderCommand::Amend { as_of, facts, vault: None };
-            Wish { command, occurred_at, told_of: occurred_at, customer, personal }
-        }
-        WorkContent::Status { source, status } => {
-            let counts_from = is_future_dated(occurred_at, recorded_at).then_some(recorded_at);
-            let report = StatusReported { source, status, occurred_at, counts_from };
-            let command = OrderCommand::Report(report);
-            Wish { command, occurred_at, told_of: occurred_at, customer: None, personal: None }
-        }
-    }
+/// A command that is about now.
+const fn now(command: OrderCommand, at: Timestamp) -> Wish {
+    Wish { command, occurred_at: at, told_of: at, customer: None, personal: None }
 }
 
 fn named(facts: &Facts) -> Option<Token> {

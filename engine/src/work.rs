@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use domain::draft::{DraftRejection, Eyes};
 use domain::forecast::Forecast;
-use domain::ids::{DraftId, MerchantId, OrderId, Token};
+use domain::ids::{ChallengeId, DraftId, MerchantId, OrderId, Token};
 use domain::merchant::{MerchantCommand, MerchantEvent, MerchantRejection};
 use domain::order::{
-    ChallengeState, Facts, Known, Order, Rejection, ReleasedCause, Risk, RiskState, Scored, Status, StatusReported,
+    CallOutcome, ChallengeState, Facts, Known, Order, Rejection, ReleasedCause, ReopenCause, Review, Risk, RiskState,
+    Scored, Status, StatusReported,
 };
 use domain::publication::RulebookRejection;
 use domain::rulebook::Rulebook;
@@ -19,6 +20,7 @@ use domain::time::Timestamp;
 use eventlog::{DeliveryKey, Position};
 use tokio::sync::oneshot;
 
+use crate::deadlines::Due;
 use crate::signals::SignalWork;
 
 /// Where a message came from; kept in the metadata of its events.
@@ -161,6 +163,73 @@ pub(crate) enum WorkContent {
     Placed(Facts, Option<Personal>),
     Amended(Facts, Option<Personal>),
     Status { source: Box<str>, status: Status },
+    Wish(OrderWish),
+    Due(Due),
+}
+
+/// What a person, a customer or a provider wants of an order. Who it is stands in the [`Origin`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OrderWish {
+    /// The customer answers with a code.
+    Answer {
+        /// Which challenge.
+        challenge: ChallengeId,
+        /// What the customer says.
+        code: Box<str>,
+    },
+    /// The customer was called.
+    CallResult {
+        /// For which challenge.
+        challenge: ChallengeId,
+        /// What came of it.
+        outcome: CallOutcome,
+        /// The caller's words.
+        note: Option<Box<str>>,
+    },
+    /// The code is to be sent again.
+    Resend {
+        /// Of which challenge.
+        challenge: ChallengeId,
+    },
+    /// A reviewer wants the order for as long as the merchant lets reviewers.
+    Claim,
+    /// A reviewer gives it back.
+    Return,
+    /// A reviewer decides.
+    Decide {
+        /// What.
+        action: ReviewAction,
+        /// Why, as a code.
+        reason_code: Box<str>,
+        /// In words.
+        note: Option<Box<str>>,
+    },
+    /// Somebody writes something down.
+    Note {
+        /// What.
+        text: Box<str>,
+    },
+    /// A frozen order is to be looked at once more.
+    Reopen {
+        /// Why.
+        cause: ReopenCause,
+        /// In words.
+        text: Option<Box<str>>,
+    },
+    /// Somebody is about to look at the personal data.
+    Reveal {
+        /// Why.
+        reason: Box<str>,
+    },
+}
+
+/// What a reviewer decides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReviewAction {
+    /// The order goes on.
+    Release,
+    /// The order is held.
+    Freeze,
 }
 
 /// Personal data on its way into the vault.
@@ -178,6 +247,8 @@ pub struct Receipt {
     pub order: OrderId,
     /// Where it stands; `None` while it is not placed.
     pub risk: Option<RiskView>,
+    /// Whether a person has to look.
+    pub review: Review,
     /// Its unified status; `None` while nothing was reported.
     pub status: Option<StatusReported>,
     /// The partition, and the position up to which its log holds what was decided.
@@ -197,6 +268,13 @@ pub enum Outcome {
     Updated,
     /// The same delivery had been dealt with before; the answer is the one of that time.
     Duplicate,
+    /// It was so already, and nothing was recorded.
+    Unchanged,
+    /// The code was wrong, which is recorded.
+    CodeWrong {
+        /// How many the customer may still try.
+        attempts_left: u8,
+    },
 }
 
 /// Where an order stands.
@@ -216,7 +294,7 @@ impl RiskView {
     /// Of a placed order.
     pub fn of(order: &Known) -> Self {
         let (challenge, released) = match &order.risk {
-            Risk::Challenged(challenge) => (Some(challenge.clone()), None),
+            Risk::Challenged(challenge) => (Some(challenge.clone()).filter(|it| !it.is_over), None),
             Risk::Released(cause) => (None, Some(*cause)),
             Risk::Placed | Risk::Scored | Risk::Verified | Risk::Frozen(_) => (None, None),
         };
@@ -235,6 +313,7 @@ impl Receipt {
         Self {
             order,
             risk: state.known().map(RiskView::of),
+            review: state.known().map(|known| known.review.clone()).unwrap_or_default(),
             status: state.reports().current().cloned(),
             position,
             outcome,

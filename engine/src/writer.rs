@@ -6,6 +6,7 @@
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::rulebook::Rulebook;
 use domain::time::Timestamp;
@@ -27,6 +28,9 @@ use crate::work::{NoticeWork, Refusal, Work};
 
 /// The most pieces of work in one commit.
 pub(crate) const BATCH_MAX: usize = 256;
+
+/// How often the clock is asked while something waits for a time: it may be set forward.
+const CLOCK_ASKED_EVERY: Duration = Duration::from_millis(250);
 
 /// Tells the time. The one place where the engine learns it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -183,12 +187,16 @@ impl Writer {
                     }
                 }
                 () = unwanted(wanted), if ending.is_none() => ending = Some(Ended::Unwanted),
+                () = reached(self.memory.deadlines.next(), &self.tools.clock), if room > 0 && ending.is_none() => {
+                    waiting.extend(self.take_due(room, !mailbox.is_empty()));
+                    while waiting.len() < room && let Ok(work) = mailbox.try_recv() {
+                        waiting.push(work);
+                    }
+                    self.take_or_refuse(&mut waiting).await?;
+                }
                 received = mailbox.recv_many(&mut waiting, room), if room > 0 && ending.is_none() => {
                     ending = (received == 0).then_some(Ended::Closed);
-                    if let Err(error) = self.take(&mut waiting).await {
-                        waiting.drain(..).for_each(|work| work.refuse(Refusal::Unavailable));
-                        return Err(error);
-                    }
+                    self.take_or_refuse(&mut waiting).await?;
                 }
             }
             if self.committing.is_none() {
@@ -196,6 +204,15 @@ impl Writer {
             }
         }
         Ok(ending.unwrap_or(Ended::Closed))
+    }
+
+    /// Deals with all that waits; at an error what is left of it is refused.
+    async fn take_or_refuse(&mut self, waiting: &mut Vec<Work>) -> Result<(), LogError> {
+        let taken = self.take(waiting).await;
+        if taken.is_err() {
+            waiting.drain(..).for_each(|work| work.refuse(Refusal::Unavailable));
+        }
+        taken
     }
 
     /// Deals with all that waits, in order: notices go into the open batch, a command about a merchant or its rulebooks is
@@ -303,6 +320,19 @@ impl Writer {
 async fn unwanted(wanted: &mut watch::Receiver<bool>) {
     if wanted.wait_for(|wanted| !wanted).await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+/// Waits until a deadline has passed, by the clock that times are taken from; for ever where there is none.
+async fn reached(deadline: Option<Timestamp>, clock: &Clock) {
+    let Some(deadline) = deadline else { return std::future::pending().await };
+    loop {
+        let now = clock();
+        if now > deadline {
+            return;
+        }
+        let left = u64::try_from(deadline.since(now).millis()).unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(left + 1).min(CLOCK_ASKED_EVERY)).await;
     }
 }
 

@@ -188,7 +188,7 @@ impl From<Refusal> for Problem {
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::NotPlaced => Self::not_found(rejection.to_string()),
+            Rejection::NotPlaced | Rejection::UnknownOrder => Self::not_found(rejection.to_string()),
             _ => {
                 Self::new(StatusCode::CONFLICT, rejection.code(), "The order's state forbids it", rejection.to_string())
             }

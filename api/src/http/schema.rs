@@ -341,8 +341,18 @@ pub struct SettingsBody {
     pub call_attempts: Option<u8>,
     /// 1 to 20.
     pub code_attempts: Option<u8>,
+    /// 1 to 20.
+    pub code_resends: Option<u8>,
+    /// `1m` to `7d`; null for never.
+    pub call_after_sms: Option<String>,
+    /// 1 to 100000; null for no limit.
+    pub sms_per_minute: Option<u32>,
+    /// 1 to 100000; null for no limit.
+    pub calls_per_minute: Option<u32>,
     /// `10s` to `1d`.
     pub review_lease: Option<String>,
+    /// `10s` to `30d`; null for never.
+    pub review_sla: Option<String>,
     /// `1m` to `30d`; null for never.
     pub stock_release_after: Option<String>,
     /// Two times of day; null for never.

@@ -8,8 +8,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::merchant::MerchantCommand;
 use domain::settings::{
-    ATTEMPTS_MAX, HOLD_OUT_WHOLE, QuietHours, REVIEW_LEASE_MAX, REVIEW_LEASE_MIN, STOCK_RELEASE_AFTER_MAX,
-    STOCK_RELEASE_AFTER_MIN, Settings, SettingsChanges,
+    ATTEMPTS_MAX, CALL_AFTER_SMS_MAX, CALL_AFTER_SMS_MIN, HOLD_OUT_WHOLE, PER_MINUTE_MAX, QuietHours, REVIEW_LEASE_MAX,
+    REVIEW_LEASE_MIN, REVIEW_SLA_MAX, REVIEW_SLA_MIN, STOCK_RELEASE_AFTER_MAX, STOCK_RELEASE_AFTER_MIN, Settings,
+    SettingsChanges,
 };
 use domain::time::Span;
 use serde::Serialize;
@@ -46,13 +47,28 @@ pub struct SettingsView {
     /// How many codes a customer may try.
     #[schema(example = 5)]
     code_attempts: u8,
+    /// How often a code may be sent again.
+    #[schema(example = 2)]
+    code_resends: u8,
+    /// How long the answer to a call counts that follows an SMS nobody answered; null where none follows.
+    #[schema(example = "30m")]
+    call_after_sms: Option<String>,
+    /// How many codes can be sent in a minute; beyond them a person looks. Null for no limit.
+    #[schema(example = 600)]
+    sms_per_minute: Option<u32>,
+    /// How many customers can be called in a minute; beyond them an SMS is sent. Null for no limit.
+    #[schema(example = 20)]
+    calls_per_minute: Option<u32>,
     /// For how long a reviewer holds an order.
     #[schema(example = "10m")]
     review_lease: String,
+    /// After how long a review that nobody closed is escalated; null for never.
+    #[schema(example = "30m")]
+    review_sla: Option<String>,
     /// After how long the stock of an order that is held is to be released; null for never.
     #[schema(example = "2h")]
     stock_release_after: Option<String>,
-    /// When customers are not to be disturbed, in the merchant's time zone; null for never.
+    /// When customers are not called but sent an SMS, in the merchant's time zone; null for never.
     quiet_hours: Option<QuietHoursView>,
     /// The share of orders that pass whatever they score, from 0 to 1 with at most four places.
     #[schema(example = 0.01)]
@@ -98,8 +114,7 @@ pub async fn get(
 
 /// Change settings
 ///
-/// Those that the body names; the others stay. `null` takes `stock_release_after` and `quiet_hours` away. In this version
-/// `time_zone` and `four_eyes` are followed, and the others are kept for what will follow them.
+/// Those that the body names; the others stay. `null` takes one away that may be null.
 #[utoipa::path(
     put,
     path = "/v1/settings",
@@ -127,21 +142,41 @@ fn current(app: &App, caller: &Caller) -> Result<Settings, Problem> {
 
 fn read(body: Value) -> Result<SettingsChanges, Problem> {
     // Read before the fields are, for which a null says as little as an absent field.
-    let is_cleared = |name: &str| body.get(name).is_some_and(Value::is_null);
-    let (no_release, no_quiet) = (is_cleared("stock_release_after"), is_cleared("quiet_hours"));
+    const CLEARED: [&str; 6] =
+        ["call_after_sms", "sms_per_minute", "calls_per_minute", "review_sla", "stock_release_after", "quiet_hours"];
+    let cleared = CLEARED.map(|name| body.get(name).is_some_and(Value::is_null));
+    let [no_call, no_sms_limit, no_call_limit, no_sla, no_release, no_quiet] = cleared;
     let mut fields = Fields::of(body)?;
+    let call = |value| span(value, CALL_AFTER_SMS_MIN, CALL_AFTER_SMS_MAX);
+    let sla = |value| span(value, REVIEW_SLA_MIN, REVIEW_SLA_MAX);
     let release = |value| span(value, STOCK_RELEASE_AFTER_MIN, STOCK_RELEASE_AFTER_MAX);
     let changes = SettingsChanges {
         time_zone: fields.optional("time_zone", time_zone).map(String::into_boxed_str),
         four_eyes: fields.optional("four_eyes", |value| boolean(&value)),
         call_attempts: fields.optional("call_attempts", |value| attempts(&value)),
         code_attempts: fields.optional("code_attempts", |value| attempts(&value)),
+        code_resends: fields.optional("code_resends", |value| attempts(&value)),
+        call_after_sms: or_cleared(fields.optional("call_after_sms", call), no_call),
+        sms_per_minute: or_cleared(fields.optional("sms_per_minute", |it| per_minute(&it)), no_sms_limit),
+        calls_per_minute: or_cleared(fields.optional("calls_per_minute", |it| per_minute(&it)), no_call_limit),
+        review_sla: or_cleared(fields.optional("review_sla", sla), no_sla),
         review_lease: fields.optional("review_lease", |value| span(value, REVIEW_LEASE_MIN, REVIEW_LEASE_MAX)),
-        stock_release_after: fields.optional("stock_release_after", release).map(Some).or(no_release.then_some(None)),
-        quiet_hours: fields.optional("quiet_hours", quiet_hours).map(Some).or(no_quiet.then_some(None)),
+        stock_release_after: or_cleared(fields.optional("stock_release_after", release), no_release),
+        quiet_hours: or_cleared(fields.optional("quiet_hours", quiet_hours), no_quiet),
         hold_out_basis_points: fields.optional("hold_out_share", share),
     };
     fields.finish(Some(changes))
+}
+
+/// A setting that may be none: what was told, or that it is taken away.
+fn or_cleared<T>(told: Option<T>, is_cleared: bool) -> Option<Option<T>> {
+    told.map(Some).or(is_cleared.then_some(None))
+}
+
+fn per_minute(value: &Value) -> Read<u32> {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    let number = number.filter(|number| (1..=PER_MINUTE_MAX).contains(number));
+    number.ok_or_else(|| format!("expected a whole number from 1 to {PER_MINUTE_MAX}"))
 }
 
 fn boolean(value: &Value) -> Read<bool> {
@@ -205,7 +240,12 @@ impl From<Settings> for SettingsView {
             four_eyes: settings.four_eyes,
             call_attempts: settings.call_attempts,
             code_attempts: settings.code_attempts,
+            code_resends: settings.code_resends,
+            call_after_sms: settings.call_after_sms.map(|span| span.to_string()),
+            sms_per_minute: settings.sms_per_minute,
+            calls_per_minute: settings.calls_per_minute,
             review_lease: settings.review_lease.to_string(),
+            review_sla: settings.review_sla.map(|span| span.to_string()),
             stock_release_after: settings.stock_release_after.map(|span| span.to_string()),
             quiet_hours: settings.quiet_hours.map(|it| QuietHoursView { from: time(it.from), to: time(it.to) }),
             hold_out_share: f64::from(settings.hold_out_basis_points) / f64::from(HOLD_OUT_WHOLE),

@@ -12,10 +12,11 @@ use std::collections::HashMap;
 use chrono_tz::Tz;
 use domain::explain;
 use domain::order::{
-    Challenged, Frozen, FrozenCause, OrderEvent, PASS, Released, ReleasedCause, ReviewCause, ReviewOpened, Scored,
-    StatusReported,
+    Challenged, Frozen, FrozenCause, OrderEvent, PASS, Released, ReleasedCause, ReopenCause, ReviewCause, ReviewOpened,
+    ReviewReopened, Scored, StatusReported, StockCause, StockReleaseDue,
 };
 use domain::rulebook::{Names, Rulebook};
+use domain::screening::HOLD_OUT;
 use domain::time::Timestamp;
 
 use crate::http::view::Bilingual;
@@ -37,6 +38,18 @@ impl Wording<'_> {
             OrderEvent::StatusReported(report) => reported(report),
             OrderEvent::Scored(scored) => self.scored(scored),
             OrderEvent::Challenged(challenged) => self.challenged(challenged),
+            OrderEvent::ChallengeResent(resent) => both(
+                format!("验证码再次发送（第 {} 次）", resent.count),
+                format!("The code was sent again (time {})", resent.count),
+            ),
+            OrderEvent::CodeRejected(rejected) => both(
+                format!("客户输入的验证码不正确，还可尝试 {} 次", rejected.attempts_left),
+                format!("The customer entered a wrong code; attempts left: {}", rejected.attempts_left),
+            ),
+            OrderEvent::CallUnanswered(call) => both(
+                format!("电话无人接听，还将拨打 {} 次", call.attempts_left),
+                format!("Nobody answered the call; calls left: {}", call.attempts_left),
+            ),
             OrderEvent::Verified(verified) => {
                 let method = words::method(verified.how);
                 both(
@@ -45,8 +58,21 @@ impl Wording<'_> {
                 )
             }
             OrderEvent::Frozen(frozen) => freezing(frozen),
+            OrderEvent::FreezeConfirmed(confirmed) => by_reviewer(
+                ["确认了冻结", "confirmed the freeze"],
+                Some(&*confirmed.actor),
+                Some(&*confirmed.reason_code),
+            ),
             OrderEvent::Released(released) => releasing(released),
             OrderEvent::ReviewOpened(opened) => review_opened(opened),
+            OrderEvent::ReviewEscalated(escalated) => {
+                let since = self.clock(escalated.opened_at);
+                both(
+                    format!("审核自 {since} 起无人处理，已升级"),
+                    format!("The review has waited since {since} and is escalated"),
+                )
+            }
+            OrderEvent::ReviewReopened(reopened) => reopening(reopened),
             OrderEvent::ReviewClaimed(claimed) => {
                 let until = self.clock(claimed.lease_until);
                 both(
@@ -64,6 +90,7 @@ impl Wording<'_> {
                 format!("{} 查看了客户的个人信息", revealed.actor),
                 format!("{} looked at the personal data", revealed.actor),
             ),
+            OrderEvent::StockReleaseDue(due) => stock(due),
         }
     }
 
@@ -79,7 +106,7 @@ impl Wording<'_> {
         }
         if let Some(id) = &scored.exemption {
             let names = rulebook.and_then(|rulebook| Some(&rulebook.exemption(id)?.name));
-            let name = called(names, id);
+            let name = if &**id == HOLD_OUT { both("对照样本", "hold-out") } else { called(names, id) };
             zh.push_str(&format!("，但符合豁免“{}”", name.zh));
             en.push_str(&format!(", but exemption “{}” spares it", name.en));
         }
@@ -108,9 +135,10 @@ impl Wording<'_> {
     fn challenged(&self, challenged: &Challenged) -> Bilingual {
         let until = self.clock(challenged.expires_at);
         let method = words::method(challenged.method);
+        let why = challenged.instead_of.map_or_else(|| both("", ""), words::instead);
         both(
-            format!("请客户完成{}验证，{until} 前有效", method.zh),
-            format!("The customer is asked to verify by {}, until {until}", method.en),
+            format!("请客户完成{}验证，{until} 前有效{}", method.zh, why.zh),
+            format!("The customer is asked to verify by {}, until {until}{}", method.en, why.en),
         )
     }
 
@@ -185,6 +213,34 @@ fn review_opened(opened: &ReviewOpened) -> Bilingual {
         ReviewCause::ChallengeExpired => {
             both("客户未在期限内验证，转人工审核", "The customer did not verify in time; a person has to look")
         }
+        ReviewCause::NoChannel => {
+            both("目前无法联系客户，转人工审核", "The customer cannot be asked now; a person has to look")
+        }
+    }
+}
+
+fn reopening(reopened: &ReviewReopened) -> Bilingual {
+    let actor = &reopened.actor;
+    match reopened.cause {
+        ReopenCause::Appeal => both(
+            format!("客户申诉，{actor} 重新打开了审核"),
+            format!("The customer appeals; {actor} opened the review again"),
+        ),
+        ReopenCause::Reopened => both(format!("{actor} 重新打开了审核"), format!("{actor} opened the review again")),
+    }
+}
+
+fn stock(due: &StockReleaseDue) -> Bilingual {
+    let units = due.units;
+    match due.cause {
+        StockCause::Unpaid => both(
+            format!("订单逾期未付款，申请释放库存 {units} 件"),
+            format!("The payment is overdue; stock to be released: {units} units"),
+        ),
+        StockCause::Frozen => both(
+            format!("订单冻结已久，申请释放库存 {units} 件"),
+            format!("The order has been frozen for long; stock to be released: {units} units"),
+        ),
     }
 }
 

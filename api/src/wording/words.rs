@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use domain::order::{ChallengeMethod, Scored, ScoredCause, Status};
+use domain::order::{ChallengeMethod, Downgrade, DowngradeReason, Scored, ScoredCause, Status};
 
 use super::both;
 use crate::http::view::Bilingual;
@@ -24,6 +24,24 @@ pub(super) fn method(method: ChallengeMethod) -> Bilingual {
     match method {
         ChallengeMethod::Sms => both("短信", "SMS"),
         ChallengeMethod::Call => both("电话", "a call"),
+    }
+}
+
+/// Why a question is put this way, as the end of a sentence.
+pub(super) fn instead(downgrade: Downgrade) -> Bilingual {
+    let other = method(downgrade.method);
+    match downgrade.reason {
+        DowngradeReason::QuietHours => both(
+            format!("（现为免打扰时段，代替{}）", other.zh),
+            format!(" (in place of {}, as it is quiet hours)", other.en),
+        ),
+        DowngradeReason::Capacity => both(
+            format!("（{}已达每分钟上限，改用此方式）", other.zh),
+            format!(" (in place of {}, of which no more can be made this minute)", other.en),
+        ),
+        DowngradeReason::Unanswered => {
+            both(format!("（{}未获答复）", other.zh), format!(" (as {} was not answered)", other.en))
+        }
     }
 }
 

@@ -295,12 +295,14 @@ async fn settings_are_kept_and_told_in_full() {
     let read = || async { get(&server, "/v1/settings").await.json() };
     let change = |body: Value| answer(server.as_admin("PUT", "/v1/settings").json(&body));
     let mut expected = json!({
-        "time_zone": "Asia/Shanghai", "four_eyes": false, "call_attempts": 3, "code_attempts": 5, "review_lease": "10m",
-        "stock_release_after": null, "quiet_hours": null, "hold_out_share": 0.0
+        "time_zone": "Asia/Shanghai", "four_eyes": false, "call_attempts": 3, "code_attempts": 5, "code_resends": 2,
+        "call_after_sms": null, "sms_per_minute": null, "calls_per_minute": null, "review_lease": "10m",
+        "review_sla": null, "stock_release_after": null, "quiet_hours": null, "hold_out_share": 0.0
     });
     assert_eq!(read().await, expected);
     let all = json!({
-        "time_zone": "Europe/Berlin", "four_eyes": true, "call_attempts": 2, "code_attempts": 6, "review_lease": "15m",
+        "time_zone": "Europe/Berlin", "four_eyes": true, "call_attempts": 2, "code_attempts": 6, "code_resends": 3,
+        "call_after_sms": "30m", "sms_per_minute": 600, "calls_per_minute": 20, "review_lease": "15m", "review_sla": "1h",
         "stock_release_after": "2h", "quiet_hours": {"from": "22:00", "to": "08:00"}, "hold_out_share": 0.01
     });
     let changed = change(all.clone()).await;
@@ -312,7 +314,8 @@ async fn settings_are_kept_and_told_in_full() {
     expected["call_attempts"] = 4.into();
     assert_eq!(change(json!({"quiet_hours": null, "call_attempts": 4})).await.json(), expected, "the others stay");
     let wrong = json!({
-        "time_zone": "Asia/Nowhere", "four_eyes": "yes", "call_attempts": 0, "code_attempts": 21, "review_lease": "1s",
+        "time_zone": "Asia/Nowhere", "four_eyes": "yes", "call_attempts": 0, "code_attempts": 21, "code_resends": 0,
+        "call_after_sms": "8d", "sms_per_minute": 0, "calls_per_minute": -1, "review_lease": "1s", "review_sla": "31d",
         "stock_release_after": "31d", "quiet_hours": "night", "hold_out_share": 1.5, "colour": "red"
     });
     let refused = change(wrong.clone()).await;

@@ -51,6 +51,7 @@ impl CustomerCase {
             Risk::Challenged(_) if matches!(known.review, Review::Open | Review::Claimed { .. }) => Self::WithPerson,
             Risk::Challenged(challenge) => Self::Confirm(challenge.method),
             Risk::Frozen(_) => Self::WithPerson,
+            Risk::Scored if known.review != Review::Closed && !known.reports.departed() => Self::WithPerson,
             Risk::Placed | Risk::Verified => Self::Checking,
             // What was scored and neither held nor released had already left.
             Risk::Released(_) | Risk::Scored => Self::Released,

@@ -17,14 +17,21 @@ impl OrderEvent {
             Self::StatusReported(_) => "StatusReported",
             Self::Scored(_) => "Scored",
             Self::Challenged(_) => "Challenged",
+            Self::ChallengeResent(_) => "ChallengeResent",
+            Self::CodeRejected(_) => "CodeRejected",
+            Self::CallUnanswered(_) => "CallUnanswered",
             Self::Verified(_) => "Verified",
             Self::Frozen(_) => "Frozen",
+            Self::FreezeConfirmed(_) => "FreezeConfirmed",
             Self::Released(_) => "Released",
             Self::ReviewOpened(_) => "ReviewOpened",
+            Self::ReviewEscalated(_) => "ReviewEscalated",
+            Self::ReviewReopened(_) => "ReviewReopened",
             Self::ReviewClaimed(_) => "ReviewClaimed",
             Self::ReviewReturned(_) => "ReviewReturned",
             Self::Noted(_) => "Noted",
             Self::PersonalDataRevealed(_) => "PersonalDataRevealed",
+            Self::StockReleaseDue(_) => "StockReleaseDue",
         }
     }
 }

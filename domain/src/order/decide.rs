@@ -1,14 +1,18 @@
 //! What is decided about an order: commands in, events or a named rejection out.
 
-use super::event::{
-    Amended, Challenged, Facts, Frozen, FrozenCause, Noted, OnExpire, OnFail, OrderEvent, PersonalDataRevealed, Placed,
-    Released, ReleasedCause, ReviewCause, ReviewClaimed, ReviewOpened, ReviewReturned, StatusReported, Verified,
-};
+use serde::{Deserialize, Serialize};
+
+use super::event::{Amended, Facts, OrderEvent, Placed, Status, StatusReported};
 use super::facts::merge;
-use super::state::{ChallengeState, Known, Order, Pool, Reports, Review, Risk, RiskState};
+use super::handling::{
+    Challenged, Downgrade, Frozen, FrozenCause, Noted, PersonalDataRevealed, Released, ReleasedCause, ReviewCause,
+    ReviewEscalated, ReviewOpened, ReviewReopened, StockCause, StockReleaseDue,
+};
+use super::state::{Known, Order, Reports, Risk, RiskState};
+use super::{challenge, review};
 use crate::ids::ChallengeId;
 use crate::screening::{Assessment, ChallengeTerms, Disposition};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// The most sources that can report on one order.
 pub const SOURCES_MAX: usize = 16;
@@ -45,10 +49,36 @@ pub enum OrderCommand {
         /// When.
         at: Timestamp,
     },
-    /// The customer denied it or could not answer.
-    FailChallenge {
+    /// The customer answered with a wrong code.
+    RejectCode {
+        /// To which challenge.
+        challenge: ChallengeId,
+        /// When.
+        at: Timestamp,
+        /// How many codes a customer may try.
+        attempts_max: u8,
+    },
+    /// The question is to be put once more.
+    Resend {
         /// Which one.
         challenge: ChallengeId,
+        /// When.
+        at: Timestamp,
+        /// How often that may be.
+        resends_max: u8,
+    },
+    /// Somebody called the customer.
+    Called {
+        /// For which challenge.
+        challenge: ChallengeId,
+        /// What came of it.
+        outcome: CallOutcome,
+        /// The caller's words.
+        note: Option<Box<str>>,
+        /// When.
+        at: Timestamp,
+        /// How often a customer is called.
+        attempts_max: u8,
     },
     /// The time for the answer is over.
     ExpireChallenge {
@@ -56,6 +86,8 @@ pub enum OrderCommand {
         challenge: ChallengeId,
         /// When.
         at: Timestamp,
+        /// What is asked next, if anything is.
+        next: Option<NextChallenge>,
     },
     /// A reviewer wants it for a while.
     Claim {
@@ -75,10 +107,44 @@ pub enum OrderCommand {
     Release(Verdict),
     /// A reviewer holds it.
     Freeze(Verdict),
+    /// A closed review is wanted open again.
+    Reopen(ReviewReopened),
+    /// A person should have looked by now.
+    Escalate(ReviewEscalated),
+    /// It has held stock for long enough.
+    ReleaseStock {
+        /// Why it holds it.
+        cause: StockCause,
+        /// When.
+        at: Timestamp,
+    },
     /// Somebody writes something down.
     Note(Noted),
     /// Somebody looks at the personal data.
     Reveal(PersonalDataRevealed),
+}
+
+/// What came of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallOutcome {
+    /// The customer says that the order is theirs.
+    Confirmed,
+    /// The customer says that it is not.
+    Denied,
+    /// The customer did not know what to say.
+    Unclear,
+    /// Nobody answered.
+    NoAnswer,
+}
+
+/// A call that follows an SMS nobody answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NextChallenge {
+    /// Its id.
+    pub id: ChallengeId,
+    /// How long the answer counts.
+    pub expires_in: Span,
 }
 
 /// A reviewer's decision.
@@ -123,6 +189,15 @@ pub enum Rejection {
     /// Too early.
     #[error("the challenge has not expired")]
     ChallengeRunning,
+    /// The customer is called.
+    #[error("the challenge is a call, which no code answers")]
+    NotCode,
+    /// The customer was sent a code.
+    #[error("the challenge is an SMS, of which no call tells the result")]
+    NotCall,
+    /// The question was put as often as the merchant wants.
+    #[error("the code was sent as often as it may be")]
+    ResendsUsedUp,
     /// Its score never reached a tier, or its review is closed.
     #[error("the order is not under review")]
     NotUnderReview,
@@ -132,6 +207,15 @@ pub enum Rejection {
     /// The reviewer does not hold it.
     #[error("the order is not claimed by this reviewer")]
     NotClaimed,
+    /// Nothing is to be opened again.
+    #[error("the order's review is open")]
+    ReviewNotClosed,
+    /// Only what is held is worth another look.
+    #[error("the order is not frozen")]
+    NotFrozen,
+    /// Nothing was ever told of it.
+    #[error("there is no such order")]
+    UnknownOrder,
     /// More than [`SOURCES_MAX`].
     #[error("more than 16 sources report on the order")]
     TooManySources,
@@ -148,9 +232,15 @@ impl Rejection {
             Self::ChallengeSuperseded => "challenge_superseded",
             Self::ChallengeExpired => "challenge_expired",
             Self::ChallengeRunning => "challenge_running",
+            Self::NotCode => "code_not_expected",
+            Self::NotCall => "call_not_expected",
+            Self::ResendsUsedUp => "resends_used_up",
             Self::NotUnderReview => "not_under_review",
             Self::ClaimedByOther => "claimed_by_other",
             Self::NotClaimed => "not_claimed",
+            Self::ReviewNotClosed => "review_not_closed",
+            Self::NotFrozen => "order_not_frozen",
+            Self::UnknownOrder => "order_unknown",
             Self::TooManySources => "too_many_sources",
         }
     }
@@ -191,13 +281,24 @@ fn decide_known(known: &Known, command: OrderCommand) -> Result<Vec<OrderEvent>,
         OrderCommand::Amend { as_of, facts, vault } => Ok(amend(known, as_of, &facts, vault)),
         OrderCommand::Report(told) => report(&known.reports, told),
         OrderCommand::Assess { assessment, challenge, at } => assess(known, *assessment, challenge, at),
-        OrderCommand::Verify { challenge, at } => verify(known, &challenge, at),
-        OrderCommand::FailChallenge { challenge } => fail(known, &challenge),
-        OrderCommand::ExpireChallenge { challenge, at } => expire(known, &challenge, at),
-        OrderCommand::Claim { reviewer, at, lease_until } => claim(known, reviewer, at, lease_until),
-        OrderCommand::Return { reviewer } => give_back(known, reviewer),
-        OrderCommand::Release(verdict) => release(known, verdict),
-        OrderCommand::Freeze(verdict) => freeze(known, verdict),
+        OrderCommand::Verify { challenge, at } => challenge::verify(known, &challenge, at),
+        OrderCommand::RejectCode { challenge, at, attempts_max } => {
+            challenge::reject_code(known, challenge, at, attempts_max)
+        }
+        OrderCommand::Resend { challenge, at, resends_max } => challenge::resend(known, challenge, at, resends_max),
+        OrderCommand::Called { challenge, outcome, note, at, attempts_max } => match outcome {
+            CallOutcome::Confirmed => challenge::confirm(known, &challenge, at),
+            CallOutcome::Denied | CallOutcome::Unclear => challenge::deny(known, &challenge, at),
+            CallOutcome::NoAnswer => challenge::no_answer(known, challenge, note, at, attempts_max),
+        },
+        OrderCommand::ExpireChallenge { challenge, at, next } => challenge::expire(known, &challenge, at, next),
+        OrderCommand::Claim { reviewer, at, lease_until } => review::claim(known, reviewer, at, lease_until),
+        OrderCommand::Return { reviewer } => review::give_back(known, reviewer),
+        OrderCommand::Release(verdict) => review::release(known, verdict),
+        OrderCommand::Freeze(verdict) => review::freeze(known, verdict),
+        OrderCommand::Reopen(wanted) => review::reopen(known, wanted),
+        OrderCommand::Escalate(escalated) => Ok(review::escalate(known, escalated)),
+        OrderCommand::ReleaseStock { cause, at } => Ok(release_stock(known, cause, at)),
         OrderCommand::Note(noted) => Ok(vec![OrderEvent::Noted(noted)]),
         OrderCommand::Reveal(revealed) => Ok(vec![OrderEvent::PersonalDataRevealed(revealed)]),
     }
@@ -233,8 +334,12 @@ fn assess(
     let consequence = match assessment.disposition {
         Disposition::Pass => let_go(known, ReleasedCause::Clean),
         Disposition::Exempt => let_go(known, ReleasedCause::Exempt),
-        Disposition::Challenge(_) | Disposition::Freeze if known.reports.departed() => None,
-        Disposition::Challenge(terms) => ask(known, terms, challenge, at),
+        Disposition::Challenge(..) | Disposition::Review | Disposition::Freeze if known.reports.departed() => None,
+        Disposition::Challenge(terms, instead_of) => {
+            may_ask(known, Some(terms)).then(|| ask(terms, instead_of, challenge, at))
+        }
+        Disposition::Review => may_ask(known, None)
+            .then_some(OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel })),
         Disposition::Freeze => match known.risk {
             Risk::Frozen(_) | Risk::Released(ReleasedCause::Reviewer) => None,
             Risk::Placed | Risk::Scored | Risk::Challenged(_) | Risk::Verified | Risk::Released(_) => {
@@ -266,160 +371,47 @@ fn let_go(known: &Known, cause: ReleasedCause) -> Option<OrderEvent> {
     Some(OrderEvent::Released(Released { cause, actor: None, reason_code: None, note: None }))
 }
 
-fn ask(known: &Known, terms: ChallengeTerms, challenge: ChallengeId, at: Timestamp) -> Option<OrderEvent> {
+/// Whether the customer is to be asked, or a person in the customer's place: not where a question is open that is as strong,
+/// and not where somebody has spoken.
+fn may_ask(known: &Known, terms: Option<ChallengeTerms>) -> bool {
     match &known.risk {
-        Risk::Placed | Risk::Scored | Risk::Verified => {}
-        Risk::Challenged(open) if terms.method > open.method => {}
-        Risk::Released(ReleasedCause::Clean | ReleasedCause::Exempt | ReleasedCause::Rescored) => {}
-        Risk::Challenged(_) | Risk::Frozen(_) | Risk::Released(_) => return None,
+        Risk::Placed | Risk::Scored | Risk::Verified => true,
+        Risk::Challenged(open) => terms.is_some_and(|terms| terms.method > open.method),
+        Risk::Released(cause) => {
+            matches!(cause, ReleasedCause::Clean | ReleasedCause::Exempt | ReleasedCause::Rescored)
+        }
+        Risk::Frozen(_) => false,
     }
-    Some(OrderEvent::Challenged(Challenged {
+}
+
+pub(super) fn ask(
+    terms: ChallengeTerms,
+    instead_of: Option<Downgrade>,
+    challenge: ChallengeId,
+    at: Timestamp,
+) -> OrderEvent {
+    OrderEvent::Challenged(Challenged {
         challenge,
         method: terms.method,
         expires_at: at.plus(terms.expires_in),
         on_fail: terms.on_fail,
         on_expire: terms.on_expire,
-    }))
-}
-
-fn open_challenge<'a>(known: &'a Known, challenge: &ChallengeId) -> Result<&'a ChallengeState, Rejection> {
-    match &known.risk {
-        Risk::Challenged(open) if open.id == *challenge => Ok(open),
-        Risk::Challenged(_) => Err(Rejection::ChallengeSuperseded),
-        Risk::Placed | Risk::Scored | Risk::Verified | Risk::Frozen(_) | Risk::Released(_) => {
-            Err(Rejection::NoChallenge)
-        }
-    }
-}
-
-fn verify(known: &Known, challenge: &ChallengeId, at: Timestamp) -> Result<Vec<OrderEvent>, Rejection> {
-    if matches!(known.risk, Risk::Verified | Risk::Released(ReleasedCause::Verified)) {
-        return Ok(vec![]);
-    }
-    let open = open_challenge(known, challenge)?;
-    if at > open.expires_at {
-        return Err(Rejection::ChallengeExpired);
-    }
-    Ok(vec![
-        OrderEvent::Verified(Verified { challenge: challenge.clone(), how: open.method }),
-        OrderEvent::Released(Released { cause: ReleasedCause::Verified, actor: None, reason_code: None, note: None }),
-    ])
-}
-
-fn fail(known: &Known, challenge: &ChallengeId) -> Result<Vec<OrderEvent>, Rejection> {
-    if matches!(known.risk, Risk::Frozen(FrozenCause::ChallengeFailed)) {
-        return Ok(vec![]);
-    }
-    let open = open_challenge(known, challenge)?;
-    Ok(match open.on_fail {
-        OnFail::Freeze => vec![frozen(FrozenCause::ChallengeFailed)],
-        OnFail::Review => review(known, challenge, ReviewCause::ChallengeFailed),
+        instead_of,
     })
 }
 
-fn expire(known: &Known, challenge: &ChallengeId, at: Timestamp) -> Result<Vec<OrderEvent>, Rejection> {
-    if matches!(
-        known.risk,
-        Risk::Frozen(FrozenCause::ChallengeExpired) | Risk::Released(ReleasedCause::ChallengeExpired)
-    ) {
-        return Ok(vec![]);
+/// Asks for the stock of an order that is still held, or still not paid though its payment is overdue; once.
+fn release_stock(known: &Known, cause: StockCause, at: Timestamp) -> Vec<OrderEvent> {
+    let is_overdue = known.facts.payment_due_at.is_some_and(|due| due < at);
+    let is_paid = || known.reports.all().iter().any(|report| !matches!(report.status, Status::Cancelled));
+    let is_due = match cause {
+        StockCause::Frozen => matches!(known.risk, Risk::Frozen(_)),
+        StockCause::Unpaid => is_overdue && !is_paid(),
+    };
+    if !is_due || known.stock_release_due || known.reports.departed() {
+        return vec![];
     }
-    let open = open_challenge(known, challenge)?;
-    if at <= open.expires_at {
-        return Err(Rejection::ChallengeRunning);
-    }
-    Ok(match open.on_expire {
-        OnExpire::Freeze => vec![frozen(FrozenCause::ChallengeExpired)],
-        OnExpire::Review => review(known, challenge, ReviewCause::ChallengeExpired),
-        OnExpire::Release => vec![OrderEvent::Released(Released {
-            cause: ReleasedCause::ChallengeExpired,
-            actor: None,
-            reason_code: None,
-            note: None,
-        })],
-    })
-}
-
-fn frozen(cause: FrozenCause) -> OrderEvent {
-    OrderEvent::Frozen(Frozen { cause, actor: None, reason_code: None, note: None })
-}
-
-fn review(known: &Known, challenge: &ChallengeId, cause: ReviewCause) -> Vec<OrderEvent> {
-    match known.review {
-        Review::Open | Review::Claimed { pool: Pool::Reviewer, .. } => vec![],
-        Review::None | Review::Waiting | Review::Claimed { pool: Pool::Customer, .. } | Review::Closed => {
-            vec![OrderEvent::ReviewOpened(ReviewOpened { challenge: challenge.clone(), cause })]
-        }
-    }
-}
-
-fn is_claimed_by_other(known: &Known, reviewer: &str, at: Timestamp) -> bool {
-    matches!(&known.review, Review::Claimed { reviewer: holder, lease_until, .. } if **holder != *reviewer && at <= *lease_until)
-}
-
-fn claim(
-    known: &Known,
-    reviewer: Box<str>,
-    at: Timestamp,
-    lease_until: Timestamp,
-) -> Result<Vec<OrderEvent>, Rejection> {
-    if is_claimed_by_other(known, &reviewer, at) {
-        return Err(Rejection::ClaimedByOther);
-    }
-    match &known.review {
-        Review::None | Review::Closed => Err(Rejection::NotUnderReview),
-        Review::Claimed { reviewer: holder, lease_until: until, .. }
-            if *holder == reviewer && *until >= lease_until =>
-        {
-            Ok(vec![])
-        }
-        Review::Waiting | Review::Open | Review::Claimed { .. } => {
-            Ok(vec![OrderEvent::ReviewClaimed(ReviewClaimed { reviewer, lease_until })])
-        }
-    }
-}
-
-fn give_back(known: &Known, reviewer: Box<str>) -> Result<Vec<OrderEvent>, Rejection> {
-    match &known.review {
-        Review::Claimed { reviewer: holder, .. } if *holder == reviewer => {
-            Ok(vec![OrderEvent::ReviewReturned(ReviewReturned { reviewer })])
-        }
-        Review::Claimed { .. } => Err(Rejection::ClaimedByOther),
-        Review::None | Review::Waiting | Review::Open | Review::Closed => Err(Rejection::NotClaimed),
-    }
-}
-
-fn release(known: &Known, verdict: Verdict) -> Result<Vec<OrderEvent>, Rejection> {
-    if let Risk::Released(_) = known.risk {
-        return Ok(vec![]);
-    }
-    transition(known.risk.state(), RiskState::Released)?;
-    if is_claimed_by_other(known, &verdict.reviewer, verdict.at) {
-        return Err(Rejection::ClaimedByOther);
-    }
-    Ok(vec![OrderEvent::Released(Released {
-        cause: ReleasedCause::Reviewer,
-        actor: Some(verdict.reviewer),
-        reason_code: Some(verdict.reason_code),
-        note: verdict.note,
-    })])
-}
-
-fn freeze(known: &Known, verdict: Verdict) -> Result<Vec<OrderEvent>, Rejection> {
-    if let Risk::Frozen(_) = known.risk {
-        return Ok(vec![]);
-    }
-    transition(known.risk.state(), RiskState::Frozen)?;
-    if known.reports.departed() {
-        return Err(Rejection::Departed);
-    }
-    if is_claimed_by_other(known, &verdict.reviewer, verdict.at) {
-        return Err(Rejection::ClaimedByOther);
-    }
-    Ok(vec![OrderEvent::Frozen(Frozen {
-        cause: FrozenCause::Reviewer,
-        actor: Some(verdict.reviewer),
-        reason_code: Some(verdict.reason_code),
-        note: verdict.note,
-    })])
+    let lines = known.facts.lines.iter().flatten();
+    let units = lines.map(|line| u64::from(line.quantity)).sum();
+    vec![OrderEvent::StockReleaseDue(StockReleaseDue { cause, units })]
 }

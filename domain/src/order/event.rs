@@ -1,4 +1,4 @@
-//! What can happen to an order. Variant names and field names are the storage format: `domain/tests/golden` pins them.
+//! What can happen to an order; what is done about its score stands in [`super::handling`]. Variant names and field names are the storage format: `domain/tests/golden` pins them.
 //!
 //! Nothing here is personal: people, devices, addresses and numbers appear as [`Token`]s, as coarse facts, and as a
 //! commitment to the vault row that holds the rest.
@@ -7,8 +7,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::handling::{
+    CallUnanswered, ChallengeResent, Challenged, CodeRejected, FreezeConfirmed, Frozen, Noted, PersonalDataRevealed,
+    Released, ReviewClaimed, ReviewEscalated, ReviewOpened, ReviewReopened, ReviewReturned, StockReleaseDue, Verified,
+};
 use super::others::{Swept, Trigger};
-use crate::ids::{ChallengeId, Channel, OrderNo, Token};
+use crate::ids::{Channel, OrderNo, Token};
 use crate::phone::PhoneKind;
 use crate::shadow::Shadowed;
 use crate::signal::OrderScore;
@@ -28,14 +32,26 @@ pub enum OrderEvent {
     Scored(Scored),
     /// The customer was asked.
     Challenged(Challenged),
+    /// The question was put once more.
+    ChallengeResent(ChallengeResent),
+    /// The customer answered with a wrong code.
+    CodeRejected(CodeRejected),
+    /// The customer did not answer a call.
+    CallUnanswered(CallUnanswered),
     /// The customer proved it.
     Verified(Verified),
     /// The order is held.
     Frozen(Frozen),
+    /// A reviewer looked at an order that was held already, and leaves it so.
+    FreezeConfirmed(FreezeConfirmed),
     /// The order may go on.
     Released(Released),
-    /// A challenge came to nothing and a person has to look.
+    /// The customer could not be asked, or a challenge came to nothing, and a person has to look.
     ReviewOpened(ReviewOpened),
+    /// A person should have looked by now.
+    ReviewEscalated(ReviewEscalated),
+    /// A review that was closed is open again.
+    ReviewReopened(ReviewReopened),
     /// A reviewer holds the order for a while.
     ReviewClaimed(ReviewClaimed),
     /// A reviewer gave the order back.
@@ -44,6 +60,8 @@ pub enum OrderEvent {
     Noted(Noted),
     /// Somebody looked at the personal data.
     PersonalDataRevealed(PersonalDataRevealed),
+    /// The order has held stock for long enough without being paid, or while it is frozen.
+    StockReleaseDue(StockReleaseDue),
 }
 
 /// See [`OrderEvent::Placed`].
@@ -327,177 +345,4 @@ pub enum Reading {
     Int(i64),
     /// A text, a decimal or a duration.
     Text(Arc<str>),
-}
-
-/// See [`OrderEvent::Challenged`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Challenged {
-    /// Its id.
-    pub challenge: ChallengeId,
-    /// How the customer is asked.
-    pub method: ChallengeMethod,
-    /// Until when the answer counts.
-    pub expires_at: Timestamp,
-    /// What a wrong answer leads to.
-    pub on_fail: OnFail,
-    /// What silence leads to.
-    pub on_expire: OnExpire,
-}
-
-/// How a customer is asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChallengeMethod {
-    /// A code by SMS.
-    Sms,
-    /// A voice call.
-    Call,
-}
-
-/// What a failed challenge leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFail {
-    /// The order is frozen.
-    Freeze,
-    /// A person looks.
-    Review,
-}
-
-/// What an expired challenge leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnExpire {
-    /// A person looks.
-    Review,
-    /// The order is frozen.
-    Freeze,
-    /// The order goes on.
-    Release,
-}
-
-/// See [`OrderEvent::Verified`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Verified {
-    /// Which challenge.
-    pub challenge: ChallengeId,
-    /// By what.
-    pub how: ChallengeMethod,
-}
-
-/// See [`OrderEvent::Frozen`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Frozen {
-    /// Why.
-    pub cause: FrozenCause,
-    /// The reviewer, when it was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<Box<str>>,
-    /// The reviewer's reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason_code: Option<Box<str>>,
-    /// The reviewer's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<Box<str>>,
-}
-
-/// Why an order was frozen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FrozenCause {
-    /// Its score.
-    Score,
-    /// The customer denied it or could not answer.
-    ChallengeFailed,
-    /// The customer did not answer in time.
-    ChallengeExpired,
-    /// A reviewer.
-    Reviewer,
-}
-
-/// See [`OrderEvent::Released`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Released {
-    /// Why.
-    pub cause: ReleasedCause,
-    /// The reviewer, when it was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<Box<str>>,
-    /// The reviewer's reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason_code: Option<Box<str>>,
-    /// The reviewer's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<Box<str>>,
-}
-
-/// Why an order was released.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReleasedCause {
-    /// Its score reached no tier.
-    Clean,
-    /// The customer proved it.
-    Verified,
-    /// An exemption spared it.
-    Exempt,
-    /// A reviewer.
-    Reviewer,
-    /// Its score fell when it was screened again.
-    Rescored,
-    /// The challenge expired and its tier says to let go.
-    ChallengeExpired,
-}
-
-/// See [`OrderEvent::ReviewOpened`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ReviewOpened {
-    /// The challenge that came to nothing.
-    pub challenge: ChallengeId,
-    /// How.
-    pub cause: ReviewCause,
-}
-
-/// Why a review was opened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReviewCause {
-    /// The customer denied it or could not answer.
-    ChallengeFailed,
-    /// The customer did not answer in time.
-    ChallengeExpired,
-}
-
-/// See [`OrderEvent::ReviewClaimed`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ReviewClaimed {
-    /// Who.
-    pub reviewer: Box<str>,
-    /// Until when.
-    pub lease_until: Timestamp,
-}
-
-/// See [`OrderEvent::ReviewReturned`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ReviewReturned {
-    /// Who.
-    pub reviewer: Box<str>,
-}
-
-/// See [`OrderEvent::Noted`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Noted {
-    /// Who.
-    pub author: Box<str>,
-    /// What.
-    pub text: Box<str>,
-}
-
-/// See [`OrderEvent::PersonalDataRevealed`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct PersonalDataRevealed {
-    /// Who looked.
-    pub actor: Box<str>,
-    /// Why.
-    pub reason: Box<str>,
 }

@@ -5,17 +5,21 @@
 
 mod address;
 mod aggregate;
+mod challenge;
 mod decide;
 mod event;
 mod facts;
+mod handling;
 mod others;
 mod readings;
+mod review;
 mod state;
 
 pub use address::address;
 pub(crate) use address::plain;
-pub use decide::{OrderCommand, Rejection, SOURCES_MAX, Verdict, decide, transition};
+pub use decide::{CallOutcome, NextChallenge, OrderCommand, Rejection, SOURCES_MAX, Verdict, decide, transition};
 pub use event::*;
 pub use facts::FactTimes;
+pub use handling::*;
 pub use others::{Swept, Trigger};
 pub use state::{ChallengeState, Known, Order, PASS, Pool, Reports, Review, Risk, RiskState, evolve};

@@ -2,11 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{
-    Amended, ChallengeMethod, Challenged, Facts, Frozen, FrozenCause, OnExpire, OnFail, OrderEvent, Placed, Released,
-    ReleasedCause, Scored, Status, StatusReported,
-};
+use super::event::{Amended, Facts, OrderEvent, Placed, Scored, Status, StatusReported};
 use super::facts::FactTimes;
+use super::handling::{ChallengeMethod, Challenged, Frozen, FrozenCause, OnExpire, OnFail, Released, ReleasedCause};
 use crate::ids::ChallengeId;
 use crate::time::Timestamp;
 
@@ -46,6 +44,9 @@ pub struct Known {
     pub risk: Risk,
     /// Whether a person has to look.
     pub review: Review,
+    /// Whether the stock that it holds was asked for.
+    #[serde(default)]
+    pub stock_release_due: bool,
 }
 
 /// Whether an order may go on, one variant per risk state.
@@ -78,6 +79,12 @@ pub struct ChallengeState {
     pub on_fail: OnFail,
     /// What silence leads to.
     pub on_expire: OnExpire,
+    /// Wrong codes, or calls without an answer.
+    pub attempts: u8,
+    /// How often the question was put again.
+    pub resends: u8,
+    /// It came to nothing, and a person looks.
+    pub is_over: bool,
 }
 
 /// The name of a risk state, as the API and the transition table use it.
@@ -155,6 +162,14 @@ pub enum Pool {
     Customer,
     /// For a person.
     Reviewer,
+}
+
+impl Known {
+    fn with_challenge(&mut self, change: impl FnOnce(&mut ChallengeState)) {
+        if let Risk::Challenged(open) = &mut self.risk {
+            change(open);
+        }
+    }
 }
 
 impl Review {
@@ -263,13 +278,17 @@ fn place(placed: &Placed, reports: Reports) -> Known {
         screening: None,
         risk: Risk::Placed,
         review: Review::None,
+        stock_release_due: false,
     }
 }
 
 fn evolve_known(known: &mut Known, event: &OrderEvent) {
     match event {
         // A second `Placed` is never decided; a fold over a damaged log keeps the first.
-        OrderEvent::Placed(_) | OrderEvent::Noted(_) | OrderEvent::PersonalDataRevealed(_) => {}
+        OrderEvent::Placed(_)
+        | OrderEvent::Noted(_)
+        | OrderEvent::PersonalDataRevealed(_)
+        | OrderEvent::ReviewEscalated(_) => {}
         OrderEvent::Amended(Amended { as_of, changes, .. }) => {
             known.facts.absorb(changes);
             known.times.absorb(changes, *as_of);
@@ -285,15 +304,22 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
             }
             known.screening = Some(scored.clone());
         }
-        OrderEvent::Challenged(Challenged { challenge, method, expires_at, on_fail, on_expire }) => {
+        OrderEvent::Challenged(Challenged { challenge, method, expires_at, on_fail, on_expire, .. }) => {
             known.risk = Risk::Challenged(ChallengeState {
                 id: challenge.clone(),
                 method: *method,
                 expires_at: *expires_at,
                 on_fail: *on_fail,
                 on_expire: *on_expire,
+                attempts: 0,
+                resends: 0,
+                is_over: false,
             });
             known.review.pool(Pool::Customer);
+        }
+        OrderEvent::ChallengeResent(_) => known.with_challenge(|open| open.resends = open.resends.saturating_add(1)),
+        OrderEvent::CodeRejected(_) | OrderEvent::CallUnanswered(_) => {
+            known.with_challenge(|open| open.attempts = open.attempts.saturating_add(1));
         }
         OrderEvent::Verified(_) => known.risk = Risk::Verified,
         OrderEvent::Frozen(Frozen { cause, .. }) => {
@@ -304,13 +330,20 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
                 known.review.pool(Pool::Reviewer);
             }
         }
+        OrderEvent::FreezeConfirmed(_) => known.review = Review::Closed,
         OrderEvent::Released(Released { cause, .. }) => {
             known.risk = Risk::Released(*cause);
+            known.stock_release_due = false;
             if known.review != Review::None {
                 known.review = Review::Closed;
             }
         }
-        OrderEvent::ReviewOpened(_) => known.review.pool(Pool::Reviewer),
+        OrderEvent::ReviewOpened(opened) => {
+            known.review.pool(Pool::Reviewer);
+            known.with_challenge(|open| open.is_over |= opened.challenge.as_ref() == Some(&open.id));
+        }
+        OrderEvent::ReviewReopened(_) => known.review = Review::Open,
+        OrderEvent::StockReleaseDue(_) => known.stock_release_due = true,
         OrderEvent::ReviewClaimed(claim) => {
             let pool = match &known.review {
                 Review::Waiting => Pool::Customer,

@@ -13,7 +13,7 @@ use super::{
 use crate::fault::Fault;
 use crate::feature::FeatureType;
 use crate::order::{ChallengeMethod, OnExpire, OnFail};
-use crate::screening::ChallengeTerms;
+use crate::screening::{ChallengeTerms, HOLD_OUT};
 
 pub(super) fn rulebook_from_bytes(bytes: &[u8]) -> Result<Rulebook, Vec<Fault>> {
     rulebook(&json::parse(bytes).map_err(|fault| vec![fault])?)
@@ -84,7 +84,7 @@ impl Reader {
         let exemptions = list.iter().enumerate().filter_map(|(index, exemption)| {
             let at = under("/exemptions", &index);
             let fields = self.object(&at, exemption, &["id", "name", "when", "action"])?;
-            let id = self.required(&at, fields, "id").and_then(|id| self.unique_id(&under(&at, "id"), id, &mut ids));
+            let id = self.required(&at, fields, "id").and_then(|id| self.exemption_id(&under(&at, "id"), id, &mut ids));
             let name = self.names(&under(&at, "name"), optional(fields, "name"));
             let when = self.required(&at, fields, "when").and_then(|when| self.condition(&under(&at, "when"), when, 1));
             if let Some(action) = self.required(&at, fields, "action") {
@@ -107,6 +107,17 @@ impl Reader {
         let id = self.unique_id(at, value, ids)?;
         if &*id == PASS {
             self.fault(at, format!("the id {PASS:?} is reserved for orders that reach no tier"));
+        }
+        Some(id)
+    }
+
+    fn exemption_id(&mut self, at: &str, value: &Json, ids: &mut HashSet<Arc<str>>) -> Option<Arc<str>> {
+        let id = self.unique_id(at, value, ids)?;
+        if &*id == HOLD_OUT {
+            self.fault(
+                at,
+                format!("the id {HOLD_OUT:?} is reserved for orders that are held out of screening's effect"),
+            );
         }
         Some(id)
     }

@@ -115,12 +115,8 @@ pub fn assess(score: i64, disposition: Disposition) -> OrderCommand {
 }
 
 const fn terms(method: ChallengeMethod) -> Disposition {
-    Disposition::Challenge(ChallengeTerms {
-        method,
-        expires_in: Span::from_mins(10),
-        on_fail: OnFail::Freeze,
-        on_expire: OnExpire::Review,
-    })
+    let (on_fail, on_expire) = (OnFail::Freeze, OnExpire::Review);
+    Disposition::Challenge(ChallengeTerms { method, expires_in: Span::from_mins(10), on_fail, on_expire }, None)
 }
 
 pub const fn by_sms() -> Disposition {
@@ -138,6 +134,7 @@ pub fn challenged(id: &str, method: ChallengeMethod) -> OrderEvent {
         expires_at: minute(10),
         on_fail: OnFail::Freeze,
         on_expire: OnExpire::Review,
+        instead_of: None,
     })
 }
 
@@ -239,10 +236,32 @@ pub fn every_event() -> Vec<OrderEvent> {
             note: note.clone(),
         }),
         OrderEvent::Released(Released { cause: ReleasedCause::Reviewer, actor, reason_code, note }),
-        OrderEvent::ReviewOpened(ReviewOpened { challenge: challenge("c1"), cause: ReviewCause::ChallengeExpired }),
+        OrderEvent::ReviewOpened(ReviewOpened {
+            challenge: Some(challenge("c1")),
+            cause: ReviewCause::ChallengeExpired,
+        }),
         claimed("rita", 10),
         OrderEvent::ReviewReturned(ReviewReturned { reviewer: "rita".into() }),
         OrderEvent::Noted(Noted { author: "rita".into(), text: "客户回电".into() }),
         OrderEvent::PersonalDataRevealed(PersonalDataRevealed { actor: "rita".into(), reason: "call back".into() }),
+        OrderEvent::ChallengeResent(ChallengeResent { challenge: challenge("c1"), count: 1 }),
+        OrderEvent::CodeRejected(CodeRejected { challenge: challenge("c1"), attempts_left: 4 }),
+        OrderEvent::CallUnanswered(CallUnanswered {
+            challenge: challenge("c2"),
+            attempts_left: 2,
+            note: Some("busy".into()),
+        }),
+        OrderEvent::FreezeConfirmed(FreezeConfirmed {
+            actor: "rita".into(),
+            reason_code: "bot_or_script".into(),
+            note: None,
+        }),
+        OrderEvent::ReviewEscalated(ReviewEscalated { opened_at: minute(10) }),
+        OrderEvent::ReviewReopened(ReviewReopened {
+            actor: "rita".into(),
+            cause: ReopenCause::Appeal,
+            text: Some("客户来电".into()),
+        }),
+        OrderEvent::StockReleaseDue(StockReleaseDue { cause: StockCause::Frozen, units: 2 }),
     ]
 }

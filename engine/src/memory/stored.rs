@@ -3,26 +3,28 @@
 use std::io;
 use std::sync::Arc;
 
-use chrono_tz::Tz;
 use domain::ids::MerchantId;
 use domain::rulebook::Rulebook;
 use rustc_hash::FxHashMap;
 
+use super::handling::Handling;
 use super::shadow::{KeptSeat, Seat};
 use super::signals::{KeptSignals, Signals};
 use super::watch::{Watch, read_optional, write_optional};
 use super::{Live, Memory, MerchantMemory};
 use crate::bytes::{Reader, Writer};
+use crate::deadlines::Deadlines;
 use crate::windows::{Kept, Windows};
 
 /// What a partition's memory is made of, as it was at one moment; it shares what is large with the memory.
 pub(crate) struct KeptMemory {
     merchants: Vec<KeptMerchant>,
+    deadlines: Deadlines,
 }
 
 struct KeptMerchant {
     id: MerchantId,
-    zone: Tz,
+    handling: Handling,
     live: Option<(u32, Arc<Rulebook>, Option<Box<str>>)>,
     shadow: KeptSeat,
     watch: Option<Watch>,
@@ -35,7 +37,7 @@ impl Memory {
     pub(crate) fn kept(&self) -> KeptMemory {
         let merchants = self.merchants.iter().map(|(id, merchant)| KeptMerchant {
             id: id.clone(),
-            zone: merchant.zone,
+            handling: merchant.handling.clone(),
             live: merchant.live.as_ref().map(|live| {
                 let Live { rulebook, evaluator, author } = live;
                 (evaluator.version(), rulebook.clone(), author.clone())
@@ -47,7 +49,7 @@ impl Memory {
         });
         let mut merchants: Vec<KeptMerchant> = merchants.collect();
         merchants.sort_by(|one, other| one.id.cmp(&other.id));
-        KeptMemory { merchants }
+        KeptMemory { merchants, deadlines: self.deadlines.clone() }
     }
 
     /// Reads what [`KeptMemory::write`] wrote, to the end.
@@ -60,13 +62,14 @@ impl Memory {
             remembered += merchant.windows.remembered();
             merchants.insert(id, merchant);
         }
-        reader.is_at_end().then(|| Self { merchants, remembered, ..Self::default() })
+        let deadlines = Deadlines::read(reader)?;
+        reader.is_at_end().then(|| Self { merchants, remembered, deadlines, ..Self::default() })
     }
 }
 
 impl MerchantMemory {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let zone = reader.text()?.parse().ok()?;
+        let handling = Handling::read(reader)?;
         let live = match reader.byte()? {
             0 => None,
             _ => {
@@ -81,7 +84,7 @@ impl MerchantMemory {
             _ => Some(Watch::read(reader)?),
         };
         let windows = Windows::read(reader)?;
-        Some(Self { zone, live, shadow, watch, windows, signals: Signals::restore(reader)? })
+        Some(Self { handling, live, shadow, watch, windows, signals: Signals::restore(reader)? })
     }
 }
 
@@ -95,7 +98,7 @@ impl KeptMemory {
         writer.count(self.merchants.len());
         for merchant in &self.merchants {
             writer.text(merchant.id.as_str());
-            writer.text(merchant.zone.name());
+            merchant.handling.write(writer);
             writer.byte(merchant.live.is_some().into());
             if let Some((version, rulebook, author)) = &merchant.live {
                 writer.number((*version).into());
@@ -110,6 +113,7 @@ impl KeptMemory {
             merchant.windows.write(writer, spill)?;
             merchant.signals.write(writer, spill)?;
         }
+        self.deadlines.write(writer);
         Ok(())
     }
 }

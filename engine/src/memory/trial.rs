@@ -27,8 +27,8 @@ impl Memory {
         facts: &Facts,
         features: &[FeatureRef],
     ) -> Option<&[Option<Value>]> {
-        let MerchantMemory { zone, windows, signals, .. } = self.merchants.get_mut(merchant)?;
-        Applied { stream, channel, facts }.read(windows, signals, *zone, features, &mut self.values);
+        let MerchantMemory { handling, windows, signals, .. } = self.merchants.get_mut(merchant)?;
+        Applied { stream, channel, facts }.read(windows, signals, handling.zone, features, &mut self.values);
         Some(&self.values)
     }
 }

@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use domain::order::{FrozenCause, Order, OrderCommand, OrderEvent, ReleasedCause, ScoredCause, decide, evolve};
+use domain::order::{
+    DowngradeReason, FrozenCause, Order, OrderCommand, OrderEvent, ReleasedCause, ScoredCause, decide, evolve,
+};
 use domain::screening::Occasion;
 use eventlog::{EventLog, LogError, Position, StreamId, StreamKey};
 use lru::LruCache;
@@ -109,6 +111,7 @@ impl Judge {
             self.compare_outcome(next, &step, outcome.as_deref(), &payload);
             self.found.events += 1;
             if let Some(outcome) = outcome {
+                self.memory.apply_order(&step.key.merchant, step.stream, &outcome, step.recorded_at);
                 self.track(&step, &outcome);
             }
             return Ok(());
@@ -227,8 +230,8 @@ impl Judge {
         let facts = &order.known()?.facts;
         let screened = self.memory.screen(&step.key.merchant, step.stream, channel, facts, occasion)?;
         let challenge = format!("{}-{}", self.scope.partition, step.position).parse().ok()?;
-        let assess =
-            OrderCommand::Assess { assessment: Box::new(screened.assessment), challenge, at: step.recorded_at };
+        let assessment = screened.assessment.by(self.memory.ways(&step.key.merchant, step.recorded_at));
+        let assess = OrderCommand::Assess { assessment: Box::new(assessment), challenge, at: step.recorded_at };
         decide(order, assess).ok()
     }
 
@@ -288,6 +291,9 @@ fn wanted(event: &OrderEvent) -> Option<ScoredCause> {
 /// Whether only a screening leads to an outcome, and neither a person nor a customer nor the time.
 fn is_by_score(outcome: Option<&OrderEvent>) -> bool {
     match outcome {
+        Some(OrderEvent::Challenged(challenged)) => {
+            challenged.instead_of.is_none_or(|other| other.reason != DowngradeReason::Unanswered)
+        }
         Some(OrderEvent::Frozen(frozen)) => frozen.cause == FrozenCause::Score,
         Some(OrderEvent::Released(released)) => {
             matches!(released.cause, ReleasedCause::Clean | ReleasedCause::Exempt | ReleasedCause::Rescored)

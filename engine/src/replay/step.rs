@@ -26,7 +26,7 @@ pub(super) enum Content {
     Order(Box<OrderEvent>),
     /// How an order was screened: what that was given, if it can be read, and the payload.
     Screening(Option<Box<Given>>, Box<str>),
-    /// An order was challenged, held or released: how, if that can be read, and the payload.
+    /// An order was challenged, held, released or given to a person: how, if that can be read, and the payload.
     Outcome(Option<Box<OrderEvent>>, Box<str>),
     /// What happened to an order and has no part in decisions.
     Nothing,
@@ -64,9 +64,15 @@ impl Step {
                 let outcome = read(&event).ok();
                 Ok(Content::Outcome(outcome, payload(event)))
             }
-            (Order::TYPE, "Placed" | "Amended" | "StatusReported" | "Verified") => {
-                read(&event).map(|event| Content::Order(Box::new(event)))
-            }
+            (Order::TYPE, "ReviewOpened") => match read(&event) {
+                // A challenge that came to nothing is somebody's word, or the time's.
+                Ok(OrderEvent::ReviewOpened(opened)) if opened.challenge.is_some() => Ok(Content::Nothing),
+                outcome => Ok(Content::Outcome(outcome.ok().map(Box::new), payload(event))),
+            },
+            (
+                Order::TYPE,
+                "Placed" | "Amended" | "StatusReported" | "Verified" | "ChallengeResent" | "CallUnanswered",
+            ) => read(&event).map(|event| Content::Order(Box::new(event))),
             (Order::TYPE, _) => Ok(Content::Nothing),
             _ => Ok(Content::Other(event)),
         };

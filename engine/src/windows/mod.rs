@@ -98,14 +98,21 @@ impl Windows {
             OrderEvent::StatusReported(report) => self.report(order, report.status, recorded_at),
             OrderEvent::Scored(_)
             | OrderEvent::Challenged(_)
+            | OrderEvent::ChallengeResent(_)
+            | OrderEvent::CodeRejected(_)
+            | OrderEvent::CallUnanswered(_)
             | OrderEvent::Verified(_)
             | OrderEvent::Frozen(_)
+            | OrderEvent::FreezeConfirmed(_)
             | OrderEvent::Released(_)
             | OrderEvent::ReviewOpened(_)
+            | OrderEvent::ReviewEscalated(_)
+            | OrderEvent::ReviewReopened(_)
             | OrderEvent::ReviewClaimed(_)
             | OrderEvent::ReviewReturned(_)
             | OrderEvent::Noted(_)
-            | OrderEvent::PersonalDataRevealed(_) => {}
+            | OrderEvent::PersonalDataRevealed(_)
+            | OrderEvent::StockReleaseDue(_) => {}
         }
     }
 

@@ -11,7 +11,7 @@ mod key_file;
 use std::fmt;
 use std::path::Path;
 
-use domain::ids::{MerchantId, Token};
+use domain::ids::{ChallengeId, MerchantId, Token};
 use domain::notice::Tokeniser;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::zeroize::Zeroizing;
@@ -28,6 +28,7 @@ const SALT_BYTES: usize = 32;
 const TOKEN_LABEL: &str = "orderlight/token/v1";
 const BODY_LABEL: &str = "orderlight/body/v1";
 const SECRET_LABEL: &str = "orderlight/secret/v1";
+const CHALLENGE_LABEL: &str = "orderlight/challenge/v1";
 const WRAP_LABEL: &str = "orderlight/wrap/v1";
 
 type Key = SecretBox<[u8; KEY_BYTES]>;
@@ -149,6 +150,21 @@ impl Vault {
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         cipher::decrypt(&derive(&self.master, SECRET_LABEL, merchant.as_str()), label.as_bytes(), sealed)
+    }
+
+    /// The six digits that answer a challenge: the first eight bytes of an HMAC-SHA-256 over the challenge's id, under a key of the
+    /// merchant's own, modulo a million. Nobody without the master key can tell them, and nothing of them need be stored.
+    pub fn challenge_code(&self, merchant: &MerchantId, challenge: &ChallengeId) -> Zeroizing<String> {
+        let key = derive(&self.master, CHALLENGE_LABEL, merchant.as_str());
+        let digest: [u8; 32] = keyed(&key).chain_update(challenge.as_str()).finalize().into_bytes().into();
+        let mut number = [0; 8];
+        number.copy_from_slice(&digest[..8]);
+        Zeroizing::new(format!("{:06}", u64::from_be_bytes(number) % 1_000_000))
+    }
+
+    /// Whether a code answers a challenge; takes as long for any code of six characters.
+    pub fn is_challenge_code(&self, merchant: &MerchantId, challenge: &ChallengeId, code: &str) -> bool {
+        self.challenge_code(merchant, challenge).as_bytes().ct_eq(code.as_bytes()).into()
     }
 
     /// A new key for a subject, and its wrapped form for the log.

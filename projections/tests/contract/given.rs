@@ -237,6 +237,7 @@ pub(crate) fn challenged(id: &str, expires_at: Timestamp) -> OrderEvent {
         expires_at,
         on_fail: OnFail::Freeze,
         on_expire: OnExpire::Review,
+        instead_of: None,
     })
 }
 
@@ -254,7 +255,7 @@ pub(crate) fn released(cause: ReleasedCause, actor: Option<&str>) -> OrderEvent 
 
 pub(crate) fn review_opened(challenge: &str) -> OrderEvent {
     let cause = ReviewCause::ChallengeExpired;
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: challenge.parse().unwrap(), cause })
+    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge.parse().unwrap()), cause })
 }
 
 pub(crate) fn claimed(reviewer: &str, lease_until: Timestamp) -> OrderEvent {

@@ -34,7 +34,7 @@ impl Summary {
         };
         match receipt.outcome {
             Outcome::Duplicate => self.duplicates += 1,
-            Outcome::Updated => self.updated += 1,
+            Outcome::Updated | Outcome::Unchanged | Outcome::CodeWrong { .. } => self.updated += 1,
             Outcome::Created => {
                 self.created += 1;
                 let tier = receipt.risk.and_then(|risk| Some(risk.screening?.tier.to_string()));

@@ -1,0 +1,226 @@
+//! What is done about a score: questions and their answers, people's decisions, stock that is to be set free.
+
+mod support;
+
+use domain::order::{
+    CallOutcome, CallUnanswered, ChallengeMethod, ChallengeResent, CodeRejected, Downgrade, DowngradeReason,
+    FreezeConfirmed, Frozen, FrozenCause, Line, NextChallenge, OnExpire, OnFail, OrderCommand, OrderEvent, Rejection,
+    ReleasedCause, ReopenCause, Review, ReviewCause, ReviewEscalated, ReviewOpened, ReviewReopened, RiskState, Status,
+    StockCause, StockReleaseDue, Verdict, Verified,
+};
+use domain::screening::{Assessment, Disposition, Ways};
+use domain::time::Span;
+use support::*;
+
+fn asked(method: ChallengeMethod) -> Vec<OrderEvent> {
+    vec![placed(), scored(85), challenged("c1", method)]
+}
+
+fn and(mut events: Vec<OrderEvent>, more: impl IntoIterator<Item = OrderEvent>) -> Vec<OrderEvent> {
+    events.extend(more);
+    events
+}
+
+fn wrong_code(at: u32) -> OrderCommand {
+    OrderCommand::RejectCode { challenge: challenge("c1"), at: minute(at), attempts_max: 3 }
+}
+
+fn rejected(attempts_left: u8) -> OrderEvent {
+    OrderEvent::CodeRejected(CodeRejected { challenge: challenge("c1"), attempts_left })
+}
+
+fn called(outcome: CallOutcome) -> OrderCommand {
+    let (challenge, at) = (challenge("c1"), minute(3));
+    OrderCommand::Called { challenge, outcome, note: None, at, attempts_max: 2 }
+}
+
+fn unanswered(attempts_left: u8) -> OrderEvent {
+    OrderEvent::CallUnanswered(CallUnanswered { challenge: challenge("c1"), attempts_left, note: None })
+}
+
+fn opened(cause: ReviewCause) -> OrderEvent {
+    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge("c1")), cause })
+}
+
+fn verdict(at: u32) -> Verdict {
+    Verdict { reviewer: "ann".into(), reason_code: "bot_or_script".into(), note: None, at: minute(at) }
+}
+
+#[test]
+fn wrong_codes_are_counted_and_the_last_one_fails_the_challenge() {
+    let sms = asked(ChallengeMethod::Sms);
+    given(sms.clone()).when(wrong_code(1)).then([rejected(2)]);
+    let twice = and(sms, [rejected(2), rejected(1)]);
+    given(twice.clone()).when(wrong_code(2)).then([rejected(0), frozen(FrozenCause::ChallengeFailed)]);
+    given(twice.clone()).when(wrong_code(11)).then_rejected(&Rejection::ChallengeExpired);
+    let right = OrderCommand::Verify { challenge: challenge("c1"), at: minute(3) };
+    given(twice).when(right).then([verified("c1"), released(ReleasedCause::Verified)]);
+}
+
+#[test]
+fn a_challenge_that_came_to_nothing_takes_no_more_answers() {
+    let over = and(asked(ChallengeMethod::Sms), [opened(ReviewCause::ChallengeFailed)]);
+    given(over.clone()).when(wrong_code(2)).then_rejected(&Rejection::NoChallenge);
+    let right = OrderCommand::Verify { challenge: challenge("c1"), at: minute(3) };
+    given(over).when(right).then_rejected(&Rejection::NoChallenge);
+}
+
+#[test]
+fn a_code_is_sent_again_as_often_as_the_merchant_wants() {
+    let resend = OrderCommand::Resend { challenge: challenge("c1"), at: minute(1), resends_max: 1 };
+    let resent = OrderEvent::ChallengeResent(ChallengeResent { challenge: challenge("c1"), count: 1 });
+    given(asked(ChallengeMethod::Sms)).when(resend.clone()).then([resent.clone()]);
+    given(and(asked(ChallengeMethod::Sms), [resent])).when(resend.clone()).then_rejected(&Rejection::ResendsUsedUp);
+    given(asked(ChallengeMethod::Call)).when(resend).then_rejected(&Rejection::NotCode);
+}
+
+#[test]
+fn a_call_is_confirmed_denied_unclear_or_tried_again() {
+    let call = asked(ChallengeMethod::Call);
+    let proved = OrderEvent::Verified(Verified { challenge: challenge("c1"), how: ChallengeMethod::Call });
+    given(call.clone()).when(called(CallOutcome::Confirmed)).then([proved, released(ReleasedCause::Verified)]);
+    for outcome in [CallOutcome::Denied, CallOutcome::Unclear] {
+        given(call.clone()).when(called(outcome)).then([frozen(FrozenCause::ChallengeFailed)]);
+    }
+    given(call.clone()).when(called(CallOutcome::NoAnswer)).then([unanswered(1)]);
+    given(and(call.clone(), [unanswered(1)]))
+        .when(called(CallOutcome::NoAnswer))
+        .then([unanswered(0), opened(ReviewCause::ChallengeExpired)]);
+    given(call).when(wrong_code(1)).then_rejected(&Rejection::NotCode);
+    given(asked(ChallengeMethod::Sms)).when(called(CallOutcome::Denied)).then_rejected(&Rejection::NotCall);
+}
+
+#[test]
+fn an_sms_that_nobody_answered_may_be_followed_by_a_call() {
+    let next = NextChallenge { id: challenge("c2"), expires_in: Span::from_mins(30) };
+    let expire = |id: &str, at| OrderCommand::ExpireChallenge {
+        challenge: challenge(id),
+        at: minute(at),
+        next: Some(next.clone()),
+    };
+    let OrderEvent::Challenged(mut by_call) = challenged("c2", ChallengeMethod::Call) else { panic!("challenged") };
+    by_call.expires_at = minute(41);
+    by_call.instead_of = Some(Downgrade { method: ChallengeMethod::Sms, reason: DowngradeReason::Unanswered });
+    let by_call = OrderEvent::Challenged(by_call);
+    given(asked(ChallengeMethod::Sms)).when(expire("c1", 11)).then([by_call.clone()]);
+    given(asked(ChallengeMethod::Call)).when(expire("c1", 11)).then([opened(ReviewCause::ChallengeExpired)]);
+    let then_called = and(asked(ChallengeMethod::Sms), [by_call]);
+    given(then_called.clone()).when(expire("c1", 11)).then_rejected(&Rejection::ChallengeSuperseded);
+    let after_the_call = OrderEvent::ReviewOpened(ReviewOpened {
+        challenge: Some(challenge("c2")),
+        cause: ReviewCause::ChallengeExpired,
+    });
+    given(then_called).when(expire("c2", 42)).then([after_the_call]);
+}
+
+#[test]
+fn what_left_the_door_is_not_frozen_by_a_failed_challenge_but_shown_to_a_person() {
+    let shipped = and(asked(ChallengeMethod::Call), [reported("wms", Status::Shipped, 2)]);
+    given(shipped).when(called(CallOutcome::Denied)).then([opened(ReviewCause::ChallengeFailed)]);
+}
+
+#[test]
+fn a_call_that_cannot_be_made_becomes_an_sms_and_an_sms_a_persons_look() {
+    let by = |disposition, sms, call| {
+        let OrderEvent::Scored(scored) = scored(110) else { panic!("scored") };
+        Assessment { scored, disposition }.by(Ways { sms, call }).disposition
+    };
+    let Disposition::Challenge(sms, None) = by_sms() else { panic!("a challenge") };
+    let quiet = DowngradeReason::QuietHours;
+    let instead_of = Some(Downgrade { method: ChallengeMethod::Call, reason: quiet });
+    assert_eq!(by(by_call(), Ok(()), Err(quiet)), Disposition::Challenge(sms, instead_of));
+    assert_eq!(by(by_call(), Ok(()), Ok(())), by_call());
+    assert_eq!(by(by_sms(), Err(DowngradeReason::Capacity), Ok(())), Disposition::Review);
+    assert_eq!(by(by_call(), Err(DowngradeReason::Capacity), Err(quiet)), Disposition::Review);
+    assert_eq!(by(Disposition::Freeze, Err(quiet), Err(quiet)), Disposition::Freeze);
+
+    let no_channel = OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel });
+    given([placed()]).when(assess(85, Disposition::Review)).then([scored(85), no_channel.clone()]);
+    let order = fold([placed(), scored(85), no_channel]);
+    let known = order.known().expect("placed");
+    assert_eq!((known.risk.state(), &known.review), (RiskState::Scored, &Review::Open));
+    given([placed(), scored(130), frozen(FrozenCause::Score)]).when(assess(85, Disposition::Review)).then([scored(85)]);
+}
+
+#[test]
+fn a_reviewer_who_freezes_what_is_frozen_confirms_it_and_closes_the_review() {
+    let held = vec![placed(), scored(130), frozen(FrozenCause::Score)];
+    let confirmed = OrderEvent::FreezeConfirmed(FreezeConfirmed {
+        actor: "ann".into(),
+        reason_code: "bot_or_script".into(),
+        note: None,
+    });
+    given(held.clone()).when(OrderCommand::Freeze(verdict(1))).then([confirmed.clone()]);
+    let closed = and(held.clone(), [confirmed]);
+    assert_eq!(fold(closed.clone()).known().expect("placed").review, Review::Closed);
+    given(closed).when(OrderCommand::Freeze(verdict(2))).then_nothing();
+    given(and(held, [claimed("bob", 10)]))
+        .when(OrderCommand::Freeze(verdict(1)))
+        .then_rejected(&Rejection::ClaimedByOther);
+}
+
+#[test]
+fn a_frozen_orders_review_is_opened_again_when_its_customer_complains() {
+    let reopen = OrderCommand::Reopen(ReviewReopened { actor: "ann".into(), cause: ReopenCause::Appeal, text: None });
+    let reopened =
+        OrderEvent::ReviewReopened(ReviewReopened { actor: "ann".into(), cause: ReopenCause::Appeal, text: None });
+    let OrderEvent::Frozen(by_score) = frozen(FrozenCause::Reviewer) else { panic!("frozen") };
+    let closed = vec![placed(), scored(130), OrderEvent::Frozen(Frozen { actor: Some("bob".into()), ..by_score })];
+    given(closed.clone()).when(reopen.clone()).then([reopened.clone()]);
+    let open = and(closed, [reopened]);
+    given(open.clone()).when(reopen.clone()).then_rejected(&Rejection::ReviewNotClosed);
+    let release = OrderCommand::Release(verdict(3));
+    assert!(given(open).when(release).inspect_result().is_ok_and(|events| events.len() == 1));
+    given([placed(), scored(0), released(ReleasedCause::Clean)])
+        .when(reopen.clone())
+        .then_rejected(&Rejection::NotUnderReview);
+    let spared = [placed(), scored(85), challenged("c1", ChallengeMethod::Sms), verified("c1")];
+    given(and(spared.to_vec(), [released(ReleasedCause::Verified)])).when(reopen).then_rejected(&Rejection::NotFrozen);
+}
+
+#[test]
+fn a_review_is_escalated_only_while_it_waits_for_a_person() {
+    let escalated = ReviewEscalated { opened_at: minute(0) };
+    let escalate = OrderCommand::Escalate(escalated.clone());
+    given([placed(), scored(130), frozen(FrozenCause::Score)])
+        .when(escalate.clone())
+        .then([OrderEvent::ReviewEscalated(escalated)]);
+    given(asked(ChallengeMethod::Sms)).when(escalate.clone()).then_nothing();
+    given([placed(), scored(130), frozen(FrozenCause::Reviewer)]).when(escalate).then_nothing();
+}
+
+/// Two units, to be paid for within half an hour.
+fn holds_stock() -> OrderEvent {
+    let mut placed = placed_facts();
+    let line = Line { sku: "MASK-01".into(), title: None, quantity: 2, unit_price: None };
+    (placed.facts.lines, placed.facts.payment_due_at) = (Some(vec![line]), Some(minute(30)));
+    OrderEvent::Placed(placed)
+}
+
+#[test]
+fn stock_is_asked_for_once_and_only_while_the_order_holds_it() {
+    let release = |cause, at| OrderCommand::ReleaseStock { cause, at: minute(at) };
+    let due = |cause| OrderEvent::StockReleaseDue(StockReleaseDue { cause, units: 2 });
+    let held = vec![holds_stock(), scored(130), frozen(FrozenCause::Score)];
+    given(held.clone()).when(release(StockCause::Frozen, 60)).then([due(StockCause::Frozen)]);
+    given(and(held.clone(), [due(StockCause::Frozen)])).when(release(StockCause::Frozen, 61)).then_nothing();
+    given(and(held, [reported("web", Status::Cancelled, 5)])).when(release(StockCause::Frozen, 60)).then_nothing();
+    given(asked(ChallengeMethod::Sms)).when(release(StockCause::Frozen, 60)).then_nothing();
+
+    let passed = vec![holds_stock(), scored(0), released(ReleasedCause::Clean)];
+    let paid = and(passed.clone(), [reported("web", Status::Paid, 5)]);
+    given(passed.clone()).when(release(StockCause::Unpaid, 31)).then([due(StockCause::Unpaid)]);
+    given(passed).when(release(StockCause::Unpaid, 30)).then_nothing();
+    given(paid).when(release(StockCause::Unpaid, 31)).then_nothing();
+}
+
+#[test]
+fn what_follows_a_failure_is_what_the_tier_says() {
+    let OrderEvent::Challenged(mut terms) = challenged("c1", ChallengeMethod::Sms) else { panic!("challenged") };
+    (terms.on_fail, terms.on_expire) = (OnFail::Review, OnExpire::Release);
+    let asked = vec![placed(), scored(85), OrderEvent::Challenged(terms)];
+    let last = and(asked.clone(), [rejected(2), rejected(1)]);
+    given(last).when(wrong_code(1)).then([rejected(0), opened(ReviewCause::ChallengeFailed)]);
+    let expire = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next: None };
+    given(asked).when(expire).then([released(ReleasedCause::ChallengeExpired)]);
+}

@@ -1,0 +1,246 @@
+//! What is to happen to orders by itself at some time: challenges expire, reviews are escalated, stock is to be set free.
+//!
+//! A fold over the log, kept with what a writer remembers. When a time has come the order is asked what follows, like by any
+//! other message, and says so by ordinary events; what has been settled meanwhile leads to nothing.
+
+use std::collections::BTreeMap;
+
+use domain::ids::{ChallengeId, MerchantId, OrderId};
+use domain::order::{Facts, FrozenCause, OrderEvent, Status, StockCause};
+use domain::settings::Settings;
+use domain::time::Timestamp;
+use eventlog::StreamId;
+use rustc_hash::FxHashMap;
+
+use crate::bytes::{Reader, Writer};
+
+/// The most orders whose payment is waited for; of more than these stock is not asked for.
+const UNPAID_MAX: usize = 1_000_000;
+
+/// What an order waits for; at most one of each kind.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Kind {
+    Challenge,
+    Review,
+    FrozenStock,
+    UnpaidStock,
+}
+
+/// What is to happen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Due {
+    /// The time for an answer is over.
+    Challenge(ChallengeId),
+    /// A person should have looked by now.
+    Review {
+        /// Since when it waits for one.
+        opened_at: Timestamp,
+    },
+    /// Stock has been held for long enough.
+    Stock(StockCause),
+}
+
+impl Due {
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Challenge(_) => Kind::Challenge,
+            Self::Review { .. } => Kind::Review,
+            Self::Stock(StockCause::Frozen) => Kind::FrozenStock,
+            Self::Stock(StockCause::Unpaid) => Kind::UnpaidStock,
+        }
+    }
+}
+
+/// An order for which something is due.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) merchant: MerchantId,
+    pub(crate) order: OrderId,
+    pub(crate) due: Due,
+}
+
+/// The deadlines of a partition.
+#[derive(Clone, Default)]
+pub(crate) struct Deadlines {
+    queue: BTreeMap<(Timestamp, StreamId, Kind), Deadline>,
+    times: FxHashMap<(StreamId, Kind), Timestamp>,
+    unpaid: usize,
+}
+
+/// Whose event is folded.
+pub(crate) struct Whose<'a> {
+    pub(crate) merchant: &'a MerchantId,
+    pub(crate) order: &'a OrderId,
+    pub(crate) stream: StreamId,
+}
+
+impl Deadlines {
+    /// Whether an order waits for anything.
+    pub(crate) fn has(&self, stream: StreamId) -> bool {
+        let kinds = [Kind::Challenge, Kind::Review, Kind::FrozenStock, Kind::UnpaidStock];
+        !self.times.is_empty() && kinds.into_iter().any(|kind| self.times.contains_key(&(stream, kind)))
+    }
+
+    /// Whether an event can change anything here; of nearly all orders none does.
+    pub(crate) fn concerns(&self, stream: StreamId, event: &OrderEvent, settings: &Settings) -> bool {
+        let awaits_payment = |facts: &Facts| settings.stock_release_after.is_some() && facts.payment_due_at.is_some();
+        match event {
+            OrderEvent::Placed(placed) => awaits_payment(&placed.facts),
+            OrderEvent::Amended(amended) => awaits_payment(&amended.changes),
+            OrderEvent::StatusReported(_) | OrderEvent::Released(_) => self.has(stream),
+            OrderEvent::Scored(_) => false,
+            _ => true,
+        }
+    }
+
+    /// When the next one is due.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        self.queue.first_key_value().map(|((time, ..), _)| *time)
+    }
+
+    /// Takes those whose time is over, the earliest first.
+    pub(crate) fn take_due(&mut self, now: Timestamp, limit: usize) -> Vec<Deadline> {
+        let mut due = Vec::new();
+        while due.len() < limit && self.next().is_some_and(|time| time < now) {
+            let Some(((_, stream, kind), deadline)) = self.queue.pop_first() else { break };
+            self.times.remove(&(stream, kind));
+            self.unpaid -= usize::from(kind == Kind::UnpaidStock);
+            due.push(deadline);
+        }
+        due
+    }
+
+    /// Folds an order's event.
+    pub(crate) fn apply(&mut self, whose: &Whose<'_>, event: &OrderEvent, at: Timestamp, settings: &Settings) {
+        match event {
+            OrderEvent::Placed(placed) => self.wait_for_payment(whose, &placed.facts, at, settings),
+            OrderEvent::Amended(amended) => self.wait_for_payment(whose, &amended.changes, at, settings),
+            OrderEvent::StatusReported(report) => match report.status {
+                Status::Paid | Status::PartiallyShipped | Status::RefundRequested => {
+                    self.end(whose.stream, Kind::UnpaidStock);
+                }
+                Status::Shipped | Status::Delivered | Status::Completed | Status::Cancelled | Status::Refunded => {
+                    self.end(whose.stream, Kind::UnpaidStock);
+                    self.end(whose.stream, Kind::FrozenStock);
+                }
+            },
+            OrderEvent::Challenged(challenged) => {
+                self.end(whose.stream, Kind::Review);
+                self.begin(whose, challenged.expires_at, Due::Challenge(challenged.challenge.clone()));
+            }
+            OrderEvent::Frozen(frozen) => {
+                self.end(whose.stream, Kind::Challenge);
+                if frozen.cause == FrozenCause::Reviewer {
+                    self.end(whose.stream, Kind::Review);
+                } else {
+                    self.wait_for_review(whose, at, settings);
+                }
+                if let Some(span) = settings.stock_release_after {
+                    self.begin(whose, at.plus(span), Due::Stock(StockCause::Frozen));
+                }
+            }
+            OrderEvent::Released(_) => {
+                for kind in [Kind::Challenge, Kind::Review, Kind::FrozenStock] {
+                    self.end(whose.stream, kind);
+                }
+            }
+            OrderEvent::ReviewOpened(opened) => {
+                if opened.challenge.is_some() {
+                    self.end(whose.stream, Kind::Challenge);
+                }
+                self.wait_for_review(whose, at, settings);
+            }
+            OrderEvent::ReviewReopened(_) => self.wait_for_review(whose, at, settings),
+            OrderEvent::FreezeConfirmed(_) => self.end(whose.stream, Kind::Review),
+            OrderEvent::StockReleaseDue(_) => {
+                self.end(whose.stream, Kind::UnpaidStock);
+                self.end(whose.stream, Kind::FrozenStock);
+            }
+            OrderEvent::Scored(_)
+            | OrderEvent::Verified(_)
+            | OrderEvent::ChallengeResent(_)
+            | OrderEvent::CodeRejected(_)
+            | OrderEvent::CallUnanswered(_)
+            | OrderEvent::ReviewEscalated(_)
+            | OrderEvent::ReviewClaimed(_)
+            | OrderEvent::ReviewReturned(_)
+            | OrderEvent::Noted(_)
+            | OrderEvent::PersonalDataRevealed(_) => {}
+        }
+    }
+
+    fn wait_for_payment(&mut self, whose: &Whose<'_>, facts: &Facts, at: Timestamp, settings: &Settings) {
+        let (Some(due), Some(span)) = (facts.payment_due_at, settings.stock_release_after) else { return };
+        self.end(whose.stream, Kind::UnpaidStock);
+        if self.unpaid < UNPAID_MAX {
+            self.begin(whose, due.max(at).plus(span), Due::Stock(StockCause::Unpaid));
+            self.unpaid += 1;
+        }
+    }
+
+    fn wait_for_review(&mut self, whose: &Whose<'_>, at: Timestamp, settings: &Settings) {
+        match settings.review_sla {
+            Some(span) => self.begin(whose, at.plus(span), Due::Review { opened_at: at }),
+            None => self.end(whose.stream, Kind::Review),
+        }
+    }
+
+    fn begin(&mut self, whose: &Whose<'_>, time: Timestamp, due: Due) {
+        let (stream, kind) = (whose.stream, due.kind());
+        if let Some(before) = self.times.insert((stream, kind), time) {
+            self.queue.remove(&(before, stream, kind));
+        }
+        let deadline = Deadline { merchant: whose.merchant.clone(), order: whose.order.clone(), due };
+        self.queue.insert((time, stream, kind), deadline);
+    }
+
+    fn end(&mut self, stream: StreamId, kind: Kind) {
+        if let Some(time) = self.times.remove(&(stream, kind)) {
+            self.queue.remove(&(time, stream, kind));
+            self.unpaid -= usize::from(kind == Kind::UnpaidStock);
+        }
+    }
+}
+
+/// As bytes of a snapshot.
+impl Deadlines {
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.count(self.queue.len());
+        for ((time, stream, _), Deadline { merchant, order, due }) in &self.queue {
+            writer.signed(time.millis());
+            writer.number(*stream);
+            writer.text(merchant.as_str());
+            writer.text(order.as_str());
+            match due {
+                Due::Challenge(challenge) => {
+                    writer.byte(0);
+                    writer.text(challenge.as_str());
+                }
+                Due::Review { opened_at } => {
+                    writer.byte(1);
+                    writer.signed(opened_at.millis());
+                }
+                Due::Stock(StockCause::Frozen) => writer.byte(2),
+                Due::Stock(StockCause::Unpaid) => writer.byte(3),
+            }
+        }
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let mut deadlines = Self::default();
+        for _ in 0..reader.count()? {
+            let (time, stream) = (Timestamp::from_millis(reader.signed()?), reader.number()?);
+            let (merchant, order) = (reader.text()?.parse().ok()?, reader.text()?.parse().ok()?);
+            let due = match reader.byte()? {
+                0 => Due::Challenge(reader.text()?.parse().ok()?),
+                1 => Due::Review { opened_at: Timestamp::from_millis(reader.signed()?) },
+                2 => Due::Stock(StockCause::Frozen),
+                3 => Due::Stock(StockCause::Unpaid),
+                _ => return None,
+            };
+            deadlines.unpaid += usize::from(due.kind() == Kind::UnpaidStock);
+            deadlines.begin(&Whose { merchant: &merchant, order: &order, stream }, time, due);
+        }
+        Some(deadlines)
+    }
+}

@@ -1,0 +1,94 @@
+//! What people, customers, providers and deadlines want of an order, as commands to it.
+
+use domain::ids::ChallengeId;
+use domain::order::{
+    NextChallenge, Noted, OrderCommand, PersonalDataRevealed, ReviewEscalated, ReviewReopened, Verdict,
+};
+use domain::settings::Settings;
+use tokio::sync::oneshot;
+
+use crate::batch::Draft;
+use crate::deadlines::{Deadline, Due};
+use crate::work::{Message, NoticeWork, OrderWish, Origin, ReviewAction, Work, WorkContent};
+use crate::writer::Writer;
+
+/// The most deadlines in one commit while other work waits, so that many at once do not keep it waiting.
+const DUE_BESIDE_OTHERS_MAX: usize = 64;
+
+impl Writer {
+    pub(crate) fn command_of(&self, message: &Message, wish: OrderWish, draft: &Draft) -> OrderCommand {
+        let Settings { review_lease, code_attempts, code_resends, call_attempts, .. } = *self.settings(message);
+        let (at, who) = (draft.recorded_at, || message.origin.actor.as_str().into());
+        match wish {
+            OrderWish::Answer { challenge, code } => {
+                if self.tools.vault.is_challenge_code(&message.merchant, &challenge, &code) {
+                    OrderCommand::Verify { challenge, at }
+                } else {
+                    OrderCommand::RejectCode { challenge, at, attempts_max: code_attempts }
+                }
+            }
+            OrderWish::CallResult { challenge, outcome, note } => {
+                OrderCommand::Called { challenge, outcome, note, at, attempts_max: call_attempts }
+            }
+            OrderWish::Resend { challenge } => OrderCommand::Resend { challenge, at, resends_max: code_resends },
+            OrderWish::Claim => OrderCommand::Claim { reviewer: who(), at, lease_until: at.plus(review_lease) },
+            OrderWish::Return => OrderCommand::Return { reviewer: who() },
+            OrderWish::Decide { action, reason_code, note } => {
+                let verdict = Verdict { reviewer: who(), reason_code, note, at };
+                match action {
+                    ReviewAction::Release => OrderCommand::Release(verdict),
+                    ReviewAction::Freeze => OrderCommand::Freeze(verdict),
+                }
+            }
+            OrderWish::Note { text } => OrderCommand::Note(Noted { author: who(), text }),
+            OrderWish::Reopen { cause, text } => OrderCommand::Reopen(ReviewReopened { actor: who(), cause, text }),
+            OrderWish::Reveal { reason } => OrderCommand::Reveal(PersonalDataRevealed { actor: who(), reason }),
+        }
+    }
+
+    pub(crate) fn command_due(&self, message: &Message, due: Due, draft: &Draft) -> OrderCommand {
+        let at = draft.recorded_at;
+        match due {
+            Due::Challenge(challenge) => {
+                let is_open = self.memory.ways(&message.merchant, at).call.is_ok();
+                let next = self.settings(message).call_after_sms.filter(|_| is_open);
+                let next = next.map(|expires_in| NextChallenge { id: next_challenge(draft), expires_in });
+                OrderCommand::ExpireChallenge { challenge, at, next }
+            }
+            Due::Review { opened_at } => OrderCommand::Escalate(ReviewEscalated { opened_at }),
+            Due::Stock(cause) => OrderCommand::ReleaseStock { cause, at },
+        }
+    }
+
+    fn settings(&self, message: &Message) -> &Settings {
+        self.memory.settings(&message.merchant).expect("a message is decided only for a merchant that is known")
+    }
+
+    /// Takes deadlines whose time has come, as work for the next commit.
+    pub(crate) fn take_due(&mut self, room: usize, others_wait: bool) -> Vec<Work> {
+        let limit = if others_wait { room.min(DUE_BESIDE_OTHERS_MAX) } else { room };
+        let due = self.memory.deadlines.take_due((self.tools.clock)(), limit);
+        due.into_iter().map(work).collect()
+    }
+}
+
+fn work(deadline: Deadline) -> Work {
+    let Deadline { merchant, order, due } = deadline;
+    let message = Message {
+        merchant,
+        order,
+        origin: Origin { actor: "orderlight".to_owned(), source: "deadline".to_owned() },
+        occurred_at: None,
+        message_id: None,
+        delivery: None,
+    };
+    // Nobody waits for the answer.
+    let (reply, _) = oneshot::channel();
+    Work::Notice(Box::new(NoticeWork { message, content: WorkContent::Due(due), reply }))
+}
+
+/// The id of a challenge that is the next event of a batch: its position makes it unique.
+pub(crate) fn next_challenge(draft: &Draft) -> ChallengeId {
+    let id = format!("{}-{}", draft.numbers.partition, draft.numbers.head + 1);
+    id.parse().expect("digits and a dash are an id")
+}

@@ -1,0 +1,229 @@
+//! What follows a decision, on the engine: questions, answers and deadlines, people's decisions, stock.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ids::{ChallengeId, OrderId};
+use domain::merchant::MerchantCommand;
+use domain::order::{CallOutcome, Rejection, ReopenCause, Review, RiskState};
+use domain::settings::{QuietHours, SettingsChanges};
+use domain::time::Span;
+use engine::{OrderWish, Outcome, Receipt, Refusal, ReviewAction, replay};
+use eventlog::EventLog;
+use serde_json::{Value, json};
+use support::{START, Shop, origin, placed, second, status};
+
+/// Long enough for whatever a deadline leads to.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn id(order_no: &str) -> OrderId {
+    format!("web:{order_no}").parse().expect("an id")
+}
+
+/// An order that scores 80 by the tests' rulebook and is asked about by SMS: who registers and buys at once.
+fn doubtful(order_no: &str, at: u32) -> Value {
+    let mut line = placed(order_no, at);
+    line["order"]["customer"] =
+        json!({"id": format!("u-{order_no}"), "phone": "13700137000", "registered_at": second(at).to_string()});
+    line["order"]["device"]["id"] = format!("d-{order_no}").into();
+    line["order"]["delivery"]["street"] = format!("文三路 {order_no} 号").into();
+    line["order"]["ip"] = Value::Null;
+    line["order"].as_object_mut().expect("an order").remove("ip");
+    line
+}
+
+async fn wish(shop: &Shop, order_no: &str, wish: OrderWish) -> Result<Receipt, Refusal> {
+    shop.engine.wish(&shop.merchant, origin(), id(order_no), wish).await
+}
+
+async fn settings(shop: &Shop, changes: SettingsChanges) {
+    shop.engine.command(&shop.merchant, origin(), MerchantCommand::ChangeSettings(changes)).await.expect("changed");
+}
+
+fn challenge(receipt: &Receipt) -> ChallengeId {
+    receipt.risk.clone().and_then(|risk| risk.challenge).expect("the customer is asked").id
+}
+
+fn state(receipt: &Receipt) -> RiskState {
+    receipt.risk.as_ref().expect("placed").state
+}
+
+/// The payload of the first event of a kind, as soon as there is one.
+async fn told(shop: &Shop, kind: &str) -> Value {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some((_, payload)) = shop.order_events().await.into_iter().find(|(name, _)| name == kind) {
+            return payload;
+        }
+        assert!(tokio::time::Instant::now() < until, "no {kind}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn count(shop: &Shop, kind: &str) -> usize {
+    shop.order_events().await.iter().filter(|(name, _)| name == kind).count()
+}
+
+async fn replays(shop: &Shop) {
+    let log: Arc<dyn EventLog> = shop.log.clone();
+    let replayed = replay(log, 0, |_| {}).await.expect("replayed");
+    assert_eq!(replayed.decisions, replayed.identical, "{:?}", replayed.different);
+}
+
+#[tokio::test]
+async fn the_right_code_releases_the_order_and_wrong_ones_are_counted() {
+    let shop = Shop::open().await;
+    let asked = shop.send(doubtful("A1", 1)).await.expect("taken");
+    let challenge = challenge(&asked);
+    let code = shop.vault.challenge_code(&shop.merchant, &challenge).to_string();
+    assert!(code.len() == 6 && code.bytes().all(|digit| digit.is_ascii_digit()), "{code}");
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    let answer = |code: &str| OrderWish::Answer { challenge: challenge.clone(), code: code.into() };
+    let refused = wish(&shop, "A1", answer(wrong)).await.expect("recorded");
+    assert_eq!((refused.outcome, state(&refused)), (Outcome::CodeWrong { attempts_left: 4 }, RiskState::Challenged));
+    let verified = wish(&shop, "A1", answer(&code)).await.expect("verified");
+    assert_eq!((verified.outcome, state(&verified)), (Outcome::Updated, RiskState::Released));
+    assert_eq!(wish(&shop, "A1", answer(&code)).await.expect("again").outcome, Outcome::Unchanged);
+    let log = shop.events().await;
+    assert!(log.iter().all(|event| !event.payload.contains(&code)), "the code is nowhere in the log");
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn five_wrong_codes_fail_the_challenge() {
+    let shop = Shop::open().await;
+    let asked = shop.send(doubtful("A1", 1)).await.expect("taken");
+    let answer = OrderWish::Answer { challenge: challenge(&asked), code: "no code".into() };
+    for left in (0..5).rev() {
+        let answered = wish(&shop, "A1", answer.clone()).await.expect("recorded");
+        assert_eq!(answered.outcome, Outcome::CodeWrong { attempts_left: left });
+    }
+    assert_eq!(told(&shop, "Frozen").await["cause"], "challenge_failed");
+    assert_eq!(wish(&shop, "A1", answer).await.err(), Some(Refusal::Order(Rejection::NoChallenge)));
+}
+
+#[tokio::test]
+async fn a_challenge_expires_by_itself_once_and_also_after_a_restart() {
+    let shop = Shop::open().await;
+    shop.send(doubtful("A1", 1)).await.expect("taken");
+    let shop = shop.without_snapshots().await;
+    shop.send(doubtful("A2", 2)).await.expect("taken");
+    let shop = shop.reopen().await;
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    told(&shop, "ReviewOpened").await;
+    let shop = shop.reopen().await;
+    let looked = wish(&shop, "A1", OrderWish::Note { text: "looked at".into() }).await.expect("noted");
+    assert_eq!((state(&looked), looked.review), (RiskState::Challenged, Review::Open));
+    assert_eq!(count(&shop, "ReviewOpened").await, 2, "one of each");
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn nobody_answers_the_sms_then_the_call_then_a_person_looks() {
+    let shop = Shop::open().await;
+    let call_after_sms = Some(Some(Span::from_mins(30)));
+    settings(&shop, SettingsChanges { call_after_sms, ..SettingsChanges::default() }).await;
+    shop.send(doubtful("A1", 1)).await.expect("taken");
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while count(&shop, "Challenged").await < 2 {
+        assert!(tokio::time::Instant::now() < until, "no call");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let events = shop.order_events().await;
+    let call = &events.iter().rev().find(|(name, _)| name == "Challenged").expect("a call").1;
+    assert_eq!(call["method"], "call");
+    assert_eq!(call["instead_of"], json!({"method": "sms", "reason": "unanswered"}));
+    let challenge: ChallengeId = call["challenge"].as_str().expect("an id").parse().expect("an id");
+    let (outcome, note) = (CallOutcome::NoAnswer, None);
+    let no_answer = OrderWish::CallResult { challenge, outcome, note };
+    for _ in 0..3 {
+        wish(&shop, "A1", no_answer.clone()).await.expect("recorded");
+    }
+    assert_eq!(told(&shop, "ReviewOpened").await["cause"], "challenge_expired");
+    assert_eq!(count(&shop, "CallUnanswered").await, 3);
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn in_quiet_hours_an_sms_is_sent_in_place_of_a_call_and_beyond_capacity_a_person_looks() {
+    let shop = Shop::open().await;
+    let quiet_hours = Some(Some(QuietHours { from: 0, to: 24 * 60 - 1 }));
+    let sms_per_minute = Some(Some(1));
+    settings(&shop, SettingsChanges { quiet_hours, sms_per_minute, ..SettingsChanges::default() }).await;
+    let mut risky = doubtful("A1", 1);
+    risky["order"]["customer"]["phone"] = "17012345678".into();
+    let asked = shop.send(risky).await.expect("taken");
+    assert_eq!(state(&asked), RiskState::Challenged);
+    let asked = told(&shop, "Challenged").await;
+    assert_eq!((&asked["method"], &asked["instead_of"]["reason"]), (&json!("sms"), &json!("quiet_hours")));
+    let beyond = shop.send(doubtful("A2", 2)).await.expect("taken");
+    assert_eq!((state(&beyond), beyond.review), (RiskState::Scored, Review::Open));
+    assert_eq!(told(&shop, "ReviewOpened").await["cause"], "no_channel");
+    shop.set_clock(START.plus(Span::from_mins(2)));
+    let later = shop.send(doubtful("A3", 3)).await.expect("taken");
+    assert_eq!(state(&later), RiskState::Challenged);
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_held_out_passes_whatever_it_scores() {
+    let shop = Shop::open().await;
+    let hold_out_basis_points = Some(10_000);
+    settings(&shop, SettingsChanges { hold_out_basis_points, ..SettingsChanges::default() }).await;
+    let passed = shop.send(doubtful("A1", 1)).await.expect("taken");
+    let screening = passed.risk.clone().and_then(|risk| risk.screening).expect("screened");
+    assert_eq!((state(&passed), screening.exemption.as_deref()), (RiskState::Released, Some("hold_out")));
+    assert_eq!(&*screening.tier, "sms", "it is scored all the same");
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn a_claim_keeps_others_out_until_its_lease_is_over() {
+    let shop = Shop::open().await;
+    shop.send(doubtful("A1", 1)).await.expect("taken");
+    let other = || engine::Origin { actor: "other".to_owned(), source: "api".to_owned() };
+    let claimed = wish(&shop, "A1", OrderWish::Claim).await.expect("claimed");
+    assert!(matches!(claimed.review, Review::Claimed { ref reviewer, .. } if **reviewer == *"test"), "{claimed:?}");
+    let decide = || OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "bot_or_script".into(), note: None };
+    let refused = shop.engine.wish(&shop.merchant, other(), id("A1"), decide()).await;
+    assert_eq!(refused.err(), Some(Refusal::Order(Rejection::ClaimedByOther)));
+    shop.set_clock(START.plus(Span::from_mins(10)).plus(Span::from_secs(1)));
+    let decided = shop.engine.wish(&shop.merchant, other(), id("A1"), decide()).await.expect("decided");
+    assert_eq!((state(&decided), decided.review), (RiskState::Frozen, Review::Closed));
+    let again = shop.engine.wish(&shop.merchant, other(), id("A1"), decide()).await.expect("so already");
+    assert_eq!(again.outcome, Outcome::Unchanged);
+    let reopen = OrderWish::Reopen { cause: ReopenCause::Appeal, text: None };
+    assert_eq!(wish(&shop, "A1", reopen).await.expect("open").review, Review::Open);
+    assert_eq!(wish(&shop, "A9", OrderWish::Claim).await.err(), Some(Refusal::Order(Rejection::UnknownOrder)));
+}
+
+#[tokio::test]
+async fn a_review_that_waits_is_escalated_and_stock_that_is_held_is_asked_for() {
+    let shop = Shop::open().await;
+    let changes = SettingsChanges {
+        review_sla: Some(Some(Span::from_mins(30))),
+        stock_release_after: Some(Some(Span::from_hours(1))),
+        ..SettingsChanges::default()
+    };
+    settings(&shop, changes).await;
+    let mut unpaid = placed("A1", 1);
+    unpaid["order"]["payment_due_at"] = second(1_800).to_string().into();
+    shop.send(unpaid.clone()).await.expect("taken");
+    unpaid["order"]["order_no"] = "A2".into();
+    shop.send(unpaid).await.expect("taken");
+    shop.send(status("A2", "paid", 60)).await.expect("taken");
+    shop.send(doubtful("A3", 2)).await.expect("taken");
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    told(&shop, "ReviewOpened").await;
+    let shop = shop.reopen().await;
+    shop.set_clock(START.plus(Span::from_mins(42)));
+    assert_eq!(told(&shop, "ReviewEscalated").await["opened_at"], START.plus(Span::from_mins(11)).to_string());
+    shop.set_clock(START.plus(Span::from_mins(91)));
+    assert_eq!(told(&shop, "StockReleaseDue").await, json!({"cause": "unpaid", "units": 2}));
+    wish(&shop, "A1", OrderWish::Note { text: "stock is free".into() }).await.expect("noted");
+    assert_eq!(count(&shop, "StockReleaseDue").await, 1, "what is paid for keeps its stock");
+    replays(&shop).await;
+}
