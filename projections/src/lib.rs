@@ -47,7 +47,7 @@ pub use order_status::{
     Answer, Course, Handles, LINK_COUNT_MAX, LinkCounts, LinkedBy, LinkedByError, OrderChallenge, OrderFacts,
     OrderQuery, OrderRisk, OrderStatusRow, SourceReport, StockLine, UnifiedStatus,
 };
-pub use outcomes::{Answers, Freed, Outcomes, QueueStanding, Times, Verdicts};
+pub use outcomes::{Answers, Freed, Outcomes, QueueStanding, Times, Verdicts, WholeStanding};
 pub use review_queue::{ReviewClaim, ReviewQuery, ReviewRow, ReviewSort, ReviewState};
 pub use runner::{Health, Trouble};
 pub use stock_holds::{HoldCause, StockHold, StockQuery};
@@ -329,6 +329,14 @@ impl ReadModels {
     /// When the store cannot be read.
     pub async fn queue(&self, merchant: &MerchantId) -> Result<QueueStanding, LookUpError> {
         Ok(self.store.queue(merchant).await?)
+    }
+
+    /// What waits and is held now, of all merchants together, whichever process folds them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn whole(&self) -> Result<WholeStanding, LookUpError> {
+        Ok(self.store.whole().await?)
     }
 
     async fn list(

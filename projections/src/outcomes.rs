@@ -19,7 +19,7 @@ use crate::stock_holds::held_since;
 use crate::sums::Deltas;
 
 pub(crate) use read::{Counted, hours};
-pub use read::{Answers, Freed, Outcomes, QueueStanding, Verdicts};
+pub use read::{Answers, Freed, Outcomes, QueueStanding, Verdicts, WholeStanding};
 pub use times::Times;
 
 const HOUR_MS: i64 = 3_600_000;

@@ -28,6 +28,11 @@ impl HoldCause {
     /// Every cause.
     pub const ALL: [Self; 3] = [Self::Unpaid, Self::Challenged, Self::Frozen];
 
+    /// The cause of a word.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
+
     /// The word for it in the API.
     pub const fn name(self) -> &'static str {
         match self {

@@ -16,7 +16,7 @@ use crate::error::{ProjectionError, StoreError};
 use crate::fold::{Folded, Loaded};
 use crate::model::Model;
 use crate::order_status::{LinkCounts, OrderStatusRow, Wanted};
-use crate::outcomes::{Counted, QueueStanding};
+use crate::outcomes::{Counted, QueueStanding, WholeStanding};
 use crate::page::{Mark, Page};
 use crate::review_queue::{ReviewQuery, ReviewRow};
 use crate::stock_holds::{StockHold, StockQuery};
@@ -141,6 +141,9 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// How many reviews wait for a person now.
     async fn queue(&self, merchant: &MerchantId) -> Result<QueueStanding, StoreError>;
+
+    /// What waits and is held now, of all merchants together.
+    async fn whole(&self) -> Result<WholeStanding, StoreError>;
 
     async fn close(&self);
 }

@@ -129,6 +129,17 @@ pub struct QueueStanding {
     pub median: Option<Timestamp>,
 }
 
+/// What waits and is held now, of all merchants together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct WholeStanding {
+    /// Reviews that are open or claimed.
+    pub reviews: u64,
+    /// Since when the oldest of them waits.
+    pub oldest_review: Option<Timestamp>,
+    /// Held units by cause, in the order of [`HoldCause::ALL`](crate::HoldCause::ALL).
+    pub held_units: [u64; 3],
+}
+
 /// A count as it is stored, summed over hours.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Counted {

@@ -24,7 +24,7 @@ use crate::error::{ProjectionError, StoreError};
 use crate::fold::Loaded;
 use crate::model::Model;
 use crate::order_status::{LinkCounts, OrderStatusRow, Wanted};
-use crate::outcomes::{Counted, QueueStanding};
+use crate::outcomes::{Counted, QueueStanding, WholeStanding};
 use crate::page::Page;
 use crate::review_queue::{ReviewQuery, ReviewRow};
 use crate::stock_holds::{StockHold, StockQuery};
@@ -289,6 +289,10 @@ impl Store for PostgresStore {
             Some(merchant) => sums::queue(&self.readers, merchant).await,
             None => Ok(QueueStanding::default()),
         }
+    }
+
+    async fn whole(&self) -> Result<WholeStanding, StoreError> {
+        sums::whole(&self.readers).await
     }
 
     async fn close(&self) {

@@ -29,7 +29,7 @@ use crate::error::{ProjectionError, StoreError};
 use crate::fold::Loaded;
 use crate::model::Model;
 use crate::order_status::{Handle, LinkCounts, OrderStatusRow, Wanted};
-use crate::outcomes::{Counted, QueueStanding};
+use crate::outcomes::{Counted, QueueStanding, WholeStanding};
 use crate::page::Page;
 use crate::review_queue::{ReviewQuery, ReviewRow};
 use crate::stock_holds::{StockHold, StockQuery};
@@ -353,6 +353,10 @@ impl Store for SqliteStore {
 
     async fn queue(&self, merchant: &MerchantId) -> Result<QueueStanding, StoreError> {
         self.read(merchant, QueueStanding::default(), sums::queue).await
+    }
+
+    async fn whole(&self) -> Result<WholeStanding, StoreError> {
+        self.readers.read(sums::whole).await
     }
 
     async fn close(&self) {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_i
 
 use crate::error::StoreError;
 use crate::order_status::OrderSums;
-use crate::outcomes::{Counted, Kind, QueueStanding};
+use crate::outcomes::{Counted, Kind, QueueStanding, WholeStanding};
 use crate::stock_holds::{HoldCause, StockHold, StockQuery, minute_begin};
 use crate::store::Generation;
 
@@ -138,4 +138,22 @@ pub(super) fn queue(connection: &Connection, merchant: i64) -> Result<QueueStand
         .optional()?;
     let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);
     Ok(QueueStanding { reviews: reviews.max(0).unsigned_abs(), oldest: time(oldest), median: time(median) })
+}
+
+/// What waits and is held now, of all merchants together.
+pub(super) fn whole(connection: &Connection) -> Result<WholeStanding, StoreError> {
+    let reviews = "SELECT count(*), min(opened_at) FROM review_queue WHERE state <> 'closed' AND state IN ('open', 'claimed')";
+    let (reviews, oldest): (i64, Option<i64>) =
+        connection.prepare_cached(reviews)?.query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let oldest_review = oldest.map(Timestamp::from_millis);
+    let mut whole = WholeStanding { reviews: reviews.max(0).unsigned_abs(), oldest_review, held_units: [0; 3] };
+    let held = "SELECT cause, sum(units) FROM order_status_stock_holds GROUP BY cause";
+    let mut select = connection.prepare_cached(held)?;
+    let mut found = select.query(())?;
+    while let Some(row) = found.next()? {
+        let cause = HoldCause::from_name(row.get_ref(0)?.as_str().map_err(|error| StoreError::damaged("cause", error))?);
+        let cause = cause.ok_or_else(|| StoreError::damaged("cause", "unknown word"))?;
+        whole.held_units[cause as usize] = row.get::<_, i64>(1)?.max(0).unsigned_abs();
+    }
+    Ok(whole)
 }

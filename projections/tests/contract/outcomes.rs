@@ -277,6 +277,8 @@ pub(crate) async fn the_queue_is_told_as_it_is_now(on: Backend) {
     let models = given.folded().await;
     let queue = models.queue(&merchant(SHOP)).await.unwrap();
     assert_eq!((queue.reviews, queue.oldest, queue.median), (3, Some(recorded_at(2)), Some(recorded_at(8))));
+    let whole = models.whole().await.unwrap();
+    assert_eq!((whole.reviews, whole.oldest_review, whole.held_units), (3, Some(recorded_at(2)), [0, 0, 0]));
     let none = models.queue(&merchant("other")).await.unwrap();
     assert_eq!((none.reviews, none.oldest, none.median), (0, None, None));
 }

@@ -77,6 +77,7 @@ pub(crate) async fn orders_of_one_sku_are_summed_and_the_oldest_is_told(on: Back
     assert_eq!(holds(&models, SHOP).await, [hold("A", [13, 0, 100], 3, 5), hold("B", [5, 0, 0], 1, 7)]);
     assert_eq!(holds(&models, "other").await, [hold("A", [9, 0, 0], 1, 1)]);
     assert_eq!(holds(&models, "unheard-of").await, []);
+    assert_eq!(models.whole().await.unwrap().held_units, [27, 0, 100], "of all merchants");
     given.order("web:2", [reported("shop", Status::Cancelled, minute(9))]).await;
     models.catch_up().await.unwrap();
     assert_eq!(holds(&models, SHOP).await, [hold("A", [3, 0, 100], 2, 6), hold("B", [5, 0, 0], 1, 7)]);

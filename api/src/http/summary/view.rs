@@ -18,8 +18,8 @@ pub(super) const ENOUGH_MIN: u64 = 30;
     "orders": {"screened": 12000, "confirmed": 60, "cleared": 9140, "lapsed": 800, "undecided": 2000},
     "stopped": {
         "fired": 300, "confirmed": 60, "cleared": 140, "lapsed": 10, "undecided": 90,
-        "precision": {"count": 60, "of": 200, "share": 0.3, "low": 0.2408, "high": 0.3668, "not_enough_data": false},
-        "false_positive_rate": {"count": 140, "of": 200, "share": 0.7, "low": 0.6332, "high": 0.7592, "not_enough_data": false}
+        "precision": {"count": 60, "of": 200, "share": 0.3, "low": 0.2407, "high": 0.3668, "not_enough_data": false},
+        "false_positive_rate": {"count": 140, "of": 200, "share": 0.7, "low": 0.6332, "high": 0.7593, "not_enough_data": false}
     },
     "good_orders_stopped": {"count": 140, "of": 9140, "share": 0.0153, "low": 0.013, "high": 0.018, "not_enough_data": false},
     "manual": {"count": 110, "of": 12000, "share": 0.0092, "low": 0.0076, "high": 0.011, "not_enough_data": false},
@@ -39,8 +39,8 @@ pub(super) const ENOUGH_MIN: u64 = 30;
     "stock": {"orders_freed": 18, "units_freed": 40, "unit_hours_freed": 160.5},
     "tiers": [{
         "id": "sms", "fired": 240, "confirmed": 30, "cleared": 138, "lapsed": 8, "undecided": 64,
-        "precision": {"count": 30, "of": 168, "share": 0.1786, "low": 0.128, "high": 0.2436, "not_enough_data": false},
-        "false_positive_rate": {"count": 138, "of": 168, "share": 0.8214, "low": 0.7564, "high": 0.872, "not_enough_data": false}
+        "precision": {"count": 30, "of": 168, "share": 0.1786, "low": 0.128, "high": 0.2435, "not_enough_data": false},
+        "false_positive_rate": {"count": 138, "of": 168, "share": 0.8214, "low": 0.7565, "high": 0.872, "not_enough_data": false}
     }],
     "rules": [{
         "id": "device_burst", "fired": 90, "confirmed": 19, "cleared": 1, "lapsed": 0, "undecided": 70,
