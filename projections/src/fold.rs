@@ -200,12 +200,7 @@ impl<P: Projection> Rows<P> {
         slot.is_touched = true;
     }
 
-    fn finish(
-        mut self,
-        page: &Page,
-        events: usize,
-        histories: &[RecordedEvent],
-    ) -> Result<Written<P>, PoisonEvent> {
+    fn finish(mut self, page: &Page, events: usize, histories: &[RecordedEvent]) -> Result<Written<P>, PoisonEvent> {
         if !self.again.is_empty() {
             let end = page.events[..events].last().map_or(page.after, |event| event.position);
             let missed: FxHashMap<StreamId, usize> = self

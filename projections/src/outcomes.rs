@@ -18,8 +18,8 @@ use crate::order_status::course::{
 use crate::stock_holds::held_since;
 use crate::sums::Deltas;
 
-pub(crate) use read::{Counted, hours};
 pub use read::{Answers, Freed, Outcomes, QueueStanding, Verdicts, WholeStanding};
+pub(crate) use read::{Counted, hours};
 pub use times::Times;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -198,9 +198,11 @@ fn freed(row: &OrderStatusRow) -> Option<(i64, i64)> {
     if !(is_off && row.course.has(STOCK_DUE)) {
         return None;
     }
-    let units = row.facts.stock.iter().fold(0_i64, |units, line| {
-        units.saturating_add(i64::try_from(line.units).unwrap_or(i64::MAX))
-    });
+    let units = row
+        .facts
+        .stock
+        .iter()
+        .fold(0_i64, |units, line| units.saturating_add(i64::try_from(line.units).unwrap_or(i64::MAX)));
     let seconds = status.occurred_at.since(held_since(row)).millis() / 1_000;
     Some((units, units.saturating_mul(seconds)))
 }

@@ -16,13 +16,7 @@ pub(crate) trait Sums<Row>: Default + Send {
     fn standing(row: &Row) -> Self::Standing;
 
     /// Counts an order of the merchant of the page's order number `merchant` as it stands after, and no more as it stood before.
-    fn recount(
-        &mut self,
-        merchant: usize,
-        row: &Row,
-        before: Option<Self::Standing>,
-        after: Option<Self::Standing>,
-    );
+    fn recount(&mut self, merchant: usize, row: &Row, before: Option<Self::Standing>, after: Option<Self::Standing>);
 }
 
 /// Nothing is summed.
@@ -55,7 +49,7 @@ impl<Key: Ord + Hash, const N: usize> Deltas<Key, N> {
     pub(crate) fn changed(&self) -> Vec<(&Key, [i64; N])> {
         let mut changed: Vec<_> =
             self.0.iter().filter(|(_, amounts)| **amounts != [0; N]).map(|(key, amounts)| (key, *amounts)).collect();
-        changed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        changed.sort_unstable_by_key(|(key, _)| *key);
         changed
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::order::RiskState;
-use engine::{Origin, OrderWish, Receipt, ReviewAction};
+use engine::{OrderWish, Origin, Receipt, ReviewAction};
 use serde_json::{Value, json};
 
 use crate::given::{Given, merchant, plain};
@@ -41,7 +41,8 @@ async fn prove(given: &Given, order: &str) {
 async fn held_stock_is_told_by_sku_and_cause() {
     let given = Given::nothing().await;
     let mut two = plain("A1", 5, 9_900);
-    two["lines"] = json!([{"sku": "MASK-01", "quantity": 3}, {"sku": "SOAP", "quantity": 1}, {"sku": "MASK-01", "quantity": 1}]);
+    two["lines"] =
+        json!([{"sku": "MASK-01", "quantity": 3}, {"sku": "SOAP", "quantity": 1}, {"sku": "MASK-01", "quantity": 1}]);
     given.placed(two).await;
     given.placed(plain("A2", 3, 9_900)).await;
     given.status("web:A2", "paid", "web", "2026-11-11T00:04:00+08:00").await;
@@ -117,7 +118,10 @@ async fn the_summary_tells_what_became_of_orders_by_tier_and_rule() {
     let ((precision, wrong), (sms, sms_wrong)) = (one_of_four(), none_of_two());
     assert_eq!(found["stopped"], judged([6, 1, 3, 0, 2], precision.clone(), wrong.clone()));
     let freeze = judged([3, 1, 1, 0, 1], one_of_two().0, one_of_two().1);
-    assert_eq!(found["tiers"], json!([named("freeze", freeze.clone()), named("sms", judged([3, 0, 2, 0, 1], sms, sms_wrong))]));
+    assert_eq!(
+        found["tiers"],
+        json!([named("freeze", freeze.clone()), named("sms", judged([3, 0, 2, 0, 1], sms, sms_wrong))])
+    );
     let large = judged([6, 1, 3, 0, 2], precision, wrong);
     assert_eq!(found["rules"], json!([named("huge", freeze), named("large", large)]));
     let vip = judged([1, 0, 1, 0, 0], share(0, 1, 0.0, 0.0, 0.7935), share(1, 1, 1.0, 0.2065, 1.0));

@@ -145,7 +145,8 @@ async fn make_live(mut transaction: PgTransaction<'_>, next: Generation) -> Resu
         .await?;
     let table = next.table();
     for suffix in tables(next.model) {
-        let view = format!("DROP VIEW IF EXISTS {name}{suffix}; CREATE VIEW {name}{suffix} AS SELECT * FROM {table}{suffix}");
+        let view =
+            format!("DROP VIEW IF EXISTS {name}{suffix}; CREATE VIEW {name}{suffix} AS SELECT * FROM {table}{suffix}");
         run(&mut transaction, view).await?;
     }
     transaction.commit().await?;

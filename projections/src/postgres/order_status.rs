@@ -68,7 +68,17 @@ const NAMES: [(&str, &str); 4] =
 
 /// Columns that every row has.
 const KNOWN: [&str; 11] = [
-    "stream", "merchant", "channel", "order_no", "listed_at", "stock", "state", "hits", "marks", "sources", "position",
+    "stream",
+    "merchant",
+    "channel",
+    "order_no",
+    "listed_at",
+    "stock",
+    "state",
+    "hits",
+    "marks",
+    "sources",
+    "position",
 ];
 
 /// The columns with an index each, where they are known.

@@ -203,13 +203,15 @@ pub(super) async fn queue(pool: &PgPool, merchant: i64) -> Result<QueueStanding,
 
 /// What waits and is held now, of all merchants together.
 pub(super) async fn whole(pool: &PgPool) -> Result<WholeStanding, StoreError> {
-    let reviews = "SELECT count(*), min(opened_at) FROM review_queue WHERE state <> 'closed' AND state IN ('open', 'claimed')";
+    let reviews =
+        "SELECT count(*), min(opened_at) FROM review_queue WHERE state <> 'closed' AND state IN ('open', 'claimed')";
     let reviews = sqlx::query(reviews).fetch_one(pool).await?;
     let oldest_review = reviews.try_get::<Option<i64>, _>(1)?.map(Timestamp::from_millis);
     let mut whole = WholeStanding { reviews: number(&reviews, 0)?, oldest_review, held_units: [0; 3] };
     let held = "SELECT cause, sum(units)::bigint FROM order_status_stock_holds GROUP BY cause";
     for row in sqlx::query(held).fetch_all(pool).await? {
-        let cause = HoldCause::from_name(row.try_get(0)?).ok_or_else(|| StoreError::damaged("cause", "unknown word"))?;
+        let cause =
+            HoldCause::from_name(row.try_get(0)?).ok_or_else(|| StoreError::damaged("cause", "unknown word"))?;
         whole.held_units[cause as usize] = number(&row, 1)?;
     }
     Ok(whole)

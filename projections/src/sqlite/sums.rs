@@ -142,7 +142,8 @@ pub(super) fn queue(connection: &Connection, merchant: i64) -> Result<QueueStand
 
 /// What waits and is held now, of all merchants together.
 pub(super) fn whole(connection: &Connection) -> Result<WholeStanding, StoreError> {
-    let reviews = "SELECT count(*), min(opened_at) FROM review_queue WHERE state <> 'closed' AND state IN ('open', 'claimed')";
+    let reviews =
+        "SELECT count(*), min(opened_at) FROM review_queue WHERE state <> 'closed' AND state IN ('open', 'claimed')";
     let (reviews, oldest): (i64, Option<i64>) =
         connection.prepare_cached(reviews)?.query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
     let oldest_review = oldest.map(Timestamp::from_millis);
@@ -151,7 +152,8 @@ pub(super) fn whole(connection: &Connection) -> Result<WholeStanding, StoreError
     let mut select = connection.prepare_cached(held)?;
     let mut found = select.query(())?;
     while let Some(row) = found.next()? {
-        let cause = HoldCause::from_name(row.get_ref(0)?.as_str().map_err(|error| StoreError::damaged("cause", error))?);
+        let cause =
+            HoldCause::from_name(row.get_ref(0)?.as_str().map_err(|error| StoreError::damaged("cause", error))?);
         let cause = cause.ok_or_else(|| StoreError::damaged("cause", "unknown word"))?;
         whole.held_units[cause as usize] = row.get::<_, i64>(1)?.max(0).unsigned_abs();
     }

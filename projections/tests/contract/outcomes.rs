@@ -22,7 +22,13 @@ fn screened(tier: &str, rules: &[&str], exemption: Option<&str>) -> OrderEvent {
 
 fn asked_by(method: ChallengeMethod, instead_of: Option<Downgrade>) -> OrderEvent {
     let OrderEvent::Challenged(challenged) = challenged("c1", minute(10)) else { unreachable!("a challenge") };
-    OrderEvent::Challenged(Challenged { method, instead_of, on_fail: OnFail::Review, on_expire: OnExpire::Release, ..challenged })
+    OrderEvent::Challenged(Challenged {
+        method,
+        instead_of,
+        on_fail: OnFail::Review,
+        on_expire: OnExpire::Release,
+        ..challenged
+    })
 }
 
 fn verified_by(how: ChallengeMethod) -> OrderEvent {
@@ -97,7 +103,12 @@ pub(crate) async fn what_became_of_an_order_follows_from_what_happened_to_it(on:
         ("frozen_and_unpaid", "freeze", vec![stock_due(StockCause::Unpaid), frozen(Score)], UNDECIDED),
         ("spared", "sms", vec![released(ReleasedCause::Exempt, None)], UNDECIDED),
         ("spared_and_arrived", "sms", vec![released(ReleasedCause::Exempt, None), told(Status::Completed, 1)], CLEARED),
-        ("spared_and_refunded", "sms", vec![released(ReleasedCause::Exempt, None), told(Status::Refunded, 1)], CONFIRMED),
+        (
+            "spared_and_refunded",
+            "sms",
+            vec![released(ReleasedCause::Exempt, None), told(Status::Refunded, 1)],
+            CONFIRMED,
+        ),
         (
             "money_wanted_back",
             "pass",
@@ -131,7 +142,8 @@ pub(crate) async fn an_order_counts_for_what_fired_in_its_last_screening(on: Bac
     given.order("web:1", [placed("web:1", facts(0)), first, released(ReleasedCause::Exempt, None)]).await;
     let models = given.folded().await;
     let names = |outcomes: &Outcomes| {
-        let keys = |map: &std::collections::BTreeMap<Box<str>, Verdicts>| map.keys().cloned().collect::<Vec<_>>().join(" ");
+        let keys =
+            |map: &std::collections::BTreeMap<Box<str>, Verdicts>| map.keys().cloned().collect::<Vec<_>>().join(" ");
         [&outcomes.rules, &outcomes.tiers, &outcomes.exemptions].map(keys)
     };
     assert_eq!(names(&first_hour(&models).await), ["one two", "sms", "vip"]);
