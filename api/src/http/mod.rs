@@ -26,6 +26,8 @@ pub mod rulebooks;
 pub mod schema;
 pub mod settings;
 pub mod signals;
+pub mod stock_holds;
+pub mod summary;
 pub mod view;
 pub mod webhooks;
 pub mod wishes;
@@ -121,6 +123,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders::note::handle))
         .routes(routes!(orders::reveal::handle))
         .routes(routes!(customers::orders))
+        .routes(routes!(stock_holds::list))
         .routes(routes!(challenges::answer::handle))
         .routes(routes!(challenges::result::handle))
         .routes(routes!(challenges::resend::handle))
@@ -161,5 +164,6 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::handle))
+        .routes(routes!(summary::handle))
         .routes(routes!(openapi::handle))
 }
