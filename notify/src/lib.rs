@@ -1,0 +1,3 @@
+//! Notifications: what other systems are told of orders.
+
+pub mod senders;
