@@ -48,6 +48,23 @@ struct Traffic {
     ended: Vec<(Due, Tried)>,
     next_at: Option<Timestamp>,
     forget_at: Option<Timestamp>,
+    down: Option<Down>,
+}
+
+/// Counts an endpoint as down for as long as it lives.
+struct Down(());
+
+impl Down {
+    fn counted() -> Self {
+        metrics::gauge!("orderlight_notifications_breakers_open").increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        metrics::gauge!("orderlight_notifications_breakers_open").decrement(1.0);
+    }
 }
 
 impl Lane {
@@ -117,7 +134,6 @@ impl Lane {
         if traffic.ended.is_empty() {
             return Ok(());
         }
-        let was_open = breaker.is_open();
         let mut is_down = false;
         let mut outcomes = Vec::with_capacity(traffic.ended.len());
         let mut settled = Vec::with_capacity(traffic.ended.len());
@@ -137,7 +153,7 @@ impl Lane {
         for position in settled {
             traffic.positions.remove(&position);
         }
-        self.tell_breaker(was_open, breaker.is_open());
+        self.tell_breaker(&mut traffic.down, breaker.is_open());
         Ok(())
     }
 
@@ -159,6 +175,9 @@ impl Lane {
     }
 
     fn wait(&self, traffic: &Traffic, breaker: &Breaker, now: Timestamp) -> Duration {
+        if !traffic.positions.is_empty() && traffic.positions.len() >= breaker.room(now, &self.terms) {
+            return LOOK;
+        }
         let next = match breaker.rests_until(now) {
             Some(until) => Some(until),
             None => traffic.next_at,
@@ -167,16 +186,12 @@ impl Lane {
         wait.min(LOOK)
     }
 
-    fn tell_breaker(&self, was_open: bool, is_open: bool) {
-        if was_open == is_open {
-            return;
-        }
+    fn tell_breaker(&self, down: &mut Option<Down>, is_open: bool) {
         let endpoint = &*self.endpoint;
-        if is_open {
-            metrics::gauge!("orderlight_notifications_breakers_open").increment(1.0);
+        if is_open && down.is_none() {
+            *down = Some(Down::counted());
             tracing::warn!(endpoint, "endpoint is down; its notifications wait");
-        } else {
-            metrics::gauge!("orderlight_notifications_breakers_open").decrement(1.0);
+        } else if !is_open && down.take().is_some() {
             tracing::info!(endpoint, "endpoint is back");
         }
     }
