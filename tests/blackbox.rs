@@ -18,6 +18,10 @@ mod faults;
 #[cfg(test)]
 mod forecast;
 #[cfg(test)]
+mod gauges;
+#[cfg(test)]
+mod handling;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod import;
@@ -31,6 +35,10 @@ mod publishing;
 mod purchases;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod reviews;
+#[cfg(test)]
+mod runtime_role;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::support::process::{Finished, import, run, run_on};
+use crate::support::shop::Shop;
 
 fn simulate(seed: u64, labels: &Path) -> Finished {
     let (seed, labels) = (seed.to_string(), labels.to_str().expect("a path in Unicode"));
@@ -52,6 +53,34 @@ fn a_market_is_imported_without_its_labels_and_judged_by_them() {
         table.contains("gift_sender") && table.contains("segment_holder") && table.contains("manual share"),
         "{table}"
     );
+}
+
+#[test]
+fn a_replay_gives_a_whole_market_again_and_names_the_one_order_whose_score_was_altered() {
+    let directory = tempdir().unwrap();
+    let notices = directory.path().join("notices.ndjson");
+    std::fs::write(&notices, simulate(13, &directory.path().join("labels.ndjson")).stdout).unwrap();
+    let shop = Shop::embedded();
+    shop.run(&["import", notices.to_str().unwrap()]).expect_code(0);
+    shop.replay();
+
+    let events = shop.events();
+    let screenings: Vec<_> = events.iter().filter(|event| &*event.event_type == "Scored").collect();
+    let altered = screenings[screenings.len() / 2];
+    let scored: Value = serde_json::from_str(&altered.payload).unwrap();
+    let score = scored["Scored"]["score"].to_string();
+    let (rest, last) = score.split_at(score.len() - 1);
+    let other = if last == "0" { "1" } else { "0" };
+    let [before, after] = [last, other].map(|digit| format!("{{\"Scored\":{{\"score\":{rest}{digit},"));
+    assert!(altered.payload.starts_with(&before), "{}", altered.payload);
+    let position = altered.position;
+    let copy = shop.tampered_copy(&format!(
+        "UPDATE log SET payload = replace(payload, '{before}', '{after}') WHERE position = {position}"
+    ));
+    let found = copy.run(&["replay"]).expect_code(1);
+    let named: Vec<_> = found.stdout.lines().filter(|line| line.contains(" at ")).collect();
+    assert_eq!(named, [format!("{} at 0-{position}", altered.key.aggregate_id)], "{found:?}");
+    assert!(found.stdout.lines().any(|line| line.ends_with(" 1 different")), "{found:?}");
 }
 
 #[test]

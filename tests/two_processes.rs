@@ -1,9 +1,12 @@
 //! Two processes on one database: each keeps its share, passes on what is the other's, and takes over when the other is gone.
 
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use eventlog::EventLog;
 use eventlog::postgres::PostgresLog;
+use eventlog::{EventLog, partition_of};
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -21,6 +24,8 @@ const MERCHANTS: usize = 12;
 const TAKEN_OVER_IN: Duration = Duration::from_secs(5);
 /// What signs webhooks.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+/// What a process says when it finds that somebody else writes what it kept.
+const FENCED: &str = "partition was lost to another writer";
 /// The pause before a request is sent again that was told to come back.
 const COME_BACK: Duration = Duration::from_millis(50);
 
@@ -71,16 +76,27 @@ impl Pair {
     }
 
     /// Who keeps partitions; nobody while one of them is kept by none.
-    fn owners(&self) -> std::collections::BTreeSet<u64> {
+    fn owners(&self) -> BTreeSet<u64> {
         self.with_log(async |log| {
-            let mut owners = std::collections::BTreeSet::new();
+            let mut owners = BTreeSet::new();
             for partition in 0..log.partitions() {
                 match log.owner(partition).await.unwrap() {
                     Some(owner) => drop(owners.insert(owner.id)),
-                    None => return std::collections::BTreeSet::new(),
+                    None => return BTreeSet::new(),
                 }
             }
             owners
+        })
+    }
+
+    /// How far each partition is.
+    fn heads(&self) -> Vec<u64> {
+        self.with_log(async |log| {
+            let mut heads = Vec::new();
+            for partition in 0..log.partitions() {
+                heads.push(log.head(partition).await.unwrap());
+            }
+            heads
         })
     }
 
@@ -327,7 +343,7 @@ fn a_process_that_is_killed_is_followed_by_the_other_and_nothing_is_lost_or_doub
 
 #[test]
 fn a_process_that_is_paused_is_followed_and_writes_nothing_when_it_goes_on() {
-    let (pair, one, two) = Pair::start();
+    let (pair, one, mut two) = Pair::start();
     pair.place_all(&one, "C1");
     two.signal(Signal::STOP);
     assert_eq!(statuses(&pair.place_all(&one, "C2")), [201; MERCHANTS]);
@@ -340,7 +356,10 @@ fn a_process_that_is_paused_is_followed_and_writes_nothing_when_it_goes_on() {
         let path = format!("/v1/rulebooks/{}/publish", begun["id"].as_str().unwrap());
         assert_eq!(post(&one, key, &path, &json!({})).json()["version"], 2);
     }
+    let heads = pair.heads();
     two.signal(Signal::CONT);
+    two.told(FENCED);
+    assert_eq!(pair.heads(), heads, "it wrote nothing before it knew");
     // It may believe still that all of these merchants are its own, and that it knows their orders.
     for (_, key) in &pair.merchants {
         let amended = patiently(&two, |service| {
@@ -358,4 +377,65 @@ fn a_process_that_is_paused_is_followed_and_writes_nothing_when_it_goes_on() {
     one.stop().expect_code(0);
     two.stop().expect_code(0);
     assert_eq!(pair.placements(), MERCHANTS * 3);
+}
+
+/// Sends an order and leaves the answer for later.
+fn ask(service: &Service, key: &str, order_no: &str) -> TcpStream {
+    let body = plain(order_no).to_string();
+    let mut connection = TcpStream::connect(service.address()).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    let head = format!(
+        "POST /v1/orders HTTP/1.1\r\nhost: shop\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\nconnection: close\r\n\r\n"
+    );
+    write!(connection, "{head}{body}").unwrap();
+    connection
+}
+
+fn status_of(mut connection: TcpStream) -> u16 {
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_a_paused_process_was_asked_meanwhile_is_taken_by_who_followed_it_or_not_at_all() {
+    let (pair, one, two) = Pair::start();
+    pair.place_all(&one, "D1");
+    two.signal(Signal::STOP);
+    pair.place_all(&one, "D2");
+    pair.until_shared_by(1);
+    // They wait in its sockets, and are there before it hears of anything else.
+    let asked: Vec<TcpStream> = pair.merchants.iter().map(|(_, key)| ask(&two, key, "D3")).collect();
+    two.signal(Signal::CONT);
+    let answers: Vec<u16> = asked.into_iter().map(status_of).collect();
+    let taken = answers.iter().filter(|status| **status == 201).count();
+    let refused = answers.iter().filter(|status| **status == 503).count();
+    assert_eq!(taken + refused, MERCHANTS, "{answers:?}");
+    one.stop().expect_code(0);
+    two.stop().expect_code(0);
+    assert_eq!(pair.placements(), MERCHANTS * 2 + taken, "{answers:?}");
+}
+
+#[test]
+fn an_owner_that_was_followed_unnoticed_is_fenced_at_its_next_commit_and_nothing_of_that_is_there() {
+    let (pair, one, two) = Pair::start();
+    // What whoever follows does, with all locks and connections of the owner left as they are.
+    let raised = pair.runtime.block_on(pair.database.tamper("UPDATE heads SET epoch = epoch + 1"));
+    assert_eq!(raised, 16);
+    let heads = pair.heads();
+    let mut fenced = BTreeSet::new();
+    for (name, key) in &pair.merchants {
+        if fenced.insert(partition_of(&name.parse().unwrap(), 16)) {
+            let refused = one.send(one.anonymous(Method::POST, "/v1/orders").bearer_auth(key).json(&plain("E1")));
+            assert_eq!((refused.status, &refused.json()["code"]), (503, &json!("commit_unknown")), "{refused:?}");
+        }
+    }
+    assert_eq!(pair.heads(), heads, "nothing of what was refused is there");
+    let taken = pair.place_all(&one, "E1");
+    assert_eq!((statuses(&taken), duplicates(&taken)), (vec![201; MERCHANTS], vec![json!(false); MERCHANTS]));
+    let told = one.stop().expect_code(0).stderr + &two.stop().expect_code(0).stderr;
+    assert_eq!(told.matches(FENCED).count(), fenced.len());
+    assert_eq!(pair.placements(), MERCHANTS);
 }

@@ -1,5 +1,5 @@
-//! `docs/WALKTHROUGH.md` is true: its commands are run as they stand there, in a shell against the real program, and its answers
-//! are compared with those that come. `BLESS=1` writes the answers anew, for a person to look at the difference.
+//! `docs/WALKTHROUGH.md` and `docs/HANDLING.md` are true: their commands are run as they stand there, in a shell against the real program, and
+//! their answers are compared with those that come. `BLESS=1` writes the answers anew, for a person to look at the difference.
 //!
 //! What differs every time (keys, ids, times) stands in the document as something that does not; where the document goes on with an
 //! id or a key that an answer gave, the real one is put in its place.
@@ -21,6 +21,8 @@ const ADMIN: &str = "the-admin-key";
 const TIME: &str = "2026-11-10T16:00:01.310Z";
 /// What stands for how long something took.
 const ELAPSED_MS: u64 = 3;
+/// What stands for how old something is.
+const AGE_SECONDS: u64 = 95;
 /// How many entries of a list are shown.
 const LISTED_MAX: usize = 4;
 
@@ -100,6 +102,7 @@ impl Names {
                     let value = match &*name {
                         "rulebook" if value.get("rules").is_some() => json!("…"),
                         "elapsed_ms" => json!(ELAPSED_MS),
+                        "age_seconds" => json!(AGE_SECONDS),
                         _ => self.shown(value),
                     };
                     (name, value)
@@ -138,7 +141,17 @@ fn laid_out(value: &Value, indent: usize) -> String {
 
 #[test]
 fn every_request_of_the_walk_through_is_answered_as_it_says() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/WALKTHROUGH.md");
+    answered_as_it_says("WALKTHROUGH.md");
+}
+
+#[test]
+fn every_request_of_the_life_of_a_held_order_is_answered_as_it_says() {
+    answered_as_it_says("HANDLING.md");
+}
+
+#[track_caller]
+fn answered_as_it_says(document: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(document);
     let document = std::fs::read_to_string(&file).expect("the document is there");
     let (data, desk) = (tempdir().expect("a directory"), tempdir().expect("a directory"));
     let service = Service::start(data.path());

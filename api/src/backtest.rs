@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use domain::forecast::Tally;
 use engine::{Backtested, Decision, Example, ExampleKind, Hit, Load, OutcomeCounts, RuleCounts, SideCounts};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// What a back-test found.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
+    "hash": "3b2c35c74be3509114cc0729c2275d7b87c69ede6eb567e616a0841b8fb4e22b",
     "orders": 480_000, "unchanged": 477_100, "elapsed_ms": 3_900,
     "matrix": {"pass": {"pass": 476_000, "sms": 900}, "sms": {"pass": 2_000, "sms": 1_100}},
     "per_rule": [{"rule": "device_burst", "actual": {"fired": 2_400, "decisive": 1_700}, "draft": {"fired": 1_900, "decisive": 1_200}}],
@@ -27,6 +28,8 @@ use utoipa::ToSchema;
     }]
 }))]
 pub struct BacktestView {
+    /// Hex SHA-256 of the rulebook that was tried, as drafts and versions name theirs.
+    pub hash: String,
     /// Orders placed in the period.
     pub orders: u64,
     /// Those of which both decided the same: score, tier, rules with their points, and exemption.
@@ -61,7 +64,7 @@ pub struct BacktestView {
 }
 
 /// The shares of orders that the draft challenges and freezes by the first screening of each, as `expected` of a publication counts.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 pub struct ExpectedView {
     /// Of those whose customer is asked.
     pub challenge_rate: String,
@@ -162,9 +165,10 @@ pub struct PointsView {
 }
 
 impl BacktestView {
-    /// Of what was found in so many milliseconds.
-    pub fn of(found: Backtested, elapsed_ms: u64) -> Self {
+    /// Of what was found of the rulebook with that hash, in so many milliseconds.
+    pub fn of(hash: String, found: Backtested, elapsed_ms: u64) -> Self {
         Self {
+            hash,
             orders: found.orders,
             unchanged: found.unchanged,
             elapsed_ms,

@@ -28,7 +28,7 @@ use self::threads::Threads;
 use crate::clock;
 use crate::http::problem::Problem;
 
-/// Jobs that run at once.
+/// Jobs that run at once. The last place is kept for a merchant that has none running, so that two of them do not take all.
 pub const RUNNING_MAX: usize = 4;
 /// Those of one merchant.
 pub const RUNNING_OF_MERCHANT_MAX: usize = 2;
@@ -145,6 +145,9 @@ pub enum NoRoom {
     /// The merchant has [`RUNNING_OF_MERCHANT_MAX`].
     #[error("{RUNNING_OF_MERCHANT_MAX} jobs of the merchant are running")]
     OfMerchant,
+    /// The merchant has one, and the last place is kept for one that has none.
+    #[error("a job of the merchant is running, and the last place is kept for merchants that have none")]
+    LastPlace,
     /// There are [`RUNNING_MAX`].
     #[error("{RUNNING_MAX} jobs are running")]
     Altogether,
@@ -291,7 +294,7 @@ fn too_much() -> Problem {
 impl From<NoRoom> for Problem {
     fn from(reason: NoRoom) -> Self {
         match reason {
-            NoRoom::OfMerchant | NoRoom::Altogether => Self::new(
+            NoRoom::OfMerchant | NoRoom::LastPlace | NoRoom::Altogether => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many_jobs",
                 "Too many jobs are running",

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time, in milliseconds since 1970-01-01T00:00:00Z.
@@ -87,8 +87,52 @@ impl FromStr for Timestamp {
 }
 
 fn read(text: &str) -> Result<Timestamp, TimestampError> {
+    if let Some(time) = stored(text.as_bytes()) {
+        return Ok(time);
+    }
     let time = DateTime::parse_from_rfc3339(text).map_err(|_| TimestampError::Format)?;
     Ok(Timestamp(time.timestamp_millis()))
+}
+
+/// Reads the one form in which times are stored, digit by digit: a log has several in each event.
+fn stored(text: &[u8]) -> Option<Timestamp> {
+    let &[
+        y0,
+        y1,
+        y2,
+        y3,
+        b'-',
+        m0,
+        m1,
+        b'-',
+        d0,
+        d1,
+        b'T',
+        h0,
+        h1,
+        b':',
+        min0,
+        min1,
+        b':',
+        s0,
+        s1,
+        b'.',
+        f0,
+        f1,
+        f2,
+        b'Z',
+    ] = text
+    else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+    };
+    let year = number(&[y0, y1, y2, y3])?.cast_signed();
+    let date = NaiveDate::from_ymd_opt(year, number(&[m0, m1])?, number(&[d0, d1])?)?;
+    let time =
+        date.and_hms_milli_opt(number(&[h0, h1])?, number(&[min0, min1])?, number(&[s0, s1])?, number(&[f0, f1, f2])?)?;
+    Some(time.and_utc().into())
 }
 
 impl Serialize for Timestamp {
@@ -223,6 +267,27 @@ mod tests {
             assert_eq!(serde_json::to_string(&time).expect("json"), stored);
         }
         assert!(serde_json::from_str::<Timestamp>("\"2026-11-11 00:00:01\"").is_err());
+    }
+
+    #[test]
+    fn the_stored_form_is_read_like_any_other() {
+        for text in ["0000-01-01T00:00:00.000Z", "2024-02-29T23:59:59.999Z", "2026-11-10T16:00:01.250Z"] {
+            let time = DateTime::parse_from_rfc3339(text).expect("a time");
+            assert_eq!(stored(text.as_bytes()), Some(Timestamp(time.timestamp_millis())), "{text}");
+        }
+        let leap = "2016-12-31T23:59:60.000Z";
+        let time = DateTime::parse_from_rfc3339(leap).expect("a leap second");
+        assert_eq!((stored(leap.as_bytes()), read(leap)), (None, Ok(Timestamp(time.timestamp_millis()))));
+        for text in [
+            "2026-02-29T00:00:00.000Z",
+            "2026-00-10T00:00:00.000Z",
+            "2026-11-10T24:00:00.000Z",
+            "2026-11-10T00:60:00.000Z",
+            "2026-11-1:T00:00:00.000Z",
+            "2026-11-10T00:00:00.00/Z",
+        ] {
+            assert_eq!(read(text), Err(TimestampError::Format), "{text}");
+        }
     }
 
     #[test]

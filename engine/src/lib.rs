@@ -6,6 +6,7 @@
 mod alone;
 mod backtest;
 mod batch;
+mod before;
 mod bytes;
 mod correction;
 mod deadlines;

@@ -70,6 +70,71 @@ pub struct RecordedEvent {
     pub recorded_at: Timestamp,
 }
 
+/// One event as whoever goes through the log is shown it: lent, and without its metadata.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shown<'a> {
+    /// See [`RecordedEvent::partition`].
+    pub partition: u32,
+    /// See [`RecordedEvent::position`].
+    pub position: Position,
+    /// See [`RecordedEvent::stream`].
+    pub stream: StreamId,
+    /// See [`RecordedEvent::key`].
+    pub key: &'a Arc<StreamKey>,
+    /// See [`RecordedEvent::sequence`].
+    pub sequence: u64,
+    /// See [`RecordedEvent::event_type`].
+    pub event_type: &'a str,
+    /// See [`RecordedEvent::event_version`].
+    pub event_version: &'a str,
+    /// See [`RecordedEvent::payload`].
+    pub payload: &'a str,
+    /// See [`RecordedEvent::occurred_at`].
+    pub occurred_at: Timestamp,
+    /// See [`RecordedEvent::recorded_at`].
+    pub recorded_at: Timestamp,
+}
+
+/// Looks at each event of a [scan](EventLog::scan), where it was read.
+pub type Look = Box<dyn FnMut(Shown<'_>) + Send>;
+
+impl Shown<'_> {
+    /// The event to be kept; its metadata, which it was shown without, is empty.
+    pub fn kept(self) -> RecordedEvent {
+        RecordedEvent {
+            partition: self.partition,
+            position: self.position,
+            stream: self.stream,
+            key: Arc::clone(self.key),
+            sequence: self.sequence,
+            event_type: self.event_type.into(),
+            event_version: self.event_version.into(),
+            payload: self.payload.into(),
+            metadata: Box::default(),
+            occurred_at: self.occurred_at,
+            recorded_at: self.recorded_at,
+        }
+    }
+}
+
+impl RecordedEvent {
+    /// The same, lent.
+    pub fn shown(&self) -> Shown<'_> {
+        Shown {
+            partition: self.partition,
+            position: self.position,
+            stream: self.stream,
+            key: &self.key,
+            sequence: self.sequence,
+            event_type: &self.event_type,
+            event_version: &self.event_version,
+            payload: &self.payload,
+            occurred_at: self.occurred_at,
+            recorded_at: self.recorded_at,
+        }
+    }
+}
+
 /// What a writer commits in one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -304,6 +369,14 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// At most `limit` events after a position, in the order of positions.
     async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError>;
+
+    /// Shows at most `limit` events after a position, in the order of positions. For whoever goes through the whole log and keeps
+    /// little of it: an event is looked at where it was read, before anything of it is copied. Scans together take a part of the
+    /// connections that read, so that look-ups do not wait for them. Before an error some may have been shown.
+    async fn scan(&self, partition: u32, after: Position, limit: u32, mut look: Look) -> Result<(), LogError> {
+        self.read(partition, after, limit).await?.iter().for_each(|event| look(event.shown()));
+        Ok(())
+    }
 
     /// At most `limit` events of all streams of an aggregate type, over all merchants of a partition, after a position.
     async fn read_type(

@@ -30,14 +30,21 @@ pub(crate) enum OrderChange<'a> {
     #[serde(borrow)]
     Scored(Scored<'a>),
     Challenged(Challenged),
+    ChallengeResent(IgnoredAny),
+    CodeRejected(IgnoredAny),
+    CallUnanswered(IgnoredAny),
     Verified(IgnoredAny),
     Frozen(Frozen),
+    FreezeConfirmed(IgnoredAny),
     Released(Released),
     ReviewOpened(IgnoredAny),
+    ReviewEscalated(IgnoredAny),
+    ReviewReopened(IgnoredAny),
     ReviewClaimed(ReviewClaimed),
     ReviewReturned(IgnoredAny),
     Noted(IgnoredAny),
     PersonalDataRevealed(IgnoredAny),
+    StockReleaseDue(IgnoredAny),
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +72,7 @@ pub(crate) struct KnownFacts<'a> {
     pub(crate) delivery: Option<KnownDelivery>,
     pub(crate) device: Option<ShortToken>,
     pub(crate) ip: Option<KnownIp>,
+    pub(crate) payment_due_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Default, Deserialize)]

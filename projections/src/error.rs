@@ -5,6 +5,9 @@ use eventlog::{Cause, LogError};
 use crate::change::PoisonEvent;
 use crate::cursor::CursorError;
 
+/// What Postgres calls a table that is not there.
+const UNDEFINED_TABLE: &str = "42P01";
+
 /// What the read models' database says of a failure, whatever its driver.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -14,6 +17,12 @@ impl StoreError {
     /// From what a driver says, or from a text of ours.
     pub(crate) fn new(cause: impl Into<Cause>) -> Self {
         Self(cause.into())
+    }
+
+    /// Whether Postgres says that a table is not there.
+    pub(crate) fn is_missing_table(&self) -> bool {
+        let error = self.0.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+        error.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == UNDEFINED_TABLE)
     }
 
     /// A column that does not hold what was written there.
@@ -43,6 +52,9 @@ pub enum LookUpError {
     /// The read models cannot be read now.
     #[error("read models cannot be read")]
     Store(#[from] StoreError),
+    /// The log cannot be read now.
+    #[error("event log cannot be read")]
+    Log(#[from] LogError),
 }
 
 /// Why a read model could not be opened, folded or rebuilt.

@@ -25,8 +25,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::{MerchantId, OrderId, Token};
-use eventlog::{EventLog, Position, StreamId};
+use eventlog::{EventLog, Position, StreamId, StreamKey};
 
+use crate::change::ORDER;
 use crate::cursor::Cursor;
 use crate::model::{Model, Projection as _};
 use crate::order_status::{LIST, OrderStatus, Wanted};
@@ -43,7 +44,7 @@ pub use order_status::{
     Handles, LINK_COUNT_MAX, LinkCounts, LinkedBy, LinkedByError, OrderChallenge, OrderFacts, OrderQuery, OrderRisk,
     OrderStatusRow, SourceReport, UnifiedStatus,
 };
-pub use review_queue::{ReviewClaim, ReviewQuery, ReviewRow, ReviewSort, ReviewState};
+pub use review_queue::{LOOK_WITHIN, ReviewClaim, ReviewQuery, ReviewRow, ReviewSort, ReviewState};
 pub use runner::{Health, Trouble};
 
 /// The name of the read model behind [`ReadModels::order`], [`ReadModels::search`] and the links.
@@ -79,6 +80,7 @@ pub async fn migrate(url: &str, runtime_role: Option<&str>) -> Result<(), StoreE
 /// All read models of one service.
 pub struct ReadModels {
     store: Arc<dyn Store>,
+    log: Arc<dyn EventLog>,
     runner: Arc<Runner>,
 }
 
@@ -98,8 +100,9 @@ impl ReadModels {
             }
         };
         open::open_all(&*store, &*log).await?;
-        let runner = Arc::new(Runner::new(Arc::clone(&store), log).await?);
-        Ok(Self { store, runner })
+        let runner = Arc::new(Runner::new(Arc::clone(&store), Arc::clone(&log)).await?);
+        runner.sweep();
+        Ok(Self { store, log, runner })
     }
 
     /// Begins to follow the whole log: what a process does that shares it with no other.
@@ -177,12 +180,19 @@ impl ReadModels {
         self.health().iter().map(Health::lag).max().unwrap_or_default()
     }
 
-    /// One order; `None` when the merchant has none of this id.
+    /// One order; `None` when the merchant has none of this id. The log knows which stream an order is by an index of its own, so
+    /// that no read model needs one for it, and a single row is read however many there are.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the log or the store cannot be read.
     pub async fn order(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<OrderStatusRow>, LookUpError> {
-        Ok(self.store.order(merchant, id).await?)
+        let key =
+            StreamKey { merchant: merchant.clone(), aggregate_type: ORDER.into(), aggregate_id: id.as_str().into() };
+        let streams: Vec<StreamId> = self.log.find_streams(&[key]).await?.into_iter().flatten().collect();
+        if streams.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.store.orders(merchant, &streams).await?.pop())
     }
 
     /// Some orders by their streams, in no particular order; what is not the merchant's is left out.
@@ -246,7 +256,7 @@ impl ReadModels {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Option<Listing<OrderStatusRow>>, LookUpError> {
-        let Some(row) = self.store.order(merchant, id).await? else { return Ok(None) };
+        let Some(row) = self.order(merchant, id).await? else { return Ok(None) };
         let handles = by.handles(&row.facts.handles);
         if handles.is_empty() {
             Cursor::read(cursor, LIST)?;
@@ -274,7 +284,7 @@ impl ReadModels {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Listing<ReviewRow>, LookUpError> {
-        let (_, _, list) = query.sort.plan();
+        let (_, list) = query.sort.plan();
         let cursor = Cursor::read(cursor, list)?;
         let limit = limit.clamp(1, LIMIT_MAX);
         let rows = self.store.reviews(merchant, query, cursor, one_more(limit)).await?;

@@ -11,9 +11,6 @@ use crate::store::{Live, Store};
 /// is empty and behind for a while.
 pub(crate) async fn open_all(store: &dyn Store, log: &dyn EventLog) -> Result<(), ProjectionError> {
     if unusable(store, log).await?.is_empty() {
-        if let Some(_building) = store.try_building().await? {
-            store.drop_others().await?;
-        }
         return Ok(());
     }
     let _building = store.building().await?;
@@ -24,7 +21,6 @@ pub(crate) async fn open_all(store: &dyn Store, log: &dyn EventLog) -> Result<()
         // Where an unusable one is does not matter.
         store.replace(generation, Box::pin(async { Ok(()) })).await?;
     }
-    store.drop_others().await?;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct OrderStatus;
 
 impl Projection for OrderStatus {
     const NAME: &'static str = "order_status";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     type Row = OrderStatusRow;
 
     fn apply(row: Option<OrderStatusRow>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> OrderStatusRow {
@@ -227,11 +227,19 @@ fn apply(row: Option<OrderStatusRow>, change: &OrderChange<'_>, envelope: &Envel
             risk.held_since = None;
             risk.released_by = released.actor.clone().or_else(|| Some(released_word(released.cause).into()));
         }
-        OrderChange::ReviewOpened(_)
+        // A person looks where a question came to nothing, or could not be put: the customer is asked nothing more.
+        OrderChange::ReviewOpened(_) => risk.challenge = None,
+        OrderChange::ChallengeResent(_)
+        | OrderChange::CodeRejected(_)
+        | OrderChange::CallUnanswered(_)
+        | OrderChange::FreezeConfirmed(_)
+        | OrderChange::ReviewEscalated(_)
+        | OrderChange::ReviewReopened(_)
         | OrderChange::ReviewClaimed(_)
         | OrderChange::ReviewReturned(_)
         | OrderChange::Noted(_)
-        | OrderChange::PersonalDataRevealed(_) => {}
+        | OrderChange::PersonalDataRevealed(_)
+        | OrderChange::StockReleaseDue(_) => {}
     }
     row
 }

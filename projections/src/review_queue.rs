@@ -3,8 +3,12 @@
 //! The states follow [`domain::order::Review`]: waiting while the customer is asked, open when a person must look, claimed
 //! while one does, closed when it is released, spared or decided. Orders that pass, nearly all of them, take no row: when
 //! one reaches a tier later, its earlier events are read from its stream.
+//!
+//! Whoever works the queue takes the most urgent first; what that means, and why its order holds while the clock goes on, is
+//! said in `review_queue/urgency.rs`.
 
 mod query;
+mod urgency;
 
 use domain::ids::OrderId;
 use domain::order::{FrozenCause, PASS, Status};
@@ -12,17 +16,18 @@ use domain::time::Timestamp;
 use eventlog::{Position, StreamId};
 use serde::Deserialize;
 
-use crate::change::{Envelope, OrderChange, Scored};
+use crate::change::{Envelope, KnownFacts, OrderChange, Scored};
 use crate::model::Projection;
 
 pub use query::{ReviewQuery, ReviewSort};
+pub use urgency::LOOK_WITHIN;
 
 /// One row per review.
 pub(crate) struct ReviewQueue;
 
 impl Projection for ReviewQueue {
     const NAME: &'static str = "review_queue";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     type Row = ReviewRow;
 
     fn apply(row: Option<ReviewRow>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> ReviewRow {
@@ -34,16 +39,23 @@ impl Projection for ReviewQueue {
             OrderChange::Scored(scored) => scored.reached_a_tier(),
             OrderChange::Challenged(_)
             | OrderChange::Frozen(_)
+            | OrderChange::FreezeConfirmed(_)
             | OrderChange::ReviewOpened(_)
+            | OrderChange::ReviewEscalated(_)
+            | OrderChange::ReviewReopened(_)
             | OrderChange::ReviewClaimed(_)
             | OrderChange::ReviewReturned(_) => true,
             OrderChange::Placed(_)
             | OrderChange::Amended(_)
             | OrderChange::StatusReported(_)
+            | OrderChange::ChallengeResent(_)
+            | OrderChange::CodeRejected(_)
+            | OrderChange::CallUnanswered(_)
             | OrderChange::Verified(_)
             | OrderChange::Released(_)
             | OrderChange::Noted(_)
-            | OrderChange::PersonalDataRevealed(_) => false,
+            | OrderChange::PersonalDataRevealed(_)
+            | OrderChange::StockReleaseDue(_) => false,
         }
     }
 }
@@ -61,6 +73,12 @@ pub struct ReviewRow {
     pub opened_at: Timestamp,
     /// Until when the customer may answer; `None` when the customer is not being asked.
     pub deadline: Option<Timestamp>,
+    /// Since when it has waited for a person, by our clock; `None` while it waits for the customer or for nobody.
+    pub open_since: Option<Timestamp>,
+    /// Since when a person should have looked by the merchant's own measure; `None` when that is not so.
+    pub escalated_at: Option<Timestamp>,
+    /// How often it was opened again after it was closed.
+    pub reopened: u32,
     /// Who looks, and until when nobody else can.
     pub claim: Option<ReviewClaim>,
     /// The last score.
@@ -71,6 +89,8 @@ pub struct ReviewRow {
     pub rules: Vec<Box<str>>,
     /// The order's amount in minor units, 0 where it is not known.
     pub amount: i64,
+    /// Until when it must be paid.
+    pub payment_due_at: Option<Timestamp>,
     /// How far the order is by the newest report, and from when that counts.
     pub status: Option<(Status, Timestamp)>,
     /// The position of the last event that was folded into the row.
@@ -120,11 +140,16 @@ pub struct ReviewClaim {
 }
 
 impl ReviewRow {
-    /// How much is at stake: score × amount, the expected loss up to a factor that is the same for all.
-    /// An order that is cancelled or refunded has nothing left to lose: 0.
-    pub fn priority(&self) -> i64 {
-        let is_off = matches!(self.status, Some((Status::Cancelled | Status::Refunded, _)));
-        if is_off { 0 } else { self.score.max(0).saturating_mul(self.amount.max(0)) }
+    /// What it waits for at a time: a lease that has run out no longer keeps anybody from it. Rows without a state are not
+    /// stored.
+    pub fn state_at(&self, now: Timestamp) -> ReviewState {
+        match (self.state, &self.claim) {
+            (Some(ReviewState::Claimed), Some(claim)) if claim.lease_until < now => match self.deadline {
+                Some(_) => ReviewState::Waiting,
+                None => ReviewState::Open,
+            },
+            (state, _) => state.unwrap_or(ReviewState::Closed),
+        }
     }
 }
 
@@ -135,11 +160,15 @@ fn first_heard_of(envelope: &Envelope<'_>) -> ReviewRow {
         state: None,
         opened_at: envelope.recorded_at,
         deadline: None,
+        open_since: None,
+        escalated_at: None,
+        reopened: 0,
         claim: None,
         score: 0,
         tier: PASS.into(),
         rules: Vec::new(),
         amount: 0,
+        payment_due_at: None,
         status: None,
         position: envelope.position,
     }
@@ -149,8 +178,8 @@ fn apply(row: Option<ReviewRow>, change: &OrderChange<'_>, envelope: &Envelope<'
     let mut row = row.unwrap_or_else(|| first_heard_of(envelope));
     row.position = envelope.position;
     match change {
-        OrderChange::Placed(placed) => row.amount = placed.facts.amount.unwrap_or(row.amount),
-        OrderChange::Amended(amended) => row.amount = amended.changes.amount.unwrap_or(row.amount),
+        OrderChange::Placed(placed) => absorb(&mut row, &placed.facts),
+        OrderChange::Amended(amended) => absorb(&mut row, &amended.changes),
         OrderChange::StatusReported(report) => {
             if row.status.is_none_or(|(_, counted_at)| counted_at <= report.counted_at()) {
                 row.status = Some((report.status, report.counted_at()));
@@ -162,49 +191,91 @@ fn apply(row: Option<ReviewRow>, change: &OrderChange<'_>, envelope: &Envelope<'
             row.rules = rules_of(scored);
             // What reaches a tier needs a person until the next event says otherwise; what is closed stays closed.
             if scored.reached_a_tier() && row.state.is_none() {
-                enter(&mut row, ReviewState::Open, envelope);
+                wait_for_a_person(&mut row, envelope);
             }
         }
-        OrderChange::Challenged(challenged) => {
-            enter(&mut row, ReviewState::Waiting, envelope);
-            row.deadline = Some(challenged.expires_at);
-        }
+        OrderChange::Challenged(challenged) => wait_for_the_customer(&mut row, challenged.expires_at, envelope),
         OrderChange::Frozen(frozen) if frozen.cause == FrozenCause::Reviewer => close(&mut row, envelope),
-        OrderChange::Frozen(_) | OrderChange::ReviewOpened(_) => enter(&mut row, ReviewState::Open, envelope),
+        OrderChange::FreezeConfirmed(_) => close(&mut row, envelope),
+        OrderChange::Frozen(_) | OrderChange::ReviewOpened(_) => wait_for_a_person(&mut row, envelope),
+        OrderChange::ReviewReopened(_) => {
+            wait_for_a_person(&mut row, envelope);
+            row.reopened = row.reopened.saturating_add(1);
+        }
+        OrderChange::ReviewEscalated(_) => row.escalated_at = row.escalated_at.or(Some(envelope.recorded_at)),
         OrderChange::Released(_) => {
             if row.state.is_some() {
                 close(&mut row, envelope);
             }
         }
         OrderChange::ReviewClaimed(claim) => {
-            let deadline = row.deadline;
-            enter(&mut row, ReviewState::Claimed, envelope);
-            row.deadline = deadline;
+            begin(&mut row, envelope);
+            if row.deadline.is_none() {
+                row.open_since = row.open_since.or(Some(envelope.recorded_at));
+            }
+            row.state = Some(ReviewState::Claimed);
             row.claim = Some(ReviewClaim { reviewer: claim.reviewer.clone(), lease_until: claim.lease_until });
         }
         OrderChange::ReviewReturned(_) => {
             row.claim = None;
-            // A challenge that ran out while a person looked opens no review of its own.
-            row.deadline = row.deadline.filter(|deadline| *deadline > envelope.recorded_at);
-            row.state = Some(if row.deadline.is_some() { ReviewState::Waiting } else { ReviewState::Open });
+            // A challenge whose time is over asks nobody any more, even before that is recorded.
+            match row.deadline.filter(|deadline| *deadline > envelope.recorded_at) {
+                Some(_) => row.state = Some(ReviewState::Waiting),
+                None => pool(&mut row, ReviewState::Open, None, envelope),
+            }
         }
-        OrderChange::Verified(_) | OrderChange::Noted(_) | OrderChange::PersonalDataRevealed(_) => {}
+        OrderChange::ChallengeResent(_)
+        | OrderChange::CodeRejected(_)
+        | OrderChange::CallUnanswered(_)
+        | OrderChange::Verified(_)
+        | OrderChange::Noted(_)
+        | OrderChange::PersonalDataRevealed(_)
+        | OrderChange::StockReleaseDue(_) => {}
     }
     row
 }
 
-/// Moves the review on; one that is not under way begins now.
-fn enter(row: &mut ReviewRow, state: ReviewState, envelope: &Envelope<'_>) {
+fn absorb(row: &mut ReviewRow, told: &KnownFacts<'_>) {
+    row.amount = told.amount.unwrap_or(row.amount);
+    row.payment_due_at = told.payment_due_at.or(row.payment_due_at);
+}
+
+fn wait_for_the_customer(row: &mut ReviewRow, until: Timestamp, envelope: &Envelope<'_>) {
+    begin(row, envelope);
+    pool(row, ReviewState::Waiting, Some(until), envelope);
+}
+
+fn wait_for_a_person(row: &mut ReviewRow, envelope: &Envelope<'_>) {
+    begin(row, envelope);
+    pool(row, ReviewState::Open, None, envelope);
+}
+
+/// A review that is not under way begins now.
+fn begin(row: &mut ReviewRow, envelope: &Envelope<'_>) {
     if matches!(row.state, None | Some(ReviewState::Closed)) {
         row.opened_at = envelope.recorded_at;
+        row.escalated_at = None;
     }
-    row.state = Some(state);
-    row.deadline = None;
-    row.claim = None;
+}
+
+/// Says whom a review waits for; a claim stays a claim, as it does in the order itself.
+fn pool(row: &mut ReviewRow, state: ReviewState, deadline: Option<Timestamp>, envelope: &Envelope<'_>) {
+    row.deadline = deadline;
+    row.open_since = match deadline {
+        None => row.open_since.or(Some(envelope.recorded_at)),
+        Some(_) => None,
+    };
+    if row.claim.is_none() {
+        row.state = Some(state);
+    }
 }
 
 fn close(row: &mut ReviewRow, envelope: &Envelope<'_>) {
-    enter(row, ReviewState::Closed, envelope);
+    begin(row, envelope);
+    row.state = Some(ReviewState::Closed);
+    row.deadline = None;
+    row.open_since = None;
+    row.claim = None;
 }
 
 /// The ids of the rules that fired. Hits that are not what a screening records name no rule, and the row stays usable.

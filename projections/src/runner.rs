@@ -8,13 +8,14 @@
 
 mod follow;
 mod rebuild;
+mod sweep;
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use eventlog::{EventLog, Position};
 use tokio::sync::{Mutex, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::change::PoisonEvent;
@@ -64,6 +65,8 @@ pub(crate) struct Runner {
     log: Arc<dyn EventLog>,
     partitions: Vec<Partition>,
     stopping: watch::Sender<bool>,
+    /// Drops what earlier builds left; ends with this.
+    sweeping: std::sync::Mutex<JoinSet<()>>,
 }
 
 /// One partition of the log.
@@ -111,6 +114,13 @@ struct Turned {
     is_full: bool,
 }
 
+impl Turned {
+    /// One of the generations is not there any more.
+    const fn overtaken() -> Self {
+        Self { saved: Saved::Overtaken, end: None, poisoned: Vec::new(), ahead: None, is_full: false }
+    }
+}
+
 impl Runner {
     /// Stands where the checkpoints are; nothing is folded so far.
     pub(crate) async fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>) -> Result<Self, StoreError> {
@@ -124,7 +134,8 @@ impl Runner {
             troubles: Model::ALL.map(|_| std::sync::Mutex::new(None)),
             looking: Mutex::new(()),
         });
-        let runner = Self { partitions: partitions.collect(), store, log, stopping: watch::Sender::new(false) };
+        let (stopping, sweeping) = (watch::Sender::new(false), std::sync::Mutex::default());
+        let runner = Self { partitions: partitions.collect(), store, log, stopping, sweeping };
         runner.look_at_checkpoints().await?;
         Ok(runner)
     }
@@ -173,8 +184,12 @@ impl Runner {
     ) -> Result<Turned, ProjectionError> {
         let models: Vec<Model> = generations.iter().map(|generation| generation.model).collect();
         let known = page.known_streams();
-        let loaded =
-            if known.is_empty() { Loaded::nothing_of(&models) } else { self.store.load(generations, known).await? };
+        let loaded = if known.is_empty() {
+            Some(Loaded::nothing_of(&models))
+        } else {
+            self.store.load(generations, known).await?
+        };
+        let Some(loaded) = loaded else { return Ok(Turned::overtaken()) };
         // A large page is some milliseconds of work, which the tasks of others need not wait for.
         let folding = tokio::task::spawn_blocking(move || {
             let fold = Fold::of(&page, loaded);
@@ -266,6 +281,7 @@ impl Runner {
     /// Ends after the pages at hand.
     pub(crate) async fn stop(&self) {
         self.stopping.send_replace(true);
+        self.end_sweeping();
         for partition in &self.partitions {
             partition.end_task().await;
         }

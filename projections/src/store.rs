@@ -91,13 +91,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// who holds [`Store::building`].
     async fn drop_others(&self) -> Result<(), StoreError>;
 
-    /// The stored rows of some streams.
-    async fn load(&self, generations: &[Generation], streams: Vec<StreamId>) -> Result<Loaded, StoreError>;
+    /// The stored rows of some streams; `None` where one of the generations is not there any more.
+    async fn load(&self, generations: &[Generation], streams: Vec<StreamId>) -> Result<Option<Loaded>, StoreError>;
 
     /// Commits rows and checkpoints together, if all checkpoints are where the page begins.
     async fn save(&self, turn: Turn) -> Result<Saved, StoreError>;
-
-    async fn order(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<OrderStatusRow>, StoreError>;
 
     /// Some orders by their streams, in no order; what is not there or another merchant's is left out.
     async fn orders(&self, merchant: &MerchantId, streams: &[StreamId]) -> Result<Vec<OrderStatusRow>, StoreError>;

@@ -218,6 +218,11 @@ impl Service {
         self.process.signal(signal);
     }
 
+    /// Waits for a line of its standard error that says so.
+    pub(crate) fn told(&mut self, text: &str) {
+        self.process.told(text);
+    }
+
     /// Lets no file of it grow beyond so many bytes; none takes the limit away.
     pub(crate) fn limit_files(&self, bytes: Option<u64>) {
         self.process.limit_files(bytes);

@@ -73,6 +73,7 @@ impl Backtest {
         let (merchant, from, to) = (self.merchant.clone(), self.from, self.to);
         let partition = partition_of(&merchant, store.log.partitions());
         let began = Instant::now();
+        let hash = rulebook.hash();
         let trial = Trial { merchant, rulebook, from, to };
         let found = backtest(store.log.clone(), partition, trial, |done, total| {
             bar.set_length(total);
@@ -80,7 +81,7 @@ impl Backtest {
         });
         let found = found.await.context("cannot back-test")?;
         bar.finish_and_clear();
-        Ok(BacktestView::of(found, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)))
+        Ok(BacktestView::of(hash, found, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)))
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use axum::http::Uri;
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::stop::StopSignals;
 use super::{StoreArgs, rulebook};
-use crate::http::{App, router};
+use crate::http::{App, metrics, router};
 use crate::scorer::{BUDGET_MAX, Scorer, Terms};
 use crate::service::Service;
 
@@ -59,8 +59,11 @@ pub(super) struct Serve {
 
 /// How long requests that are under way may take once the service was asked to stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long the store may take to close under requests that did not end.
+/// How long the store may take to close under requests that did not end, and how long whoever still has the service after the last
+/// request is waited for.
 const CUT_OFF_MAX: Duration = Duration::from_secs(5);
+/// How often it is looked whether somebody still has it.
+const LET_GO_LOOK: Duration = Duration::from_millis(2);
 
 /// How serving ended.
 enum Ended {
@@ -74,6 +77,8 @@ enum Ended {
 
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        // What writers tell once, when they begin, is not told again.
+        metrics::install();
         let first_rulebook = rulebook::first(self.rulebook.as_deref())?;
         let scorer = self.scorer()?;
         let listener =
@@ -155,10 +160,23 @@ async fn serve(listener: TcpListener, service: &Arc<Service>, mut signals: StopS
 }
 
 async fn stop(service: Arc<Service>) {
-    match Arc::try_unwrap(service) {
+    match let_go(service, CUT_OFF_MAX).await {
         Ok(service) => service.stop().await,
-        // A command goes on when its caller hangs up.
         Err(service) => cut_off(&service).await,
+    }
+}
+
+/// What was shared, when nobody else has it any more. The server counts a connection as ended a moment before the connection's
+/// task lets go of what it was served with, and a command goes on when its caller hangs up: after `limit` somebody may still have it.
+async fn let_go<T>(mut shared: Arc<T>, limit: Duration) -> Result<T, Arc<T>> {
+    let until = Instant::now() + limit;
+    loop {
+        shared = match Arc::try_unwrap(shared) {
+            Ok(alone) => return Ok(alone),
+            Err(shared) if Instant::now() >= until => return Err(shared),
+            Err(shared) => shared,
+        };
+        tokio::time::sleep(LET_GO_LOOK).await;
     }
 }
 
@@ -170,6 +188,7 @@ async fn cut_off(service: &Service) {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use futures_util::FutureExt;
 
     use super::*;
 
@@ -177,6 +196,29 @@ mod tests {
     struct Line {
         #[command(flatten)]
         serve: Serve,
+    }
+
+    #[tokio::test]
+    async fn what_is_let_go_of_a_moment_later_is_waited_for_and_what_is_not_is_told() {
+        let shared = Arc::new(7);
+        let connection = Arc::clone(&shared);
+        let (told, hears) = oneshot::channel::<()>();
+        let ends = async {
+            drop(hears.await);
+            drop(connection);
+        };
+        let stops = async {
+            let waits = let_go(shared, CUT_OFF_MAX);
+            let mut waits = pin!(waits);
+            assert!((&mut waits).now_or_never().is_none(), "a connection has it still");
+            drop(told);
+            waits.await
+        };
+        assert_eq!(tokio::join!(stops, ends).0, Ok(7));
+
+        let shared = Arc::new(7);
+        let _goes_on = Arc::clone(&shared);
+        assert!(let_go(shared, Duration::ZERO).await.is_err());
     }
 
     #[test]

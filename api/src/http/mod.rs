@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod auth;
 pub mod body;
+pub mod challenges;
 pub mod channels;
 pub mod customers;
 pub mod endpoints;
@@ -28,6 +29,7 @@ pub mod settings;
 pub mod signals;
 pub mod view;
 pub mod webhooks;
+pub mod wishes;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -48,6 +50,7 @@ use auth::Gate;
 use forward::Forwarder;
 use openapi::Published;
 use problem::Problem;
+use reviews::desk::Desk;
 
 /// What every handler gets.
 #[derive(Clone)]
@@ -90,6 +93,7 @@ pub fn router(app: App) -> Router {
     router
         .fallback(async || Problem::not_found("there is no such path"))
         .layer(Extension(Published::new(&document)))
+        .layer(Extension(Arc::<Desk>::default()))
         .layer(from_fn_with_state(Forwarder::new(app.clone()), Forwarder::pass_on))
         .layer(from_fn_with_state(gate, Gate::check))
         .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))
@@ -115,8 +119,20 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders::history::handle))
         .routes(routes!(orders::decision::handle))
         .routes(routes!(orders::links::handle))
+        .routes(routes!(orders::note::handle))
+        .routes(routes!(orders::reveal::handle))
         .routes(routes!(customers::orders))
-        .routes(routes!(reviews::list))
+        .routes(routes!(challenges::answer::handle))
+        .routes(routes!(challenges::result::handle))
+        .routes(routes!(challenges::resend::handle))
+        .routes(routes!(reviews::list::handle))
+        .routes(routes!(reviews::next::handle))
+        .routes(routes!(reviews::bulk::handle))
+        .routes(routes!(reviews::claim::handle))
+        .routes(routes!(reviews::give_back::handle))
+        .routes(routes!(reviews::decision::handle))
+        .routes(routes!(reviews::reopen::handle))
+        .routes(routes!(reviews::reasons::handle))
         .routes(routes!(features::handle))
         .routes(routes!(rulebooks::live::handle))
         .routes(routes!(rulebooks::roll_back::handle))

@@ -38,6 +38,7 @@ const PROBLEM_JSON: &str = "application/problem+json";
         (name = "Notices in", description = "What happened to orders, from anywhere"),
         (name = "Channels", description = "Sales channels and their webhooks"),
         (name = "Looking up", description = "Orders, their history and their decisions"),
+        (name = "Challenges", description = "What customers answer"),
         (name = "Reviews", description = "Orders that a person looks at"),
         (name = "Rules", description = "Rulebooks: written, published, rolled back, compared"),
         (name = "Audit", description = "Whether decisions are as they were recorded"),

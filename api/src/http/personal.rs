@@ -65,9 +65,38 @@ pub async fn of_order<'a>(
     stream: StreamId,
     events: impl Iterator<Item = (Position, &'a OrderEvent)>,
 ) -> Result<PersonalData, Problem> {
+    Ok(kept(app, merchant, order, stream, events).await?.personal)
+}
+
+/// What is still there of what an order's messages told of people.
+pub struct Kept {
+    /// Merged.
+    pub personal: PersonalData,
+    messages: usize,
+    rows: usize,
+}
+
+impl Kept {
+    /// Whether something was told and none of it is there any more.
+    pub const fn is_erased(&self) -> bool {
+        self.messages > 0 && self.rows == 0
+    }
+}
+
+/// As [`of_order`], with what tells whether it was erased.
+///
+/// # Errors
+/// As [`of_order`].
+pub async fn kept<'a>(
+    app: &App,
+    merchant: &MerchantId,
+    order: &OrderId,
+    stream: StreamId,
+    events: impl Iterator<Item = (Position, &'a OrderEvent)>,
+) -> Result<Kept, Problem> {
     let told: Vec<Told<'_>> = events.filter_map(|(position, event)| Told::by(position, event)).collect();
     if told.is_empty() {
-        return Ok(PersonalData::default());
+        return Ok(Kept { personal: PersonalData::default(), messages: 0, rows: 0 });
     }
     let mut pieces: Vec<(Timestamp, PersonalData)> = Vec::with_capacity(told.len());
     for row in app.log.read_vault(&[stream]).await? {
@@ -79,7 +108,9 @@ pub async fn of_order<'a>(
     }
     // Stable, so that of two facts from one time the later arrival wins.
     pieces.sort_by_key(|(as_of, _)| *as_of);
-    Ok(pieces.into_iter().fold(PersonalData::default(), |known, (_, piece)| overlaid(known, piece)))
+    let (messages, rows) = (told.len(), pieces.len());
+    let personal = pieces.into_iter().fold(PersonalData::default(), |known, (_, piece)| overlaid(known, piece));
+    Ok(Kept { personal, messages, rows })
 }
 
 /// A message that said something personal.

@@ -34,6 +34,9 @@ pub struct Problem {
     /// Where the input is bad: all of its faults.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FaultView>,
+    /// After a wrong code: how many the customer may still try.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts_left: Option<u8>,
     #[serde(skip)]
     retry_after_seconds: Option<u16>,
 }
@@ -64,6 +67,7 @@ impl Problem {
             detail: detail.into(),
             code,
             errors: vec![],
+            attempts_left: None,
             retry_after_seconds: None,
         }
     }
@@ -103,6 +107,16 @@ impl Problem {
         let errors = faults.into_iter().map(FaultView::from).collect();
         let title = "The body is well-formed but invalid";
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", title, detail) }
+    }
+
+    /// 422: the customer's code is wrong.
+    pub fn code_wrong(attempts_left: u8) -> Self {
+        let detail = match attempts_left {
+            0 => "the code is wrong, and no other can be tried".to_owned(),
+            left => format!("the code is wrong; attempts left: {left}"),
+        };
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "code_wrong", "The code is wrong", detail);
+        Self { attempts_left: Some(attempts_left), ..problem }
     }
 
     /// 503: come back a little later.
@@ -216,6 +230,7 @@ impl From<LookUpError> for Problem {
         match error {
             LookUpError::Cursor(error) => Self::bad_parameter(format!("cursor: {error}")),
             LookUpError::Store(_) => Self::unreadable_now(&error),
+            LookUpError::Log(error) => error.into(),
         }
     }
 }

@@ -298,9 +298,9 @@ pub struct RulebookBody {
 pub struct PublishBody {
     /// Why.
     pub note: Option<String>,
-    /// What it is expected to do, such as a back-test told. When the orders show something else the version before comes back by
+    /// What it is expected to do. When the orders show something else the version before comes back by
     /// itself. Without it the version stays, whatever comes.
-    pub expected: Option<super::rulebooks::forecast::ForecastView>,
+    pub expected: Option<super::rulebooks::forecast::ForecastBody>,
 }
 
 /// A rollback.

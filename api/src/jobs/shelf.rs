@@ -14,6 +14,8 @@ const KEPT_MAX: usize = 256;
 const KEPT_OF_MERCHANT_MAX: usize = 16;
 /// All of their results.
 const KEPT_BYTES_MAX: usize = 64 << 20;
+/// So many run when one place is left.
+const LAST_PLACE: usize = RUNNING_MAX - 1;
 /// How long one is kept.
 const KEPT_FOR: Duration = Duration::from_secs(3_600);
 
@@ -33,10 +35,12 @@ impl Shelf {
         }
         self.tidy();
         let running = || self.jobs.iter().filter(|job| job.is_worked_on());
-        if running().filter(|job| job.merchant == *merchant).count() >= RUNNING_OF_MERCHANT_MAX {
-            return Err(NoRoom::OfMerchant);
+        match (running().filter(|job| job.merchant == *merchant).count(), running().count()) {
+            (RUNNING_OF_MERCHANT_MAX.., _) => Err(NoRoom::OfMerchant),
+            (_, RUNNING_MAX..) => Err(NoRoom::Altogether),
+            (1.., LAST_PLACE) => Err(NoRoom::LastPlace),
+            _ => Ok(()),
         }
-        if running().count() >= RUNNING_MAX { Err(NoRoom::Altogether) } else { Ok(()) }
     }
 
     pub(super) fn put(&mut self, job: Arc<Job>) {

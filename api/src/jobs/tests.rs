@@ -96,12 +96,26 @@ async fn one_merchant_and_all_of_them_run_so_many_jobs_at_once() {
     endless(&jobs, "north").unwrap();
     assert_eq!(refused(endless(&jobs, "north")), 429);
     endless(&jobs, "south").unwrap();
-    endless(&jobs, "south").unwrap();
-    assert_eq!(refused(endless(&jobs, "west")), 429);
+    endless(&jobs, "west").unwrap();
+    assert_eq!(refused(endless(&jobs, "east")), 429);
     first.cancel();
     assert_eq!(ended(&first).await.state.name(), "cancelled");
     let_go(&first).await;
-    endless(&jobs, "west").unwrap();
+    endless(&jobs, "east").unwrap();
+}
+
+#[tokio::test]
+async fn two_merchants_leave_a_place_for_a_third() {
+    let jobs = jobs();
+    for of in ["north", "north", "south"] {
+        endless(&jobs, of).unwrap();
+    }
+    assert_eq!(refused(endless(&jobs, "south")), 429, "the last place is for one who has none");
+    let third = endless(&jobs, "west").unwrap();
+    third.cancel();
+    let_go(&third).await;
+    assert_eq!(refused(endless(&jobs, "south")), 429, "and again when it is free");
+    endless(&jobs, "east").unwrap();
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use domain::rulebook::{Names, Rulebook};
 use domain::screening::HOLD_OUT;
 use domain::time::Timestamp;
 
+use crate::http::reviews::reasons;
 use crate::http::view::Bilingual;
 
 /// What sentences depend on beside the event.
@@ -27,6 +28,8 @@ pub struct Wording<'a> {
     pub zone: Tz,
     /// The rulebooks that screenings name, by version; what one does not know is called by its id.
     pub rulebooks: &'a HashMap<u32, Rulebook>,
+    /// What people call the keys, by their ids; one that is not known is called by its id.
+    pub people: &'a HashMap<Box<str>, Box<str>>,
 }
 
 impl Wording<'_> {
@@ -57,13 +60,13 @@ impl Wording<'_> {
                     format!("The customer passed the verification by {}", method.en),
                 )
             }
-            OrderEvent::Frozen(frozen) => freezing(frozen),
-            OrderEvent::FreezeConfirmed(confirmed) => by_reviewer(
+            OrderEvent::Frozen(frozen) => self.freezing(frozen),
+            OrderEvent::FreezeConfirmed(confirmed) => self.by_reviewer(
                 ["确认了冻结", "confirmed the freeze"],
                 Some(&*confirmed.actor),
                 Some(&*confirmed.reason_code),
             ),
-            OrderEvent::Released(released) => releasing(released),
+            OrderEvent::Released(released) => self.releasing(released),
             OrderEvent::ReviewOpened(opened) => review_opened(opened),
             OrderEvent::ReviewEscalated(escalated) => {
                 let since = self.clock(escalated.opened_at);
@@ -72,24 +75,26 @@ impl Wording<'_> {
                     format!("The review has waited since {since} and is escalated"),
                 )
             }
-            OrderEvent::ReviewReopened(reopened) => reopening(reopened),
+            OrderEvent::ReviewReopened(reopened) => self.reopening(reopened),
             OrderEvent::ReviewClaimed(claimed) => {
-                let until = self.clock(claimed.lease_until);
+                let (reviewer, until) = (self.person(&claimed.reviewer), self.clock(claimed.lease_until));
                 both(
-                    format!("{} 领取了审核，保留至 {until}", claimed.reviewer),
-                    format!("{} took the review, held until {until}", claimed.reviewer),
+                    format!("{reviewer} 领取了审核，保留至 {until}"),
+                    format!("{reviewer} took the review, held until {until}"),
                 )
             }
             OrderEvent::ReviewReturned(returned) => {
-                both(format!("{} 退回了审核", returned.reviewer), format!("{} gave the review back", returned.reviewer))
+                let reviewer = self.person(&returned.reviewer);
+                both(format!("{reviewer} 退回了审核"), format!("{reviewer} gave the review back"))
             }
             OrderEvent::Noted(noted) => {
-                both(format!("{} 添加了备注", noted.author), format!("{} added a note", noted.author))
+                let author = self.person(&noted.author);
+                both(format!("{author} 添加了备注"), format!("{author} added a note"))
             }
-            OrderEvent::PersonalDataRevealed(revealed) => both(
-                format!("{} 查看了客户的个人信息", revealed.actor),
-                format!("{} looked at the personal data", revealed.actor),
-            ),
+            OrderEvent::PersonalDataRevealed(revealed) => {
+                let actor = self.person(&revealed.actor);
+                both(format!("{actor} 查看了客户的个人信息"), format!("{actor} looked at the personal data"))
+            }
             OrderEvent::StockReleaseDue(due) => stock(due),
         }
     }
@@ -142,6 +147,69 @@ impl Wording<'_> {
         )
     }
 
+    fn freezing(&self, frozen: &Frozen) -> Bilingual {
+        match frozen.cause {
+            FrozenCause::Score => both("风险得分过高，订单冻结", "Frozen because of its score"),
+            FrozenCause::ChallengeFailed => {
+                both("客户未通过验证，订单冻结", "Frozen because the customer failed the verification")
+            }
+            FrozenCause::ChallengeExpired => {
+                both("客户未在期限内验证，订单冻结", "Frozen because the customer did not verify in time")
+            }
+            FrozenCause::Reviewer => self.by_reviewer(
+                ["冻结了订单", "froze the order"],
+                frozen.actor.as_deref(),
+                frozen.reason_code.as_deref(),
+            ),
+        }
+    }
+
+    fn releasing(&self, released: &Released) -> Bilingual {
+        match released.cause {
+            ReleasedCause::Clean => both("未发现风险，订单放行", "Released: nothing speaks against it"),
+            ReleasedCause::Verified => both("客户已通过验证，订单放行", "Released because the customer verified it"),
+            ReleasedCause::Exempt => both("符合豁免条件，订单放行", "Released because an exemption spares it"),
+            ReleasedCause::Rescored => both("重新评分后风险解除，订单放行", "Released because its score fell"),
+            ReleasedCause::ChallengeExpired => {
+                both("验证已过期，按规则放行", "Released because the verification ran out, as its tier says")
+            }
+            ReleasedCause::Reviewer => self.by_reviewer(
+                ["放行了订单", "released the order"],
+                released.actor.as_deref(),
+                released.reason_code.as_deref(),
+            ),
+        }
+    }
+
+    fn by_reviewer(&self, [zh, en]: [&str; 2], reviewer: Option<&str>, reason: Option<&str>) -> Bilingual {
+        let (zh, en) = match reviewer.map(|reviewer| self.person(reviewer)) {
+            Some(reviewer) => (format!("{reviewer} {zh}"), format!("{reviewer} {en}")),
+            None => (format!("审核员{zh}"), format!("A reviewer {en}")),
+        };
+        match reason.map(|code| reasons::label(code).unwrap_or_else(|| both(code, code))) {
+            Some(reason) => both(format!("{zh}（原因：{}）", reason.zh), format!("{en} (reason: {})", reason.en)),
+            None => both(zh, en),
+        }
+    }
+
+    fn reopening(&self, reopened: &ReviewReopened) -> Bilingual {
+        let actor = self.person(&reopened.actor);
+        match reopened.cause {
+            ReopenCause::Appeal => both(
+                format!("客户申诉，{actor} 重新打开了审核"),
+                format!("The customer appeals; {actor} opened the review again"),
+            ),
+            ReopenCause::Reopened => {
+                both(format!("{actor} 重新打开了审核"), format!("{actor} opened the review again"))
+            }
+        }
+    }
+
+    /// What people call whoever a key belongs to.
+    fn person<'p>(&'p self, id: &'p str) -> &'p str {
+        self.people.get(id).map_or(id, |name| &**name)
+    }
+
     /// A time as the merchant's clocks show it.
     fn clock(&self, time: Timestamp) -> String {
         time.to_datetime().with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S").to_string()
@@ -162,49 +230,6 @@ fn reported(report: &StatusReported) -> Bilingual {
     both(format!("{}报告：{}", source.zh, status.zh), format!("{} reports: {}", source.en, status.en))
 }
 
-fn freezing(frozen: &Frozen) -> Bilingual {
-    match frozen.cause {
-        FrozenCause::Score => both("风险得分过高，订单冻结", "Frozen because of its score"),
-        FrozenCause::ChallengeFailed => {
-            both("客户未通过验证，订单冻结", "Frozen because the customer failed the verification")
-        }
-        FrozenCause::ChallengeExpired => {
-            both("客户未在期限内验证，订单冻结", "Frozen because the customer did not verify in time")
-        }
-        FrozenCause::Reviewer => {
-            by_reviewer(["冻结了订单", "froze the order"], frozen.actor.as_deref(), frozen.reason_code.as_deref())
-        }
-    }
-}
-
-fn releasing(released: &Released) -> Bilingual {
-    match released.cause {
-        ReleasedCause::Clean => both("未发现风险，订单放行", "Released: nothing speaks against it"),
-        ReleasedCause::Verified => both("客户已通过验证，订单放行", "Released because the customer verified it"),
-        ReleasedCause::Exempt => both("符合豁免条件，订单放行", "Released because an exemption spares it"),
-        ReleasedCause::Rescored => both("重新评分后风险解除，订单放行", "Released because its score fell"),
-        ReleasedCause::ChallengeExpired => {
-            both("验证已过期，按规则放行", "Released because the verification ran out, as its tier says")
-        }
-        ReleasedCause::Reviewer => by_reviewer(
-            ["放行了订单", "released the order"],
-            released.actor.as_deref(),
-            released.reason_code.as_deref(),
-        ),
-    }
-}
-
-fn by_reviewer([zh, en]: [&str; 2], reviewer: Option<&str>, reason: Option<&str>) -> Bilingual {
-    let (zh, en) = match reviewer {
-        Some(reviewer) => (format!("{reviewer} {zh}"), format!("{reviewer} {en}")),
-        None => (format!("审核员{zh}"), format!("A reviewer {en}")),
-    };
-    match reason {
-        Some(reason) => both(format!("{zh}（原因：{reason}）"), format!("{en} (reason: {reason})")),
-        None => both(zh, en),
-    }
-}
-
 fn review_opened(opened: &ReviewOpened) -> Bilingual {
     match opened.cause {
         ReviewCause::ChallengeFailed => {
@@ -216,17 +241,6 @@ fn review_opened(opened: &ReviewOpened) -> Bilingual {
         ReviewCause::NoChannel => {
             both("目前无法联系客户，转人工审核", "The customer cannot be asked now; a person has to look")
         }
-    }
-}
-
-fn reopening(reopened: &ReviewReopened) -> Bilingual {
-    let actor = &reopened.actor;
-    match reopened.cause {
-        ReopenCause::Appeal => both(
-            format!("客户申诉，{actor} 重新打开了审核"),
-            format!("The customer appeals; {actor} opened the review again"),
-        ),
-        ReopenCause::Reopened => both(format!("{actor} 重新打开了审核"), format!("{actor} opened the review again")),
     }
 }
 

@@ -15,7 +15,8 @@ fn worded(event: Value) -> Bilingual {
                         "when": {"feature": "customer.level", "op": ">=", "value": 4}}]
     });
     let rulebooks = HashMap::from([(1, Rulebook::from_json(&rulebook).unwrap())]);
-    let wording = Wording { zone: Tz::Asia__Shanghai, rulebooks: &rulebooks };
+    let people = HashMap::from([("4f1c9a2be0d35781".into(), "Ann".into())]);
+    let wording = Wording { zone: Tz::Asia__Shanghai, rulebooks: &rulebooks, people: &people };
     wording.summary(&serde_json::from_value(event).unwrap())
 }
 
@@ -173,5 +174,40 @@ fn what_people_wrote_stays_out_of_the_sentence() {
             "ann 查看了客户的个人信息",
             "ann looked at the personal data",
         ),
+    ]);
+}
+
+#[test]
+fn people_are_called_by_the_names_of_their_keys_and_reasons_by_what_they_mean() {
+    let ann = "4f1c9a2be0d35781";
+    check(&[
+        (
+            json!({"Frozen": {"cause": "reviewer", "actor": ann, "reason_code": "customer_confused", "note": "x"}}),
+            "Ann 冻结了订单（原因：客户答复含糊）",
+            "Ann froze the order (reason: The customer could not say what was ordered)",
+        ),
+        (
+            json!({"FreezeConfirmed": {"actor": ann, "reason_code": "stock_hoarding"}}),
+            "Ann 确认了冻结（原因：占库存，无意购买）",
+            "Ann confirmed the freeze (reason: Holds stock without meaning to buy)",
+        ),
+        (
+            json!({"Released": {"cause": "reviewer", "actor": ann, "reason_code": "long_gone"}}),
+            "Ann 放行了订单（原因：long_gone）",
+            "Ann released the order (reason: long_gone)",
+        ),
+        (
+            json!({"ReviewReopened": {"actor": ann, "cause": "appeal", "text": "x"}}),
+            "客户申诉，Ann 重新打开了审核",
+            "The customer appeals; Ann opened the review again",
+        ),
+        (json!({"ReviewReturned": {"reviewer": ann}}), "Ann 退回了审核", "Ann gave the review back"),
+        (json!({"Noted": {"author": ann, "text": "x"}}), "Ann 添加了备注", "Ann added a note"),
+        (
+            json!({"PersonalDataRevealed": {"actor": ann, "reason": "x"}}),
+            "Ann 查看了客户的个人信息",
+            "Ann looked at the personal data",
+        ),
+        (json!({"Noted": {"author": "gone", "text": "x"}}), "gone 添加了备注", "gone added a note"),
     ]);
 }

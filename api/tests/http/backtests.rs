@@ -95,6 +95,45 @@ async fn a_back_test_is_a_job_that_can_be_asked_after() {
     assert_eq!(done["progress"]["done"], done["progress"]["total"]);
 }
 
+/// A back-test of a day that has ended; answers with its job.
+async fn tried(server: &Server, id: &str) -> String {
+    let started = answer(server.as_admin("POST", &format!("/v1/rulebooks/{id}/backtest")).json(&day())).await;
+    let job = started.json()["job"].as_str().unwrap().to_owned();
+    let stream = answer(server.as_admin("GET", &format!("/v1/jobs/{job}/stream")));
+    timeout(PATIENCE, stream).await.expect("the job ends");
+    job
+}
+
+#[tokio::test]
+async fn a_publication_is_bound_to_what_a_back_test_of_its_text_told() {
+    let server = with_orders().await;
+    let id = draft(&server, &asks_from(50_000)).await;
+    let other = tried(&server, &draft(&server, &asks_from(90_000)).await).await;
+    let publish = |id: &str, job: &str| {
+        let body = json!({"expected": {"from_backtest": job, "factor": 2}});
+        answer(server.as_admin("POST", &format!("/v1/rulebooks/{id}/publish")).json(&body))
+    };
+    let replay = answer(server.as_admin("POST", "/v1/audit/replay").json(&json!({}))).await.json();
+    let none = json!({"from": "2025-11-11T00:00:00Z", "to": "2025-11-12T00:00:00Z"});
+    let none = answer(server.as_admin("POST", &format!("/v1/rulebooks/{id}/backtest")).json(&none)).await.json();
+    for job in [&replay, &none].map(|started| started["job"].as_str().unwrap().to_owned()) {
+        timeout(PATIENCE, answer(server.as_admin("GET", &format!("/v1/jobs/{job}/stream")))).await.expect("it ends");
+        let refused = publish(&id, &job).await;
+        assert_eq!((refused.problem().0, refused.pointers()), (422, vec!["/expected/from_backtest".to_owned()]));
+    }
+    for job in [&*other, "j-0-none"] {
+        let refused = publish(&id, job).await;
+        assert_eq!((refused.problem().0, refused.pointers()), (422, vec!["/expected/from_backtest".to_owned()]));
+    }
+    let job = tried(&server, &id).await;
+    assert_eq!(publish("d-none", &job).await.problem().0, 404);
+    let published = publish(&id, &job).await;
+    assert_eq!(published.status, 200, "{published:?}");
+    let live = answer(server.as_admin("GET", "/v1/rulebook")).await.json();
+    let expected = json!({"challenge_rate": "0.666666", "freeze_rate": "0", "factor": "2", "after_orders": 200});
+    assert_eq!((&live["version"], &live["expected"]), (&json!(2), &expected));
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_the_question_is_told() {
     let server = with_orders().await;

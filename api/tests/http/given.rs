@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::rulebook::Rulebook;
 use orderlight::http::{App, router};
 use orderlight::scorer::Scorer;
 use orderlight::service::Service;
@@ -38,9 +39,13 @@ impl Server {
 
     /// With a model that is asked about orders.
     pub(crate) async fn start_with(scorer: Option<Scorer>) -> Self {
+        Self::start_by(domain::rulebook::preset("growth").unwrap(), scorer).await
+    }
+
+    /// By a rulebook of the test's own.
+    pub(crate) async fn start_by(rulebook: Rulebook, scorer: Option<Scorer>) -> Self {
         let data = TempDir::new().unwrap();
         let store = Store::open(&At::Directory(data.path().to_owned()), Some(&"07".repeat(32))).await.unwrap();
-        let rulebook = domain::rulebook::preset("growth").unwrap();
         let mut service = Service::start(store, rulebook).await.unwrap();
         service.scorer = scorer;
         service.bootstrap(Some(BOOTSTRAP)).await.unwrap();

@@ -7,6 +7,10 @@ mod authorization;
 #[cfg(test)]
 mod backtests;
 #[cfg(test)]
+mod bulk;
+#[cfg(test)]
+mod challenges;
+#[cfg(test)]
 mod checks;
 #[cfg(test)]
 mod document;
@@ -15,7 +19,11 @@ mod given;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod jobs;
+#[cfg(test)]
+mod notes;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
@@ -24,6 +32,8 @@ mod operations;
 mod orders;
 #[cfg(test)]
 mod problems;
+#[cfg(test)]
+mod reviews;
 #[cfg(test)]
 mod rulebooks;
 #[cfg(test)]

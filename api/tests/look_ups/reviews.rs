@@ -23,6 +23,31 @@ async fn an_item_holds_what_a_reviewer_decides_by() {
     assert_eq!(item["opened_at"], item["order"]["risk"]["held_since"]);
     assert!((0..60).contains(&item["age_seconds"].as_i64().unwrap()), "{item}");
     assert_eq!(item["claim"], Value::Null);
+    assert_eq!(
+        (&item["due_at"], &item["escalated_at"], &item["reopened"]),
+        (&item["deadline"], &Value::Null, &json!(0))
+    );
+}
+
+#[tokio::test]
+async fn a_claim_that_has_run_out_is_none() {
+    let given = Given::order(
+        "web:A1",
+        vec![
+            json!({"Placed": {"channel": "web", "order_no": "A1", "facts": {"placed_at": "2026-11-11T00:00:00Z"}}}),
+            json!({"Scored": {"score": 140, "tier": "freeze", "hits": [], "features": {}, "rulebook_version": 1,
+                              "rulebook_hash": "00", "cause": "placed"}}),
+            json!({"Frozen": {"cause": "score"}}),
+            json!({"ReviewClaimed": {"reviewer": "ann", "lease_until": "2026-01-11T00:10:00Z"}}),
+        ],
+    )
+    .await;
+    given.placed(plain("A2", 0, 100_000)).await;
+    let answer = given.get("/v1/reviews?state=open").await;
+    assert_eq!(answer.ids(), ["web:A1"]);
+    let item = answer.good()["items"][0].clone();
+    assert_eq!((&item["state"], &item["claim"]), (&json!("open"), &Value::Null));
+    assert_eq!(given.get("/v1/reviews?state=claimed").await.ids(), [""; 0]);
 }
 
 #[tokio::test]
@@ -33,8 +58,9 @@ async fn the_queue_is_filtered_and_sorted() {
     given.placed(plain("A3", 2, 200_000)).await;
     given.placed(plain("A4", 3, 9_900)).await;
     for (query, found) in [
-        ("", &["web:A3", "web:A2", "web:A1"][..]),
-        ("sort=priority", &["web:A3", "web:A2", "web:A1"]),
+        // The customers of the first two have ten minutes, and a person an hour for the third.
+        ("", &["web:A2", "web:A1", "web:A3"][..]),
+        ("sort=priority", &["web:A2", "web:A1", "web:A3"]),
         ("sort=age", &["web:A1", "web:A2", "web:A3"]),
         ("sort=deadline", &["web:A1", "web:A2", "web:A3"]),
         ("state=waiting", &["web:A2", "web:A1"]),
@@ -62,7 +88,7 @@ async fn a_claim_names_the_reviewer_and_the_end_of_the_lease() {
             json!({"Scored": {"score": 140, "tier": "freeze", "hits": [hit], "features": {}, "rulebook_version": 1,
                               "rulebook_hash": "00", "cause": "placed"}}),
             json!({"Frozen": {"cause": "score"}}),
-            json!({"ReviewClaimed": {"reviewer": "ann", "lease_until": "2026-11-11T00:10:00Z"}}),
+            json!({"ReviewClaimed": {"reviewer": "ann", "lease_until": "2099-11-11T00:10:00Z"}}),
         ],
     )
     .await;
@@ -70,10 +96,10 @@ async fn a_claim_names_the_reviewer_and_the_end_of_the_lease() {
     let answer = given.get("/v1/reviews?state=claimed").await;
     assert_eq!(answer.ids(), ["web:A1"]);
     let item = answer.good()["items"][0].clone();
-    assert_eq!(item["claim"], json!({"reviewer": "ann", "lease_until": "2026-11-11T00:10:00.000Z"}));
+    assert_eq!(item["claim"], json!({"reviewer": "ann", "lease_until": "2099-11-11T00:10:00.000Z"}));
     assert_eq!(item["hits"], json!([hit]));
     let history = given.get("/v1/orders/web:A1/history").await.good();
-    assert_eq!(history["items"][3]["summary"]["en"], "ann took the review, held until 2026-11-11 08:10:00");
+    assert_eq!(history["items"][3]["summary"]["en"], "ann took the review, held until 2099-11-11 08:10:00");
     assert_eq!(history["items"][3]["actor"], "ann");
 }
 

@@ -1,25 +1,23 @@
 //! Events as far as a back-test needs them.
 
-use std::sync::Arc;
-
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
 use domain::order::{FrozenCause, Order, OrderEvent, ScoredCause};
 use domain::time::Timestamp;
-use eventlog::{Position, RecordedEvent, StreamId, StreamKey};
+use eventlog::{Position, RecordedEvent, Shown, StreamId};
 use serde::Deserialize;
 
-use crate::memory::{FoldError, read};
+use crate::memory::FoldError;
+use crate::pages::read;
 
 /// One event.
 pub(super) struct Step {
     pub(super) position: Position,
     pub(super) stream: StreamId,
     pub(super) sequence: u64,
-    pub(super) key: Arc<StreamKey>,
     pub(super) recorded_at: Timestamp,
-    /// Whether it is of the merchant whose orders are tried.
-    pub(super) is_own: bool,
+    /// Whose it is; `None` when it is of the merchant whose orders are tried.
+    pub(super) other: Option<MerchantId>,
     pub(super) content: Result<Content, FoldError>,
 }
 
@@ -34,7 +32,7 @@ pub(super) enum Content {
     /// What happened to an order and has no part in this.
     Nothing,
     /// What happened to another aggregate.
-    Other(Arc<RecordedEvent>),
+    Other(Box<RecordedEvent>),
 }
 
 /// A recorded screening, without the values that it read: those come from the windows.
@@ -92,26 +90,27 @@ impl Screened {
 }
 
 impl Step {
-    pub(super) fn of(event: Arc<RecordedEvent>, merchant: &MerchantId) -> Self {
-        let (position, stream, sequence) = (event.position, event.stream, event.sequence);
-        let (key, recorded_at) = (event.key.clone(), event.recorded_at);
-        let is_own = key.merchant == *merchant;
-        let content = match (&*key.aggregate_type, &*event.event_type) {
+    pub(super) fn of(event: Shown<'_>, merchant: &MerchantId) -> Self {
+        let Shown { position, stream, sequence, recorded_at, .. } = event;
+        let is_own = event.key.merchant == *merchant;
+        let other = (!is_own).then(|| event.key.merchant.clone());
+        let content = match (&*event.key.aggregate_type, event.event_type) {
             // Of every merchant: what one remembers may depend on the traffic of another.
             (Order::TYPE, "Placed" | "Amended" | "StatusReported") => {
-                read(&event).map(|event| Content::Order(Box::new(event)))
+                read(event).map(|event| Content::Order(Box::new(event)))
             }
             (Order::TYPE, "Scored") if is_own => {
-                read::<ScoredPayload>(&event).map(|payload| Content::Screened(payload.scored))
+                read::<ScoredPayload>(event).map(|payload| Content::Screened(payload.scored))
             }
             (Order::TYPE, "Frozen") if is_own => {
-                read::<FrozenPayload>(&event).map(|payload| Content::Held(is_somebodys_word(payload.frozen.cause)))
+                read::<FrozenPayload>(event).map(|payload| Content::Held(is_somebodys_word(payload.frozen.cause)))
             }
+            (Order::TYPE, "FreezeConfirmed") if is_own => Ok(Content::Held(true)),
             (Order::TYPE, "Released") if is_own => Ok(Content::Held(false)),
             (Order::TYPE, _) => Ok(Content::Nothing),
-            _ => Ok(Content::Other(event)),
+            _ => Ok(Content::Other(Box::new(event.kept()))),
         };
-        Self { position, stream, sequence, key, recorded_at, is_own, content }
+        Self { position, stream, sequence, recorded_at, other, content }
     }
 }
 

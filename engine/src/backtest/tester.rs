@@ -3,22 +3,23 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use cqrs_es::Aggregate;
 use domain::feature::{Feature, FeatureRef, Value};
 use domain::forecast::Tally;
-use domain::order::{Facts, Order, OrderEvent, ScoredCause};
+use domain::ids::Channel;
+use domain::order::{Facts, OrderEvent, Placed, ScoredCause};
 use domain::rulebook::{Evaluator, Findings};
 use domain::time::{Timestamp, window_time};
 use eventlog::{EventLog, LogError, StreamId};
 use lru::LruCache;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use super::cases::{Case, Cases, Naming};
 use super::outcome::Marks;
 use super::step::{Content, Screened, Step, is_somebodys_word};
 use super::verdict::{DRAFT, Verdict, Verdicts};
 use super::{Trial, TrialError};
-use crate::memory::{Memory, read};
+use crate::before::before;
+use crate::memory::Memory;
 
 /// The most orders whose facts are kept; those of others are read again from the log when they are needed.
 const TRACKED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -30,6 +31,8 @@ pub(super) struct Tester {
     evaluator: Evaluator,
     memory: Memory,
     tracked: LruCache<StreamId, Tracked, FxBuildHasher>,
+    /// Orders that are held by somebody's word.
+    held: FxHashSet<StreamId>,
     tested: Tested,
     findings: Findings,
     draft: Verdict,
@@ -47,12 +50,30 @@ pub(super) struct Tested {
 
 /// An order of the merchant as far as it is needed.
 struct Tracked {
+    channel: Channel,
     facts: Facts,
     placed_recorded_at: Timestamp,
     marks: Marks,
 }
 
 impl Tracked {
+    fn placed(placed: Placed, recorded_at: Timestamp) -> Self {
+        let Placed { channel, facts, .. } = placed;
+        Self { channel, facts, placed_recorded_at: recorded_at, marks: Marks::default() }
+    }
+
+    /// Takes in what happened to it after its placement.
+    fn follow(&mut self, event: &OrderEvent) {
+        match event {
+            OrderEvent::Amended(amended) => self.facts.absorb(&amended.changes),
+            OrderEvent::StatusReported(report) => self.marks.report(report.status),
+            OrderEvent::Frozen(frozen) => self.marks.hold(is_somebodys_word(frozen.cause)),
+            OrderEvent::FreezeConfirmed(_) => self.marks.hold(true),
+            OrderEvent::Released(_) => self.marks.hold(false),
+            _ => {}
+        }
+    }
+
     /// The time at which windows place it.
     fn time(&self) -> Timestamp {
         let placed_at = self.facts.placed_at.unwrap_or(self.placed_recorded_at);
@@ -66,6 +87,7 @@ impl Tester {
             evaluator: trial.rulebook.compile(DRAFT),
             memory: Memory::default(),
             tracked: LruCache::with_hasher(TRACKED_MAX, FxBuildHasher),
+            held: FxHashSet::default(),
             tested: Tested {
                 cases: Cases::default(),
                 verdicts: Verdicts::new(trial.rulebook.clone()),
@@ -87,8 +109,9 @@ impl Tester {
         self.tested.end = step.recorded_at;
         match std::mem::replace(&mut step.content, Ok(Content::Nothing))? {
             Content::Order(event) => {
-                self.memory.apply_order(&step.key.merchant, step.stream, &event, step.recorded_at);
-                if step.is_own {
+                let merchant = step.other.as_ref().unwrap_or(&self.trial.merchant);
+                self.memory.apply_order(merchant, step.stream, &event, step.recorded_at);
+                if step.other.is_none() {
                     self.track(&step, *event);
                 }
             }
@@ -97,7 +120,7 @@ impl Tester {
                     self.screened(log, &step, &screened).await?;
                 }
             }
-            Content::Held(is_held) => self.mark(step.stream, |marks| marks.hold(is_held)),
+            Content::Held(is_held) => self.hold(step.stream, is_held),
             Content::Nothing => {}
             Content::Other(event) => self.memory.fold(&event)?,
         }
@@ -108,27 +131,34 @@ impl Tester {
     fn track(&mut self, step: &Step, event: OrderEvent) {
         match event {
             OrderEvent::Placed(placed) if step.sequence == 1 => {
-                let (facts, marks) = (placed.facts, Marks::default());
-                self.tracked.put(step.stream, Tracked { facts, placed_recorded_at: step.recorded_at, marks });
+                self.tracked.put(step.stream, Tracked::placed(placed, step.recorded_at));
             }
-            OrderEvent::Amended(amended) => {
+            event => {
                 if let Some(tracked) = self.tracked.get_mut(&step.stream) {
-                    tracked.facts.absorb(&amended.changes);
+                    tracked.follow(&event);
+                }
+                if let (OrderEvent::StatusReported(report), Some(marks)) =
+                    (&event, self.tested.cases.marks(step.stream))
+                {
+                    marks.report(report.status);
                 }
             }
-            OrderEvent::StatusReported(report) => self.mark(step.stream, |marks| marks.report(report.status)),
-            _ => {}
         }
     }
 
-    fn mark(&mut self, stream: StreamId, mark: impl Fn(&mut Marks)) {
-        let kept = self.tracked.get_mut(&stream).map(|tracked| &mut tracked.marks);
-        kept.into_iter().chain(self.tested.cases.marks(stream)).for_each(mark);
+    /// Nearly every order is let go when it comes, and was never held.
+    fn hold(&mut self, stream: StreamId, is_held: bool) {
+        let is_news = if is_held { self.held.insert(stream) } else { self.held.remove(&stream) };
+        if is_news {
+            let kept = self.tracked.get_mut(&stream).map(|tracked| &mut tracked.marks);
+            kept.into_iter().chain(self.tested.cases.marks(stream)).for_each(|marks| marks.hold(is_held));
+        }
     }
 
     async fn screened(&mut self, log: &dyn EventLog, step: &Step, screened: &Screened) -> Result<(), TrialError> {
         if !self.tracked.contains(&step.stream) {
-            let tracked = before(log, step).await?.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
+            let tracked = before(log, step.stream, step.sequence, tracked).await?;
+            let tracked = tracked.placed.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
             self.tracked.put(step.stream, tracked);
         }
         let tracked = self.tracked.get(&step.stream).expect("it was just put there");
@@ -138,13 +168,13 @@ impl Tester {
             cases.leave(step.stream);
             return Ok(());
         }
-        let merchant = &step.key.merchant;
+        let merchant = &self.trial.merchant;
         let in_force = self.memory.in_force(merchant);
         let (version, book) = in_force.ok_or_else(|| damaged(step, "is before the first rulebook"))?;
         let book = verdicts.book_or(version, book);
         let actual = Verdict::recorded(version, &book.rulebook, screened)
             .ok_or_else(|| damaged(step, "names what its rulebook does not have"))?;
-        let channel = step.key.aggregate_id.split(':').next().unwrap_or_default();
+        let channel = tracked.channel.as_str();
         let features = self.evaluator.features();
         let values = self.memory.look(merchant, step.stream, channel, &tracked.facts, features);
         let values = values.ok_or_else(|| damaged(step, "is of an unknown merchant"))?;
@@ -155,6 +185,10 @@ impl Tester {
         };
         self.evaluator.evaluate_swept(values, is_swept, &mut self.findings);
         self.draft.find(&self.findings);
+        // Who is held out of what rules do is so by whatever rulebook.
+        if self.memory.holds_out(merchant, step.stream) {
+            self.draft.hold_out();
+        }
         if screened.cause == ScoredCause::Placed {
             first.count(self.draft.action(&self.trial.rulebook));
         }
@@ -184,25 +218,21 @@ fn damaged(step: &Step, what: &str) -> TrialError {
     LogError::Damaged(format!("the screening at position {} {what}", step.position)).into()
 }
 
-/// An order as it stood before an event of it; `None` before its placement.
-async fn before(log: &dyn EventLog, step: &Step) -> Result<Option<Tracked>, TrialError> {
-    let (mut placed, mut marks) = (None, Marks::default());
-    for event in log.read_streams(&[step.stream]).await?.iter().filter(|event| event.sequence < step.sequence) {
-        if !matches!(&*event.event_type, "Placed" | "Amended" | "StatusReported" | "Frozen" | "Released") {
-            continue;
+/// What the log tells of an order that may not be placed yet: reports may come before the placement.
+#[derive(Default)]
+struct Told {
+    placed: Option<Tracked>,
+    marks: Marks,
+}
+
+fn tracked(mut told: Told, event: OrderEvent, recorded_at: Timestamp) -> Told {
+    match (&mut told.placed, event) {
+        (Some(tracked), event) => tracked.follow(&event),
+        (None, OrderEvent::Placed(placed)) => {
+            told.placed = Some(Tracked { marks: told.marks, ..Tracked::placed(placed, recorded_at) });
         }
-        match read::<<Order as Aggregate>::Event>(event)? {
-            OrderEvent::Placed(first) => placed = placed.or(Some((first.facts, event.recorded_at))),
-            OrderEvent::Amended(amended) => {
-                if let Some((facts, _)) = &mut placed {
-                    facts.absorb(&amended.changes);
-                }
-            }
-            OrderEvent::StatusReported(report) => marks.report(report.status),
-            OrderEvent::Frozen(frozen) => marks.hold(is_somebodys_word(frozen.cause)),
-            OrderEvent::Released(_) => marks.hold(false),
-            _ => {}
-        }
+        (None, OrderEvent::StatusReported(report)) => told.marks.report(report.status),
+        (None, _) => {}
     }
-    Ok(placed.map(|(facts, placed_recorded_at)| Tracked { facts, placed_recorded_at, marks }))
+    told
 }

@@ -6,9 +6,16 @@ use domain::feature::{FeatureRef, Value};
 use domain::ids::MerchantId;
 use domain::order::Facts;
 use domain::rulebook::Rulebook;
-use eventlog::StreamId;
+use eventlog::{Shown, StreamId};
 
-use super::{Applied, Memory, MerchantMemory};
+use super::{Applied, FoldError, Memory, MerchantMemory};
+
+impl FoldError {
+    /// Of an event that was shown.
+    pub(crate) fn in_shown(event: Shown<'_>, source: serde_json::Error) -> Self {
+        Self { position: event.position, event_type: event.event_type.into(), source }
+    }
+}
 
 impl Memory {
     /// The rulebook in force and its version; `None` before the first publication.
@@ -30,5 +37,10 @@ impl Memory {
         let MerchantMemory { handling, windows, signals, .. } = self.merchants.get_mut(merchant)?;
         Applied { stream, channel, facts }.read(windows, signals, handling.zone, features, &mut self.values);
         Some(&self.values)
+    }
+
+    /// Whether an order passes whatever it scores, by the merchant's settings at this position.
+    pub(crate) fn holds_out(&self, merchant: &MerchantId, stream: StreamId) -> bool {
+        self.merchants.get(merchant).is_some_and(|merchant| merchant.handling.holds_out(stream))
     }
 }

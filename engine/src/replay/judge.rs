@@ -7,13 +7,14 @@ use domain::order::{
     DowngradeReason, FrozenCause, Order, OrderCommand, OrderEvent, ReleasedCause, ScoredCause, decide, evolve,
 };
 use domain::screening::Occasion;
-use eventlog::{EventLog, LogError, Position, StreamId, StreamKey};
+use eventlog::{EventLog, Position, StreamId, StreamKey};
 use lru::LruCache;
 use rustc_hash::FxBuildHasher;
 
 use super::step::{Content, Given, Step};
 use super::{DIFFERENCES_BYTES_MAX, DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope};
-use crate::memory::{Memory, read};
+use crate::before::before;
+use crate::memory::Memory;
 
 /// The most orders that are kept as they stand; others are read again from the log.
 const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -217,7 +218,7 @@ impl Judge {
     /// Makes sure that an order is kept as it stood before an event of it.
     async fn learn(&mut self, log: &dyn EventLog, stream: StreamId, sequence: u64) -> Result<(), ReplayError> {
         if !self.orders.contains(&stream) {
-            let order = order_before(log, stream, sequence).await?;
+            let order = before(log, stream, sequence, |order, event, _| evolve(order, &event)).await?;
             self.orders.put(stream, order);
         }
         Ok(())
@@ -300,17 +301,4 @@ fn is_by_score(outcome: Option<&OrderEvent>) -> bool {
         }
         Some(_) | None => true,
     }
-}
-
-/// An order as it stood before an event of it. Screenings that cannot be read are left out: they are named where they stand.
-async fn order_before(log: &dyn EventLog, stream: StreamId, sequence: u64) -> Result<Order, ReplayError> {
-    let mut order = Order::default();
-    for event in log.read_streams(&[stream]).await?.iter().filter(|event| event.sequence < sequence) {
-        match read(event) {
-            Ok(event) => order = evolve(order, &event),
-            Err(_) if matches!(&*event.event_type, "Scored" | "Challenged" | "Frozen" | "Released") => {}
-            Err(error) => return Err(LogError::Damaged(error.to_string()).into()),
-        }
-    }
-    Ok(order)
 }

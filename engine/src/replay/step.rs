@@ -5,10 +5,11 @@ use std::sync::Arc;
 use cqrs_es::Aggregate;
 use domain::order::{Order, OrderEvent, ScoredCause, Swept, Trigger};
 use domain::time::Timestamp;
-use eventlog::{Position, RecordedEvent, StreamId, StreamKey};
+use eventlog::{Position, RecordedEvent, Shown, StreamId, StreamKey};
 use serde::Deserialize;
 
-use crate::memory::{FoldError, read};
+use crate::memory::FoldError;
+use crate::pages::read;
 
 /// One event.
 pub(super) struct Step {
@@ -31,7 +32,7 @@ pub(super) enum Content {
     /// What happened to an order and has no part in decisions.
     Nothing,
     /// What happened to another aggregate.
-    Other(Arc<RecordedEvent>),
+    Other(Box<RecordedEvent>),
 }
 
 /// A screening's payload, as far as it is given to the computation and not its outcome.
@@ -52,38 +53,28 @@ pub(super) struct Given {
 }
 
 impl Step {
-    pub(super) fn of(event: Arc<RecordedEvent>) -> Self {
-        let (position, stream, sequence) = (event.position, event.stream, event.sequence);
-        let (key, recorded_at) = (event.key.clone(), event.recorded_at);
-        let content = match (&*key.aggregate_type, &*event.event_type) {
+    pub(super) fn of(event: Shown<'_>) -> Self {
+        let Shown { position, stream, sequence, recorded_at, payload, .. } = event;
+        let content = match (&*event.key.aggregate_type, event.event_type) {
             (Order::TYPE, "Scored") => {
-                let given = read::<Screening>(&event).ok().map(|screening| Box::new(screening.scored));
-                Ok(Content::Screening(given, payload(event)))
+                let given = read::<Screening>(event).ok().map(|screening| Box::new(screening.scored));
+                Ok(Content::Screening(given, payload.into()))
             }
             (Order::TYPE, "Challenged" | "Frozen" | "Released") => {
-                let outcome = read(&event).ok();
-                Ok(Content::Outcome(outcome, payload(event)))
+                Ok(Content::Outcome(read(event).ok().map(Box::new), payload.into()))
             }
-            (Order::TYPE, "ReviewOpened") => match read(&event) {
+            (Order::TYPE, "ReviewOpened") => match read(event) {
                 // A challenge that came to nothing is somebody's word, or the time's.
                 Ok(OrderEvent::ReviewOpened(opened)) if opened.challenge.is_some() => Ok(Content::Nothing),
-                outcome => Ok(Content::Outcome(outcome.ok().map(Box::new), payload(event))),
+                outcome => Ok(Content::Outcome(outcome.ok().map(Box::new), payload.into())),
             },
             (
                 Order::TYPE,
                 "Placed" | "Amended" | "StatusReported" | "Verified" | "ChallengeResent" | "CallUnanswered",
-            ) => read(&event).map(|event| Content::Order(Box::new(event))),
+            ) => read(event).map(|event| Content::Order(Box::new(event))),
             (Order::TYPE, _) => Ok(Content::Nothing),
-            _ => Ok(Content::Other(event)),
+            _ => Ok(Content::Other(Box::new(event.kept()))),
         };
-        Self { position, stream, sequence, key, recorded_at, content }
-    }
-}
-
-/// An event's payload, without a copy where nobody else holds the event.
-fn payload(mut event: Arc<RecordedEvent>) -> Box<str> {
-    match Arc::get_mut(&mut event) {
-        Some(event) => std::mem::take(&mut event.payload),
-        None => event.payload.clone(),
+        Self { position, stream, sequence, key: event.key.clone(), recorded_at, content }
     }
 }

@@ -33,8 +33,8 @@ use self::writers::{Writers, not_there};
 use crate::absence::{Absence, Page, Place, Rows};
 use crate::tail::Tail;
 use crate::{
-    Acquired, Batch, DeliveryKey, EventLog, Found, LogError, Member, NewDelivery, Position, RecordedEvent, StreamId,
-    StreamKey, SubjectKey, VaultRow, Wanted,
+    Acquired, Batch, DeliveryKey, EventLog, Found, LogError, Look, Member, NewDelivery, Position, RecordedEvent,
+    StreamId, StreamKey, SubjectKey, VaultRow, Wanted,
 };
 
 pub use schema::migrate;
@@ -268,6 +268,17 @@ impl EventLog for PostgresLog {
         let events = read::page(&mut reader, partition, after, limit).await;
         let events = reader.done(events)?;
         Ok(events.into_iter().map(Arc::new).collect())
+    }
+
+    async fn scan(&self, partition: u32, after: Position, limit: u32, mut look: Look) -> Result<(), LogError> {
+        self.shared.check_partition(partition)?;
+        let readers = &self.shared.readers;
+        let scanner = readers.scanner().await?;
+        let mut reader = readers.take().await?;
+        let scanned = read::scan(&mut reader, partition, after, limit).await;
+        let scanned = reader.done(scanned)?;
+        drop(scanner);
+        scanned.show(&mut look)
     }
 
     async fn read_type(

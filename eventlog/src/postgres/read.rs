@@ -14,22 +14,34 @@ use super::settings::STATEMENT_MAX;
 use super::sixteen::Sixteen;
 use crate::absence::{Kind, Page, Place, ROWS_MAX, Stored, Thing};
 use crate::partition::ids_of;
-use crate::{DeliveryKey, LogError, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
+use crate::{DeliveryKey, LogError, Look, Position, RecordedEvent, Shown, StreamId, StreamKey, SubjectKey, VaultRow};
 
 macro_rules! event_columns {
     () => {
-        "SELECT log.partition, log.position, log.stream, log.sequence, log.event_type, log.event_version, log.payload, \
-         log.metadata, log.occurred_at, log.recorded_at, streams.merchant, streams.aggregate_type, streams.aggregate_id "
+        event_columns!("log.metadata")
+    };
+    ($metadata:literal) => {
+        concat!(
+            "SELECT log.partition, log.position, log.stream, log.sequence, log.event_type, log.event_version, log.payload, ",
+            $metadata,
+            ", log.occurred_at, log.recorded_at, streams.merchant, streams.aggregate_type, streams.aggregate_id "
+        )
     };
 }
 
 // Looking a stream's name up and sending it costs as much as an event, so it is done where the stream begins; most streams of a
 // page begin in it. Names of the others are asked for by themselves.
-const PAGE: &str = concat!(
-    event_columns!(),
-    "FROM (SELECT * FROM log WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3) AS log \
-     LEFT JOIN streams ON streams.id = CASE WHEN log.sequence = 1 THEN log.stream END ORDER BY log.position"
-);
+macro_rules! page {
+    ($metadata:literal) => {
+        concat!(
+            event_columns!($metadata),
+            "FROM (SELECT * FROM log WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3) AS log \
+             LEFT JOIN streams ON streams.id = CASE WHEN log.sequence = 1 THEN log.stream END ORDER BY log.position"
+        )
+    };
+}
+const PAGE: &str = page!("log.metadata");
+const SCAN: &str = page!("''");
 
 const NAMES: &str = "SELECT id, merchant, aggregate_type, aggregate_id FROM streams WHERE id = ANY($1)";
 
@@ -78,7 +90,50 @@ pub(super) async fn page(
     after: Position,
     limit: u32,
 ) -> Result<Vec<RecordedEvent>, LogError> {
-    let query = sqlx::query(PAGE).bind(partition.cast_signed()).bind(signed(after)).bind(i64::from(limit));
+    let (rows, names) = page_rows(connection, PAGE, partition, after, limit).await?;
+    let events = events(&rows, &names)?;
+    events.iter().zip(after + 1..).try_for_each(|(event, expected)| check_position(event.position, expected))?;
+    Ok(events)
+}
+
+/// A page of the log as it came, to be [shown](Self::show).
+pub(super) struct Scanned {
+    rows: Vec<PgRow>,
+    names: Names,
+    after: Position,
+}
+
+/// Reads a page of the log without metadata.
+pub(super) async fn scan(
+    connection: &mut PgConnection,
+    partition: u32,
+    after: Position,
+    limit: u32,
+) -> Result<Scanned, LogError> {
+    let (rows, names) = page_rows(connection, SCAN, partition, after, limit).await?;
+    Ok(Scanned { rows, names, after })
+}
+
+impl Scanned {
+    /// Shows the events. Positions are gapless, and one that is not the next is refused.
+    pub(super) fn show(&self, look: &mut Look) -> Result<(), LogError> {
+        for (row, expected) in self.rows.iter().zip(self.after + 1..) {
+            let event = shown(row, &self.names)?;
+            check_position(event.position, expected)?;
+            look(event);
+        }
+        Ok(())
+    }
+}
+
+async fn page_rows(
+    connection: &mut PgConnection,
+    page: &'static str,
+    partition: u32,
+    after: Position,
+    limit: u32,
+) -> Result<(Vec<PgRow>, Names), LogError> {
+    let query = sqlx::query(page).bind(partition.cast_signed()).bind(signed(after)).bind(i64::from(limit));
     let rows = fetch(query, connection).await?;
     let mut names = names(&rows)?;
     let unnamed = unnamed(&rows, &names)?;
@@ -87,13 +142,11 @@ pub(super) async fn page(
             names.insert(unsigned(column(&row, 0)?)?, Arc::new(stream_key(&row, 1)?));
         }
     }
-    let events = events(&rows, &names)?;
-    for (event, expected) in events.iter().zip(after + 1..) {
-        if event.position != expected {
-            return Err(LogError::Damaged(format!("position {expected} is missing")));
-        }
-    }
-    Ok(events)
+    Ok((rows, names))
+}
+
+fn check_position(found: Position, expected: Position) -> Result<(), LogError> {
+    if found == expected { Ok(()) } else { Err(LogError::Damaged(format!("position {expected} is missing"))) }
 }
 
 /// A page of one aggregate type.
@@ -249,24 +302,26 @@ fn unnamed(rows: &[PgRow], names: &Names) -> Result<Vec<i64>, LogError> {
 
 /// Events, which share the name of their stream.
 fn events(rows: &[PgRow], names: &Names) -> Result<Vec<RecordedEvent>, LogError> {
-    let event = |row: &PgRow| {
-        let stream = unsigned(column(row, 2)?)?;
-        let key = names.get(&stream).ok_or_else(|| LogError::Damaged(format!("stream {stream} has no name")))?;
-        Ok(RecordedEvent {
-            partition: column::<i32>(row, 0)?.cast_unsigned(),
-            position: unsigned(column(row, 1)?)?,
-            stream,
-            key: Arc::clone(key),
-            sequence: unsigned(column(row, 3)?)?,
-            event_type: column::<&str>(row, 4)?.into(),
-            event_version: column::<&str>(row, 5)?.into(),
-            payload: column::<&str>(row, 6)?.into(),
-            metadata: column::<&str>(row, 7)?.into(),
-            occurred_at: Timestamp::from_millis(column(row, 8)?),
-            recorded_at: Timestamp::from_millis(column(row, 9)?),
-        })
-    };
+    let event =
+        |row: &PgRow| Ok(RecordedEvent { metadata: column::<&str>(row, 7)?.into(), ..shown(row, names)?.kept() });
     rows.iter().map(event).collect()
+}
+
+fn shown<'a>(row: &'a PgRow, names: &'a Names) -> Result<Shown<'a>, LogError> {
+    let stream = unsigned(column(row, 2)?)?;
+    let key = names.get(&stream).ok_or_else(|| LogError::Damaged(format!("stream {stream} has no name")))?;
+    Ok(Shown {
+        partition: column::<i32>(row, 0)?.cast_unsigned(),
+        position: unsigned(column(row, 1)?)?,
+        stream,
+        key,
+        sequence: unsigned(column(row, 3)?)?,
+        event_type: column(row, 4)?,
+        event_version: column(row, 5)?,
+        payload: column(row, 6)?,
+        occurred_at: Timestamp::from_millis(column(row, 8)?),
+        recorded_at: Timestamp::from_millis(column(row, 9)?),
+    })
 }
 
 fn stream_key(row: &PgRow, first: usize) -> Result<StreamKey, LogError> {

@@ -14,6 +14,8 @@ use crate::LogError;
 
 /// How many connections read at the same time.
 const READERS_MAX: u32 = 8;
+/// How many of them go through the log: the others are left to look-ups, however many jobs there are.
+const SCANNERS_MAX: usize = 3;
 
 /// A connection that was idle for longer is asked whether it still works: the server may have been restarted.
 const TRUSTED: Duration = Duration::from_millis(500);
@@ -23,6 +25,8 @@ pub(super) struct Readers {
     options: PgConnectOptions,
     /// One permit for each connection that may be in use; closed with the log.
     room: Semaphore,
+    /// One permit for each scan under way.
+    scanners: Semaphore,
     /// Connections that nobody uses since some time, the one used last on top.
     idle: Mutex<Vec<(Instant, PgConnection)>>,
 }
@@ -37,7 +41,12 @@ pub(super) struct Reader<'readers> {
 impl Readers {
     pub(super) fn new(options: PgConnectOptions) -> Self {
         let room = Semaphore::new(usize::try_from(READERS_MAX).expect("a small number fits"));
-        Self { options, room, idle: Mutex::default() }
+        Self { options, room, scanners: Semaphore::new(SCANNERS_MAX), idle: Mutex::default() }
+    }
+
+    /// Waits until one more part of the log may be gone through.
+    pub(super) async fn scanner(&self) -> Result<SemaphorePermit<'_>, LogError> {
+        Ok(self.scanners.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?)
     }
 
     /// Waits for a connection.

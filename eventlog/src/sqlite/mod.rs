@@ -30,8 +30,8 @@ use self::writer::Writer;
 use crate::absence::{Absence, Page, Place, Rows};
 use crate::tail::Tail;
 use crate::{
-    Acquired, Batch, DeliveryKey, EventLog, Found, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
-    SubjectKey, VaultRow, Wanted,
+    Acquired, Batch, DeliveryKey, EventLog, Found, LogError, Look, NewDelivery, Position, RecordedEvent, StreamId,
+    StreamKey, SubjectKey, VaultRow, Wanted,
 };
 
 /// What is kept of the newest events, in bytes: some seconds of a rush.
@@ -202,6 +202,11 @@ impl EventLog for SqliteLog {
             return Ok(events);
         }
         self.readers.read(move |connection| read::page(connection, after, limit)).await
+    }
+
+    async fn scan(&self, partition: u32, after: Position, limit: u32, mut look: Look) -> Result<(), LogError> {
+        check_partition(partition)?;
+        self.readers.scan(move |connection| read::scan(connection, after, limit, &mut look)).await
     }
 
     async fn read_type(

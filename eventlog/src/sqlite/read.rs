@@ -11,7 +11,9 @@ use rustc_hash::FxHashMap;
 
 use super::PARTITION;
 use crate::absence::{Kind, Page, Place, ROWS_MAX, Stored, Thing};
-use crate::{DeliveryKey, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey, SubjectKey, VaultRow};
+use crate::{
+    DeliveryKey, LogError, Look, NewDelivery, Position, RecordedEvent, Shown, StreamId, StreamKey, SubjectKey, VaultRow,
+};
 
 macro_rules! event_columns {
     () => {
@@ -24,6 +26,14 @@ const PAGE: &str = concat!(
     event_columns!(),
     "FROM log JOIN streams ON streams.id = log.stream WHERE log.position > ? ORDER BY log.position LIMIT ?"
 );
+
+// A stream's name is looked up where the stream begins; most streams of a page begin in it. The others are asked for by themselves.
+const SCAN: &str = "SELECT log.position, log.stream, log.sequence, log.event_type, log.event_version, log.payload, \
+     log.occurred_at, log.recorded_at, streams.merchant, streams.aggregate_type, streams.aggregate_id \
+     FROM log LEFT JOIN streams ON streams.id = CASE WHEN log.sequence = 1 THEN log.stream END \
+     WHERE log.position > ? ORDER BY log.position LIMIT ?";
+
+const STREAM_NAME: &str = "SELECT merchant, aggregate_type, aggregate_id FROM streams WHERE id = ?";
 
 // CROSS JOIN keeps the planner from walking the whole log for a type with few streams.
 const PAGE_OF_TYPE: &str = concat!(
@@ -66,6 +76,47 @@ pub(super) fn page(connection: &Connection, after: Position, limit: u32) -> Resu
         }
     }
     Ok(events.into_iter().map(Arc::new).collect())
+}
+
+/// Shows a page of the log. Positions are gapless, and one that is not the next is refused.
+pub(super) fn scan(connection: &Connection, after: Position, limit: u32, look: &mut Look) -> Result<(), LogError> {
+    let mut keys: FxHashMap<StreamId, Arc<StreamKey>> = FxHashMap::default();
+    let mut statement = connection.prepare_cached(SCAN)?;
+    let mut rows = statement.query((after.cast_signed(), limit))?;
+    let mut before = after;
+    while let Some(row) = rows.next()? {
+        let (position, expected) = (unsigned(column(row, 0)?)?, before + 1);
+        if position != expected {
+            return Err(LogError::Damaged(format!("position {expected} is missing")));
+        }
+        before = position;
+        let (stream, sequence) = (unsigned(column(row, 1)?)?, unsigned(column(row, 2)?)?);
+        let key = match keys.entry(stream) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let key = if sequence == 1 { stream_key(row, 8)? } else { stream_name(connection, stream)? };
+                place.insert(Arc::new(key))
+            }
+        };
+        look(Shown {
+            partition: PARTITION,
+            position,
+            stream,
+            key,
+            sequence,
+            event_type: text(row, 3)?,
+            event_version: text(row, 4)?,
+            payload: text(row, 5)?,
+            occurred_at: Timestamp::from_millis(column(row, 6)?),
+            recorded_at: Timestamp::from_millis(column(row, 7)?),
+        });
+    }
+    Ok(())
+}
+
+fn stream_name(connection: &Connection, stream: StreamId) -> Result<StreamKey, LogError> {
+    let name = one(&mut connection.prepare_cached(STREAM_NAME)?, (stream.cast_signed(),), |row| stream_key(row, 0))?;
+    name.ok_or_else(|| LogError::Damaged(format!("stream {stream} has no name")))
 }
 
 /// A page of one aggregate type.
@@ -222,7 +273,7 @@ fn events(statement: &mut CachedStatement<'_>, parameters: impl Params) -> Resul
         let stream = unsigned(column(row, 1)?)?;
         let key = match keys.entry(stream) {
             Entry::Occupied(known) => Arc::clone(known.get()),
-            Entry::Vacant(place) => Arc::clone(place.insert(Arc::new(stream_key(row)?))),
+            Entry::Vacant(place) => Arc::clone(place.insert(Arc::new(stream_key(row, 9)?))),
         };
         events.push(RecordedEvent {
             partition: PARTITION,
@@ -241,11 +292,12 @@ fn events(statement: &mut CachedStatement<'_>, parameters: impl Params) -> Resul
     Ok(events)
 }
 
-fn stream_key(row: &Row<'_>) -> Result<StreamKey, LogError> {
+/// A stream's name whose columns begin at `first`.
+fn stream_key(row: &Row<'_>, first: usize) -> Result<StreamKey, LogError> {
     Ok(StreamKey {
-        merchant: merchant(text(row, 9)?)?,
-        aggregate_type: text(row, 10)?.into(),
-        aggregate_id: text(row, 11)?.into(),
+        merchant: merchant(text(row, first)?)?,
+        aggregate_type: text(row, first + 1)?.into(),
+        aggregate_id: text(row, first + 2)?.into(),
     })
 }
 

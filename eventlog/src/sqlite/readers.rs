@@ -11,6 +11,8 @@ use crate::LogError;
 
 /// How many connections read at the same time.
 const READERS_MAX: usize = 4;
+/// How many of them go through the log: the others are left to look-ups, however many jobs there are.
+const SCANNERS_MAX: usize = 2;
 
 #[derive(Clone, Debug)]
 pub(super) struct Readers(Arc<Shared>);
@@ -20,6 +22,8 @@ struct Shared {
     path: PathBuf,
     /// One permit for each connection that may be in use; closed with the log.
     room: Arc<Semaphore>,
+    /// One permit for each scan under way.
+    scanners: Arc<Semaphore>,
     /// Connections that nobody uses, the one used last on top.
     idle: Mutex<Vec<Connection>>,
 }
@@ -27,7 +31,21 @@ struct Shared {
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
         let idle = Mutex::new(Vec::with_capacity(READERS_MAX));
-        Self(Arc::new(Shared { path, room: Arc::new(Semaphore::new(READERS_MAX)), idle }))
+        let [room, scanners] = [READERS_MAX, SCANNERS_MAX].map(|max| Arc::new(Semaphore::new(max)));
+        Self(Arc::new(Shared { path, room, scanners, idle }))
+    }
+
+    /// Reads as [`read`](Self::read) does, for a part of the log at a time.
+    pub(super) async fn scan<T: Send + 'static>(
+        &self,
+        scan: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let Ok(permit) = Arc::clone(&self.0.scanners).acquire_owned().await else { return Err(closed()) };
+        let scan = move |connection: &Connection| {
+            let _permit = permit;
+            scan(connection)
+        };
+        self.read(scan).await
     }
 
     /// Reads with one of the connections. After a failure of the store the connection is not used again.

@@ -54,6 +54,7 @@ macro_rules! contract {
         crate::contract::contract!($fixture, reads:
             exact_bytes_come_back,
             pages_follow_each_other_without_overlap,
+            a_scan_shows_what_is_read_without_metadata,
             a_type_is_read_across_merchants_in_the_order_of_positions,
             streams_are_read_whole_and_in_order,
             streams_are_found_in_the_order_asked_for,

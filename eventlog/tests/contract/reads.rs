@@ -1,10 +1,10 @@
 //! Reading: exact bytes, pages, types, streams, look-ups.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use domain::ids::Token;
 use domain::time::Timestamp;
-use eventlog::{EventLog, LogError, Wanted};
+use eventlog::{EventLog, LogError, RecordedEvent, Wanted};
 
 use super::{
     Fixture, PARTITION, after, append_order, append_stream, delivery, event, everything, key, merchant, order, places,
@@ -62,6 +62,38 @@ pub(crate) async fn pages_follow_each_other_without_overlap<F: Fixture>() {
         let page = log.read(PARTITION, after, limit).await.unwrap();
         assert_eq!(page.iter().map(|event| event.position).collect::<Vec<_>>(), expected, "{limit} after {after}");
     }
+}
+
+pub(crate) async fn a_scan_shows_what_is_read_without_metadata<F: Fixture>() {
+    let fixture = F::fresh().await;
+    let log = fixture.open().await;
+    let mut batch = after(log.acquire(PARTITION).await.unwrap());
+    batch.streams = vec![(1, order(1)), (2, key("other", "rulebook", "live")), (3, order(3))];
+    batch.events = vec![event(1, 1), event(2, 1), event(1, 2), event(3, 1), event(2, 2), event(1, 3)];
+    batch.events[2].payload = "{\"text\":\"家人礼物 🎁\"}".into();
+    log.append(batch).await.unwrap();
+    let all = everything(&log).await;
+    let shows_all = async |log: &F::Log| {
+        for (after, limit) in [(0, 10), (0, 3), (2, 3), (4, 2), (5, 1), (6, 3), (9, 3), (0, 0)] {
+            let place = usize::try_from(after).unwrap().min(all.len());
+            let expected = all[place..].iter().take(limit as usize).cloned();
+            let expected = expected.map(|event| RecordedEvent { metadata: "".into(), ..event });
+            let shown = scan(log, PARTITION, after, limit).await.unwrap();
+            assert_eq!(shown, expected.collect::<Vec<_>>(), "{limit} after {after}");
+        }
+    };
+    shows_all(&log).await;
+    log.close().await;
+    assert!(matches!(scan(&log, PARTITION, 0, 1).await, Err(LogError::Store(_))));
+    shows_all(&fixture.open().await).await;
+}
+
+async fn scan(log: &impl EventLog, partition: u32, after: u64, limit: u32) -> Result<Vec<RecordedEvent>, LogError> {
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let kept = shown.clone();
+    log.scan(partition, after, limit, Box::new(move |event| kept.lock().unwrap().push(event.kept()))).await?;
+    let shown = std::mem::take(&mut *shown.lock().unwrap());
+    Ok(shown)
 }
 
 pub(crate) async fn a_type_is_read_across_merchants_in_the_order_of_positions<F: Fixture>() {
@@ -203,6 +235,7 @@ pub(crate) async fn a_partition_that_is_not_there_is_refused<F: Fixture>() {
     assert!(matches!(log.acquire(beyond).await, Err(LogError::Store(_))));
     assert!(matches!(log.head(beyond).await, Err(LogError::Store(_))));
     assert!(matches!(log.read(beyond, 0, 1).await, Err(LogError::Store(_))));
+    assert!(matches!(scan(&log, beyond, 0, 1).await, Err(LogError::Store(_))));
     assert!(matches!(log.read_type(beyond, "order", 0, 1).await, Err(LogError::Store(_))));
     assert!(log.watch(beyond).changed().await.is_err());
 }

@@ -1,9 +1,9 @@
 //! The tables of each build, its checkpoints, and the views that say which build is the live one.
 
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, PgTransaction, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, PgTransaction, Row as _};
 
 use super::settings::ON_DISK;
-use super::{order_status, review_queue, settings};
+use super::{order_status, review_queue, settings, stretches};
 use crate::error::{ProjectionError, StoreError};
 use crate::model::Model;
 use crate::page::Mark;
@@ -29,7 +29,15 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     mark TEXT NOT NULL,
     PRIMARY KEY (name, generation, partition)
 ) WITH (fillfactor = 10);
+DO $$ BEGIN
+    IF to_regclass('generation_numbers') IS NULL THEN
+        CREATE SEQUENCE generation_numbers;
+        PERFORM setval('generation_numbers', (SELECT coalesce(max(number), 0) + 1 FROM generations), false);
+    END IF;
+END $$;
 ";
+/// How long the end of somebody else's use of a table is waited for before it is dropped.
+const DROP_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
 
 /// Makes what is missing; one process at a time.
 pub(super) async fn make_tables(pool: &PgPool) -> Result<(), StoreError> {
@@ -67,12 +75,13 @@ pub(super) async fn live(connection: &mut PgConnection, partitions: u32) -> Resu
     Ok(found)
 }
 
+/// Its number was never given to another, so that whatever a process remembers of a generation stays true.
 pub(super) async fn create(pool: &PgPool, model: Model, partitions: u32) -> Result<Generation, StoreError> {
     let mut transaction = pool.begin().await?;
     run(&mut transaction, ON_DISK.to_owned()).await?;
     let number = sqlx::query_scalar(
         "INSERT INTO generations (name, number, version, live) \
-         SELECT $1, coalesce(max(number), 0) + 1, $2, false FROM generations WHERE name = $1 RETURNING number",
+         VALUES ($1, nextval('generation_numbers'), $2, false) RETURNING number",
     )
     .bind(model.name())
     .bind(i32::try_from(model.version()).unwrap_or(i32::MAX))
@@ -141,29 +150,61 @@ async fn make_live(mut transaction: PgTransaction<'_>, next: Generation) -> Resu
     Ok(())
 }
 
+/// Drops as many as can be dropped now, and tells the last failure.
 pub(super) async fn drop_others(pool: &PgPool) -> Result<(), StoreError> {
     let mut connection = pool.acquire().await?;
+    let mut outcome = Ok(());
     for model in Model::ALL {
         let others = "SELECT number FROM generations WHERE name = $1 AND NOT live";
         let numbers: Vec<i64> = sqlx::query_scalar(others).bind(model.name()).fetch_all(&mut *connection).await?;
         for number in numbers {
-            // Whoever waits for a page of the old one holds a lock on its table until its own transaction ends.
-            run(&mut connection, format!("DROP TABLE IF EXISTS {}", model.table(number))).await?;
-            for forget in [
-                "DELETE FROM checkpoints WHERE name = $1 AND generation = $2",
-                "DELETE FROM generations WHERE name = $1 AND number = $2",
-            ] {
-                sqlx::query(forget).bind(model.name()).bind(number).execute(&mut *connection).await?;
-            }
+            let dropped = drop_one(&mut connection, Generation { model, number }).await;
+            outcome = dropped.and(outcome);
         }
     }
+    outcome
+}
+
+/// The checkpoints go first, so that whoever still folds into it finds that it was overtaken, and the generation last, so that what
+/// was broken off is gone on with. A table with its indexes is some twenty locks, and the server has room for some thousands: each
+/// stretch goes in a transaction of its own.
+async fn drop_one(connection: &mut PgConnection, generation: Generation) -> Result<(), StoreError> {
+    let (name, number, table) = (generation.model.name(), generation.number, generation.table());
+    let forget = "DELETE FROM checkpoints WHERE name = $1 AND generation = $2";
+    sqlx::query(forget).bind(name).bind(number).execute(&mut *connection).await?;
+    for stretch in stretches::tables(connection, &table).await? {
+        drop_table(connection, &stretch).await?;
+    }
+    drop_table(connection, &table).await?;
+    let forget = "DELETE FROM generations WHERE name = $1 AND number = $2";
+    sqlx::query(forget).bind(name).bind(number).execute(&mut *connection).await?;
     Ok(())
+}
+
+/// Whoever waits for a page of an old one holds a lock on its table until its own transaction ends.
+pub(super) async fn drop_table(connection: &mut PgConnection, table: &str) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await?;
+    run(&mut transaction, format!("{DROP_WAIT}; DROP TABLE IF EXISTS {table}")).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Whether all of some generations are there, and none was dropped or replaced.
+pub(super) async fn are_there(pool: &PgPool, generations: &[Generation]) -> Result<bool, StoreError> {
+    let (names, numbers) = names_and_numbers(generations);
+    let is_gone = "SELECT EXISTS (SELECT 1 FROM unnest($1::text[], $2::bigint[]) AS asked (name, generation) WHERE NOT EXISTS \
+                   (SELECT 1 FROM checkpoints WHERE checkpoints.name = asked.name AND checkpoints.generation = asked.generation))";
+    let is_any_gone: bool = sqlx::query_scalar(is_gone).bind(names).bind(numbers).fetch_one(pool).await?;
+    Ok(!is_any_gone)
+}
+
+fn names_and_numbers(generations: &[Generation]) -> (Vec<&'static str>, Vec<i64>) {
+    generations.iter().map(|generation| (generation.model.name(), generation.number)).unzip()
 }
 
 /// Moves the checkpoints of a turn; false when one of them is not where the page begins.
 pub(super) async fn move_checkpoints(connection: &mut PgConnection, turn: &Turn) -> Result<bool, StoreError> {
-    let names: Vec<&str> = turn.generations.iter().map(|generation| generation.model.name()).collect();
-    let numbers: Vec<i64> = turn.generations.iter().map(|generation| generation.number).collect();
+    let (names, numbers) = names_and_numbers(&turn.generations);
     let moved = sqlx::query(
         "UPDATE checkpoints SET position = $1, mark = $2 \
          FROM unnest($3::text[], $4::bigint[]) AS turn (name, generation) \

@@ -120,6 +120,60 @@ impl PostgresStore {
         }
         Ok(numbers)
     }
+
+    async fn load_rows(&self, generations: &[Generation], streams: &[StreamId]) -> Result<Loaded, StoreError> {
+        let mut connection = self.writers.acquire().await?;
+        let mut loaded = Loaded { order_status: None, review_queue: None };
+        for generation in generations {
+            match generation.model {
+                Model::OrderStatus => {
+                    let rows = order_status::load(&mut connection, *generation, streams, &self.stretches).await?;
+                    loaded.order_status = Some(rows);
+                }
+                Model::ReviewQueue => {
+                    let streams: Vec<i64> = streams.iter().map(|stream| stream.cast_signed()).collect();
+                    loaded.review_queue = Some(review_queue::load(&mut connection, *generation, &streams).await?);
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
+    async fn save_rows(&self, turn: &Turn) -> Result<Saved, StoreError> {
+        let merchants = self.merchants_of(&turn.page).await?;
+        let mut transaction = self.writers.begin().await?;
+        // First, so that of two who fold the same page the later waits for the earlier here, and then gives up.
+        if !generations::move_checkpoints(&mut transaction, turn).await? {
+            return Ok(Saved::Overtaken);
+        }
+        let mut filled = Vec::new();
+        for generation in &turn.generations {
+            match (generation.model, &turn.rows.order_status, &turn.rows.review_queue) {
+                (Model::OrderStatus, Some(rows), _) => {
+                    let stretches = &self.stretches;
+                    filled
+                        .extend(order_status::save(&mut transaction, *generation, rows, &merchants, stretches).await?);
+                }
+                (Model::ReviewQueue, _, Some(rows)) => {
+                    review_queue::save(&mut transaction, *generation, rows, &merchants).await?;
+                }
+                (Model::OrderStatus, None, _) | (Model::ReviewQueue, _, None) => {}
+            }
+        }
+        transaction.commit().await?;
+        self.stretches.remember(filled);
+        Ok(Saved::Moved)
+    }
+
+    /// What a failure in folding means: where a table is not there because its generation is not, another process has replaced or
+    /// dropped that. What is remembered of stretches may be wrong in any case.
+    async fn is_overtaken(&self, error: StoreError, generations: &[Generation]) -> Result<(), StoreError> {
+        self.stretches.forget();
+        if error.is_missing_table() && !generations::are_there(&self.writers, generations).await? {
+            return Ok(());
+        }
+        Err(error)
+    }
 }
 
 fn limit(count: usize) -> i64 {
@@ -159,64 +213,29 @@ impl Store for PostgresStore {
     }
 
     async fn drop_others(&self) -> Result<(), StoreError> {
-        generations::drop_others(&self.writers).await
+        let dropped = generations::drop_others(&self.writers).await;
+        self.stretches.forget();
+        dropped
     }
 
-    async fn load(&self, generations: &[Generation], streams: Vec<StreamId>) -> Result<Loaded, StoreError> {
-        let mut connection = self.writers.acquire().await?;
-        let mut loaded = Loaded { order_status: None, review_queue: None };
-        for generation in generations {
-            match generation.model {
-                Model::OrderStatus => {
-                    let rows = order_status::load(&mut connection, *generation, &streams, &self.stretches).await?;
-                    loaded.order_status = Some(rows);
-                }
-                Model::ReviewQueue => {
-                    let streams: Vec<i64> = streams.iter().map(|stream| stream.cast_signed()).collect();
-                    loaded.review_queue = Some(review_queue::load(&mut connection, *generation, &streams).await?);
-                }
-            }
+    async fn load(&self, generations: &[Generation], streams: Vec<StreamId>) -> Result<Option<Loaded>, StoreError> {
+        match self.load_rows(generations, &streams).await {
+            Ok(loaded) => Ok(Some(loaded)),
+            Err(error) => self.is_overtaken(error, generations).await.map(|()| None),
         }
-        Ok(loaded)
     }
 
     async fn save(&self, turn: Turn) -> Result<Saved, StoreError> {
-        let merchants = self.merchants_of(&turn.page).await?;
-        let mut transaction = self.writers.begin().await?;
-        // First, so that of two who fold the same page the later waits for the earlier here, and then gives up.
-        if !generations::move_checkpoints(&mut transaction, &turn).await? {
-            return Ok(Saved::Overtaken);
-        }
-        let mut filled = Vec::new();
-        for generation in &turn.generations {
-            match (generation.model, &turn.rows.order_status, &turn.rows.review_queue) {
-                (Model::OrderStatus, Some(rows), _) => {
-                    let stretches = &self.stretches;
-                    filled
-                        .extend(order_status::save(&mut transaction, *generation, rows, &merchants, stretches).await?);
-                }
-                (Model::ReviewQueue, _, Some(rows)) => {
-                    review_queue::save(&mut transaction, *generation, rows, &merchants).await?;
-                }
-                (Model::OrderStatus, None, _) | (Model::ReviewQueue, _, None) => {}
-            }
-        }
-        transaction.commit().await?;
-        self.stretches.remember(filled);
-        Ok(Saved::Moved)
-    }
-
-    async fn order(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<OrderStatusRow>, StoreError> {
-        match self.whose(merchant).await? {
-            Some(whose) => search::order(&self.readers, whose, id).await,
-            None => Ok(None),
+        match self.save_rows(&turn).await {
+            Ok(saved) => Ok(saved),
+            Err(error) => self.is_overtaken(error, &turn.generations).await.map(|()| Saved::Overtaken),
         }
     }
 
     async fn orders(&self, merchant: &MerchantId, streams: &[StreamId]) -> Result<Vec<OrderStatusRow>, StoreError> {
-        let Some(whose) = self.whose(merchant).await? else { return Ok(Vec::new()) };
+        let Some(merchant) = self.merchant(merchant).await? else { return Ok(Vec::new()) };
         let streams: Vec<i64> = streams.iter().map(|stream| stream.cast_signed()).collect();
-        search::orders(&self.readers, whose, &streams).await
+        search::orders(&self.readers, merchant, &streams).await
     }
 
     async fn search(
@@ -227,7 +246,7 @@ impl Store for PostgresStore {
         count: usize,
     ) -> Result<Vec<OrderStatusRow>, StoreError> {
         match self.whose(merchant).await? {
-            Some(whose) => search::search(&self.readers, whose, &wanted, cursor, limit(count)).await,
+            Some(whose) => search::search(&self.readers, whose, &wanted, cursor, count).await,
             None => Ok(Vec::new()),
         }
     }

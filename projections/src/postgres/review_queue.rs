@@ -13,21 +13,25 @@ use crate::review_queue::{ReviewClaim, ReviewQuery, ReviewRow, ReviewState};
 use crate::store::Generation;
 use crate::words::{read_status, status_word};
 
-const COLUMNS: [(&str, &str); 17] = [
+const COLUMNS: [(&str, &str); 21] = [
     ("stream", "bigint"),
     ("merchant", "bigint"),
     ("order_id", "text"),
     ("state", "text"),
     ("opened_at", "bigint"),
     ("deadline", "bigint"),
+    ("open_since", "bigint"),
     ("due_at", "bigint"),
+    ("rank", "bigint"),
+    ("escalated_at", "bigint"),
+    ("reopened", "bigint"),
     ("reviewer", "text"),
     ("lease_until", "bigint"),
     ("score", "bigint"),
     ("tier", "text"),
     ("rules", "text"),
     ("amount", "bigint"),
-    ("priority", "bigint"),
+    ("payment_due_at", "bigint"),
     ("status", "text"),
     ("status_at", "bigint"),
     ("position", "bigint"),
@@ -37,14 +41,15 @@ fn columns() -> String {
     COLUMNS.map(|(name, _)| name).join(",")
 }
 
-/// `due_at` is the deadline, or the end of time where there is none, so that lists by deadline have one sort key.
+/// `due_at` and `rank` are what lists are sorted by; both are the end of time where nothing is due.
 pub(super) fn schema(table: &str) -> String {
     format!(
         "CREATE TABLE {table} (
             stream BIGINT PRIMARY KEY, merchant BIGINT NOT NULL, order_id TEXT COLLATE \"C\" NOT NULL,
-            state TEXT COLLATE \"C\" NOT NULL, opened_at BIGINT NOT NULL, deadline BIGINT, due_at BIGINT NOT NULL,
+            state TEXT COLLATE \"C\" NOT NULL, opened_at BIGINT NOT NULL, deadline BIGINT, open_since BIGINT,
+            due_at BIGINT NOT NULL, rank BIGINT NOT NULL, escalated_at BIGINT, reopened BIGINT NOT NULL,
             reviewer TEXT COLLATE \"C\", lease_until BIGINT, score BIGINT NOT NULL, tier TEXT COLLATE \"C\" NOT NULL,
-            rules TEXT NOT NULL, amount BIGINT NOT NULL, priority BIGINT NOT NULL, status TEXT, status_at BIGINT,
+            rules TEXT NOT NULL, amount BIGINT NOT NULL, payment_due_at BIGINT, status TEXT, status_at BIGINT,
             position BIGINT NOT NULL
         )"
     )
@@ -54,7 +59,8 @@ pub(super) fn schema(table: &str) -> String {
 pub(super) fn indexes(table: &str) -> Vec<String> {
     vec![
         format!("CREATE INDEX {table}_order ON {table} (merchant, order_id)"),
-        format!("CREATE INDEX {table}_pending ON {table} (merchant, priority) WHERE state <> 'closed'"),
+        format!("CREATE INDEX {table}_pending ON {table} (merchant, rank) WHERE state <> 'closed'"),
+        format!("CREATE INDEX {table}_open ON {table} (merchant, rank) WHERE state IN ('open', 'claimed')"),
         format!("CREATE INDEX {table}_state ON {table} (merchant, state, opened_at)"),
     ]
 }
@@ -95,14 +101,18 @@ pub(super) async fn save(
         .bind(each(rows, |row| row.state.map_or("", ReviewState::name)))
         .bind(each(rows, |row| row.opened_at.millis()))
         .bind(each(rows, |row| row.deadline.map(Timestamp::millis)))
-        .bind(each(rows, |row| row.deadline.map_or(i64::MAX, Timestamp::millis)))
+        .bind(each(rows, |row| row.open_since.map(Timestamp::millis)))
+        .bind(each(rows, |row| row.due_at().map_or(i64::MAX, Timestamp::millis)))
+        .bind(each(rows, ReviewRow::rank))
+        .bind(each(rows, |row| row.escalated_at.map(Timestamp::millis)))
+        .bind(each(rows, |row| i64::from(row.reopened)))
         .bind(each(rows, |row| row.claim.as_ref().map(|claim| &*claim.reviewer)))
         .bind(each(rows, |row| row.claim.as_ref().map(|claim| claim.lease_until.millis())))
         .bind(each(rows, |row| row.score))
         .bind(each(rows, |row| &*row.tier))
         .bind(each(rows, rules))
         .bind(each(rows, |row| row.amount))
-        .bind(each(rows, ReviewRow::priority))
+        .bind(each(rows, |row| row.payment_due_at.map(Timestamp::millis)))
         .bind(each(rows, |row| row.status.map(|(status, _)| status_word(status))))
         .bind(each(rows, |row| row.status.map(|(_, counted_at)| counted_at.millis())))
         .bind(each(rows, |row| row.position.cast_signed()))
@@ -129,16 +139,13 @@ pub(super) async fn reviews(
     cursor: Option<Cursor>,
     count: i64,
 ) -> Result<Vec<ReviewRow>, StoreError> {
-    let (column, direction, _) = query.sort.plan();
+    let (column, _) = query.sort.plan();
     let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT {} FROM review_queue WHERE merchant = ", columns()));
-    sql.push_bind(merchant);
-    if query.state != Some(ReviewState::Closed) {
-        // Said in these words so that the small index of pending reviews applies.
-        sql.push(" AND state <> 'closed'");
-    }
-    if let Some(state) = query.state {
-        sql.push(" AND state = ").push_bind(state.name());
-    }
+    sql.push_bind(merchant).push(" AND ");
+    match query.condition().split_once('?') {
+        Some((before, after)) => sql.push(before).push_bind(query.at.millis()).push(after),
+        None => sql.push(query.condition()),
+    };
     if let Some(tier) = &query.tier {
         sql.push(" AND tier = ").push_bind(tier.clone());
     }
@@ -146,11 +153,10 @@ pub(super) async fn reviews(
         sql.push(" AND rules::jsonb ? ").push_bind(rule.clone());
     }
     if let Some(Cursor { key, stream, .. }) = cursor {
-        let beyond = if direction == "DESC" { "<" } else { ">" };
-        sql.push(format!(" AND ({column} {beyond} ")).push_bind(key);
+        sql.push(format!(" AND ({column} > ")).push_bind(key);
         sql.push(format!(" OR ({column} = ")).push_bind(key).push(" AND stream > ").push_bind(stream).push("))");
     }
-    sql.push(format!(" ORDER BY {column} {direction}, stream LIMIT ")).push_bind(count);
+    sql.push(format!(" ORDER BY {column}, stream LIMIT ")).push_bind(count);
     let rows = sql.build().fetch_all(pool).await?;
     rows.iter().map(read_row).collect()
 }
@@ -174,11 +180,16 @@ fn read_row(row: &PgRow) -> Result<ReviewRow, StoreError> {
         state: Some(state),
         opened_at: Timestamp::from_millis(row.try_get("opened_at")?),
         deadline: time(row, "deadline")?,
+        open_since: time(row, "open_since")?,
+        escalated_at: time(row, "escalated_at")?,
+        reopened: u32::try_from(row.try_get::<i64, _>("reopened")?)
+            .map_err(|error| StoreError::damaged("reopened", error))?,
         claim,
         score: row.try_get("score")?,
         tier: row.try_get("tier")?,
         rules: serde_json::from_str(row.try_get("rules")?).map_err(|error| StoreError::damaged("rules", error))?,
         amount: row.try_get("amount")?,
+        payment_due_at: time(row, "payment_due_at")?,
         status: status.zip(time(row, "status_at")?),
         position: row.try_get::<i64, _>("position")?.cast_unsigned(),
     })

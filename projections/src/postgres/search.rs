@@ -4,10 +4,13 @@
 //! recipient's) asks each index on its own for one page and merges the pages, so that it costs the same however many orders
 //! there are.
 
-use domain::ids::OrderId;
+use std::cmp::Reverse;
+
 use domain::order::{PASS, RiskState};
+use domain::time::Timestamp;
 use sqlx::{PgPool, Postgres, QueryBuilder, Row as _};
 
+use super::limit;
 use super::order_status::{columns, read_row};
 use super::stretches::Whose;
 use crate::cursor::Cursor;
@@ -48,19 +51,17 @@ fn conditions(handle: &Handle) -> Vec<Condition<'_>> {
     }
 }
 
-pub(super) async fn order(pool: &PgPool, whose: Whose, id: &OrderId) -> Result<Option<OrderStatusRow>, StoreError> {
-    let mut sql = Sql::new(format!("SELECT {} FROM order_status WHERE ", columns()));
-    whose.push(&mut sql);
-    sql.push(" AND order_no = ").push_bind(id.order_no()).push(" AND channel = ").push_bind(id.channel());
-    sql.build().fetch_optional(pool).await?.as_ref().map(read_row).transpose()
-}
-
-pub(super) async fn orders(pool: &PgPool, whose: Whose, streams: &[i64]) -> Result<Vec<OrderStatusRow>, StoreError> {
-    let mut sql = Sql::new(format!("SELECT {} FROM unnest(", columns()));
-    sql.push_bind(streams).push("::bigint[]) AS page (stream) JOIN order_status USING (stream) WHERE ");
-    whose.push(&mut sql);
+pub(super) async fn orders(pool: &PgPool, merchant: i64, streams: &[i64]) -> Result<Vec<OrderStatusRow>, StoreError> {
+    let mut sql = Sql::new("");
+    push_orders(&mut sql, merchant, streams);
     let rows = sql.build().fetch_all(pool).await?;
     rows.iter().map(read_row).collect()
+}
+
+/// Planned for these streams, and so for the stretches alone that they lie in. The merchant is said so that no index leads by it.
+fn push_orders(sql: &mut Sql, merchant: i64, streams: &[i64]) {
+    sql.push(format!("SELECT {} FROM order_status WHERE stream = ANY (", columns())).push_bind(streams);
+    sql.push(") AND merchant = ALL (ARRAY[").push_bind(merchant).push("])");
 }
 
 pub(super) async fn search(
@@ -68,43 +69,41 @@ pub(super) async fn search(
     whose: Whose,
     wanted: &Wanted,
     cursor: Option<Cursor>,
-    count: i64,
+    count: usize,
 ) -> Result<Vec<OrderStatusRow>, StoreError> {
     let mut sql = Sql::new("");
-    push_select(&mut sql, whose, wanted, cursor, count);
+    push_select(&mut sql, whose, wanted, cursor, limit(count));
     let rows = sql.build().fetch_all(pool).await?;
-    rows.iter().map(read_row).collect()
+    let mut rows: Vec<OrderStatusRow> = rows.iter().map(read_row).collect::<Result<_, _>>()?;
+    rows.sort_unstable_by_key(|row| Reverse((row.facts.listed_at, row.stream)));
+    rows.dedup_by_key(|row| row.stream);
+    rows.truncate(count);
+    Ok(rows)
 }
 
-/// The first rows behind a cursor.
+/// The first rows behind a cursor, a page of each lead.
 fn push_select(sql: &mut Sql, whose: Whose, wanted: &Wanted, cursor: Option<Cursor>, count: i64) {
     let leads: Vec<Condition<'_>> = wanted.any_of.first().into_iter().flatten().flat_map(conditions).collect();
-    if leads.len() < 2 {
-        push_branch(sql, &columns(), whose, wanted, leads.first().copied(), cursor, count);
-        return;
+    if leads.is_empty() {
+        push_page(sql, whose, wanted, None, cursor, count);
     }
-    sql.push(format!("SELECT {} FROM order_status WHERE ", columns()));
-    whose.push_stretches(sql);
-    sql.push(" AND stream IN (");
     for (index, lead) in leads.iter().enumerate() {
-        sql.push(if index > 0 { " UNION (" } else { "(" });
-        push_branch(sql, "stream", whose, wanted, Some(*lead), cursor, count);
+        sql.push(if index > 0 { " UNION ALL (" } else { "(" });
+        push_page(sql, whose, wanted, Some(*lead), cursor, count);
         sql.push(")");
     }
-    sql.push(") ORDER BY listed_at DESC, stream DESC LIMIT ").push_bind(count);
 }
 
 /// One page of what is found through one column, or without.
-fn push_branch(
+fn push_page(
     sql: &mut Sql,
-    columns: &str,
     whose: Whose,
     wanted: &Wanted,
     lead: Option<Condition<'_>>,
     cursor: Option<Cursor>,
     count: i64,
 ) {
-    sql.push(format!("SELECT {columns} FROM order_status WHERE "));
+    sql.push(format!("SELECT {} FROM order_status WHERE ", columns()));
     whose.push(sql);
     if let Some(lead) = lead {
         sql.push(" AND ");
@@ -121,9 +120,7 @@ fn push_branch(
     if let Some(stream) = wanted.not {
         sql.push(" AND stream <> ").push_bind(stream.cast_signed());
     }
-    if let Some(cursor) = cursor {
-        sql.push(" AND (listed_at, stream) < (").push_bind(cursor.key).push(", ").push_bind(cursor.stream).push(")");
-    }
+    push_times(sql, &wanted.query, cursor);
     sql.push(" ORDER BY listed_at DESC, stream DESC LIMIT ").push_bind(count);
 }
 
@@ -147,29 +144,43 @@ fn push_filters(sql: &mut Sql, query: &OrderQuery) {
             sql.push(" AND tier <> 'pass'");
         }
     }
+}
+
+/// Where in the list: behind the cursor, and in the time that is asked for. One bound above and one below, so that a page is read
+/// from its beginning on, and each as a row, for the same reason as in [`Whose::push`]: the server would go through all orders of that
+/// time.
+fn push_times(sql: &mut Sql, query: &OrderQuery, cursor: Option<Cursor>) {
     if query.placed_from.is_some() || query.placed_to.is_some() {
         sql.push(" AND placed_at IS NOT NULL");
     }
-    if let Some(from) = query.placed_from {
-        sql.push(" AND listed_at >= ").push_bind(from.millis());
-    }
-    if let Some(to) = query.placed_to {
-        sql.push(" AND listed_at < ").push_bind(to.millis());
+    // Before every stream.
+    let at = |time: Timestamp| (time.millis(), 0);
+    let below = [query.placed_to.map(at), cursor.map(|cursor| (cursor.key, cursor.stream))];
+    let bounds = [("<", below.into_iter().flatten().min()), (">=", query.placed_from.map(at))];
+    for (is, bound) in bounds {
+        if let Some((listed_at, stream)) = bound {
+            sql.push(format!(" AND (listed_at, stream) {is} ("));
+            sql.push_bind(listed_at).push(", ").push_bind(stream).push(")");
+        }
     }
 }
 
 pub(super) async fn link_counts(pool: &PgPool, whose: Whose, row: &OrderStatusRow) -> Result<LinkCounts, StoreError> {
-    let all = [LinkedBy::Device, LinkedBy::Ip, LinkedBy::Ip24, LinkedBy::Phone, LinkedBy::Address];
-    let mut sql = Sql::new("SELECT ");
-    for (index, by) in all.into_iter().enumerate() {
-        sql.push(if index > 0 { ", " } else { "" });
-        push_count(&mut sql, whose, row, &by.handles(&row.facts.handles));
-    }
+    let mut sql = Sql::new("");
+    push_link_counts(&mut sql, whose, row);
     let counts = sql.build().fetch_one(pool).await?;
     let count = |index: usize| -> Result<u32, StoreError> {
         Ok(u32::try_from(counts.try_get::<i64, _>(index)?).unwrap_or(u32::MAX).min(LINK_COUNT_MAX))
     };
     Ok(LinkCounts { device: count(0)?, ip: count(1)?, ip24: count(2)?, phone: count(3)?, address: count(4)? })
+}
+
+fn push_link_counts(sql: &mut Sql, whose: Whose, row: &OrderStatusRow) {
+    let all = [LinkedBy::Device, LinkedBy::Ip, LinkedBy::Ip24, LinkedBy::Phone, LinkedBy::Address];
+    for (index, by) in all.into_iter().enumerate() {
+        sql.push(if index > 0 { ", " } else { "SELECT " });
+        push_count(sql, whose, row, &by.handles(&row.facts.handles));
+    }
 }
 
 fn push_count(sql: &mut Sql, whose: Whose, row: &OrderStatusRow, handles: &[Handle]) {
@@ -194,11 +205,11 @@ fn push_count(sql: &mut Sql, whose: Whose, row: &OrderStatusRow, handles: &[Hand
 #[cfg(test)]
 mod tests {
     use domain::ids::Token;
-    use domain::time::Timestamp;
     use sqlx::AssertSqlSafe;
 
     use super::*;
     use crate::model::Model;
+    use crate::order_status::{Handles, OrderFacts, OrderRisk};
     use crate::postgres::stretches::Stretch;
     use crate::postgres::{order_status, settings};
     use crate::store::Generation;
@@ -207,30 +218,17 @@ mod tests {
     /// The first stream of the second stretch.
     const SECOND: u64 = 1 << 17;
 
-    /// The indexes that a search reads, whatever the stretch, in the order of their names, and with them every walk through a table.
-    async fn indexes(pool: &PgPool, query: &OrderQuery) -> Vec<String> {
-        let cursor = Some(Cursor { list: 'o', key: 9000, stream: SECOND.cast_signed() });
-        let mut sql = Sql::new("EXPLAIN (COSTS OFF) ");
-        push_select(&mut sql, Whose::new(1, &eventlog::ids_of(0)), &Wanted::by(query), cursor, 51);
-        let lines = sql.build().fetch_all(pool).await.unwrap();
-        let lines: Vec<String> = lines.iter().map(|line| line.get(0)).collect();
-        let mut indexes = Vec::new();
-        for scan in lines.iter().filter(|line| line.contains("Scan") && !line.contains("Subquery")) {
-            let index = scan.split_once(" using ").and_then(|(_, index)| index.split(' ').next());
-            let whole = "SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = to_regclass($1)";
-            let whole: Option<String> = sqlx::query_scalar(whole).bind(index).fetch_optional(pool).await.unwrap();
-            indexes.push(
-                whole.map_or_else(|| scan.clone(), |whole| whole.trim_start_matches("order_status_g1_").to_owned()),
-            );
-        }
-        indexes.sort();
-        indexes.dedup();
-        indexes
+    /// What the stretches hold when a search is planned, and whether the server has looked at them, which it does within a minute
+    /// or so.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum Stretches {
+        Empty,
+        Fresh,
+        Analysed,
     }
 
-    #[tokio::test]
-    async fn every_search_is_led_by_the_index_made_for_it() {
-        let database = test_postgres::Database::fresh().await;
+    /// The tables of one build, and in them stretches of two partitions. The pool closes when all of its connections are back.
+    async fn build(database: &test_postgres::Database, stretches: Stretches) -> PgPool {
         settings::make_schema(database.url(), None).await.unwrap();
         let pool = settings::readers(&settings::parse(database.url()).unwrap());
         let table = GENERATION.table();
@@ -241,20 +239,80 @@ mod tests {
         sqlx::raw_sql(AssertSqlSafe(schema)).execute(&mut *connection).await.unwrap();
         // The last is another partition's, which nobody is to ask.
         for stream in [1, SECOND, *eventlog::ids_of(1).start()] {
-            Stretch::of(GENERATION, stream).make(&mut connection).await.unwrap();
+            let stretch = Stretch::of(GENERATION, stream);
+            stretch.make(&mut connection).await.unwrap();
+            // So that the server does not look at it while this goes on.
+            let alone = format!("ALTER TABLE {} SET (autovacuum_enabled = false)", stretch.table());
+            sqlx::raw_sql(AssertSqlSafe(alone)).execute(&mut *connection).await.unwrap();
         }
-        // The pool closes when all of its connections are back.
-        drop(connection);
-        // In a table that is nearly empty, or where all orders are held, every index is as good as another.
+        // In a table where all orders are held, every index is as good as another.
         let fill = format!(
             "INSERT INTO {table} (stream, merchant, channel, order_no, display_no, listed_at, placed_at, customer, \
              buyer_phone, recipient_phone, state, tier, held_since, hits, sources, position) \
              SELECT {SECOND} - 5001 + n, 1, 'web', n, n, n, n, n, n, n, \
              CASE WHEN n % 100 = 0 THEN 'frozen' ELSE 'released' END, \
              CASE WHEN n % 100 = 0 THEN 'sms' ELSE 'pass' END, CASE WHEN n % 100 = 0 THEN n END, '[]', '[]', n \
-             FROM generate_series(1, 10000) n; ANALYZE {table}"
+             FROM generate_series(1, 10000) n"
         );
-        sqlx::raw_sql(AssertSqlSafe(fill)).execute(&pool).await.unwrap();
+        if stretches != Stretches::Empty {
+            sqlx::raw_sql(AssertSqlSafe(fill)).execute(&mut *connection).await.unwrap();
+        }
+        if stretches == Stretches::Analysed {
+            sqlx::raw_sql(AssertSqlSafe(format!("ANALYZE {table}"))).execute(&mut *connection).await.unwrap();
+        }
+        drop(connection);
+        pool
+    }
+
+    /// What a statement reads: indexes, whatever the stretch, in the order of their names, and with them every walk through a table.
+    async fn indexes(pool: &PgPool, mut explained: Sql) -> (usize, Vec<String>) {
+        let lines = explained.build().fetch_all(pool).await.unwrap();
+        let lines: Vec<String> = lines.iter().map(|line| line.get(0)).collect();
+        let mut indexes = Vec::new();
+        let mut tables = std::collections::BTreeSet::new();
+        for scan in lines.iter().filter(|line| line.contains("Scan") && !line.contains("Subquery")) {
+            let index = scan.split_once(" using ").and_then(|(_, index)| index.split(' ').next());
+            tables.extend(scan.split_once(" on ").and_then(|(_, table)| table.split(' ').next()).map(str::to_owned));
+            let whole = "SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = to_regclass($1)";
+            let whole: Option<String> = sqlx::query_scalar(whole).bind(index).fetch_optional(pool).await.unwrap();
+            indexes.push(
+                whole.map_or_else(|| scan.clone(), |whole| whole.trim_start_matches("order_status_g1_").to_owned()),
+            );
+        }
+        indexes.sort();
+        indexes.dedup();
+        (tables.len(), indexes)
+    }
+
+    /// An order that is found by everything.
+    fn row() -> OrderStatusRow {
+        let handles = Handles {
+            customer: Some(1),
+            buyer_phone: Some(1),
+            recipient_phone: Some(2),
+            device: Some(1),
+            ip: Some(1),
+            ip24: Some(1),
+            address: Some(1),
+        };
+        OrderStatusRow {
+            stream: 1,
+            order_id: "web:1".parse().unwrap(),
+            facts: OrderFacts { handles, ..OrderFacts::default() },
+            risk: OrderRisk::default(),
+            status: None,
+            sources: Vec::new(),
+            position: 1,
+        }
+    }
+
+    fn explained() -> Sql {
+        Sql::new("EXPLAIN (COSTS OFF) ")
+    }
+
+    async fn every_search_is_led_by_the_index_made_for_it_in(stretches: Stretches) {
+        let database = test_postgres::Database::fresh().await;
+        let pool = build(&database, stretches).await;
         let any = OrderQuery {
             channel: Some("web".parse().unwrap()),
             placed_from: Some(Timestamp::from_millis(1)),
@@ -264,18 +322,42 @@ mod tests {
         let token = Some(Token::new([1; 16]));
         let cases: Vec<(OrderQuery, &[&str])> = vec![
             (any.clone(), &["listed"]),
-            (
-                OrderQuery { order_no: Some("A1".into()), phone: token, ..any.clone() },
-                &["display_no", "order_no", "pkey"],
-            ),
-            (OrderQuery { phone: token, customer: token, ..any.clone() }, &["buyer_phone", "pkey", "recipient_phone"]),
+            (OrderQuery { order_no: Some("A1".into()), phone: token, ..any.clone() }, &["display_no", "order_no"]),
+            (OrderQuery { phone: token, customer: token, ..any.clone() }, &["buyer_phone", "recipient_phone"]),
             (OrderQuery { customer: token, ..any.clone() }, &["customer"]),
             (OrderQuery { state: Some(RiskState::Frozen), ..any.clone() }, &["held"]),
             (OrderQuery { tier: Some("sms".into()), ..any.clone() }, &["tier"]),
         ];
         for (query, expected) in cases {
-            assert_eq!(indexes(&pool, &query).await, expected, "{query:?}");
+            let cursor = Some(Cursor { list: 'o', key: 9000, stream: SECOND.cast_signed() });
+            let mut sql = explained();
+            push_select(&mut sql, Whose::new(1, &eventlog::ids_of(0)), &Wanted::by(&query), cursor, 51);
+            let (tables, led_by) = indexes(&pool, sql).await;
+            assert_eq!(led_by, expected, "{query:?}");
+            assert_eq!(tables, 2, "the stretches of its partition: {query:?}");
         }
+        let mut sql = explained();
+        push_link_counts(&mut sql, Whose::new(1, &eventlog::ids_of(0)), &row());
+        let links: &[&str] = &["address", "buyer_phone", "device", "ip", "ip24", "recipient_phone"];
+        assert_eq!(indexes(&pool, sql).await, (2, links.iter().map(|link| (*link).to_owned()).collect()));
+        let mut sql = explained();
+        push_orders(&mut sql, 1, &[SECOND.cast_signed()]);
+        assert_eq!(indexes(&pool, sql).await, (1, vec!["pkey".to_owned()]));
         pool.close().await;
+    }
+
+    #[tokio::test]
+    async fn every_search_is_led_by_the_index_made_for_it() {
+        every_search_is_led_by_the_index_made_for_it_in(Stretches::Analysed).await;
+    }
+
+    #[tokio::test]
+    async fn every_search_is_led_by_the_index_made_for_it_in_stretches_without_orders() {
+        every_search_is_led_by_the_index_made_for_it_in(Stretches::Empty).await;
+    }
+
+    #[tokio::test]
+    async fn every_search_is_led_by_the_index_made_for_it_before_the_server_has_looked_at_new_stretches() {
+        every_search_is_led_by_the_index_made_for_it_in(Stretches::Fresh).await;
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
+use super::generations;
 use crate::error::StoreError;
 
 /// Everything of ours lies in this schema.
@@ -67,7 +68,11 @@ pub(super) async fn make_schema(url: &str, runtime_role: Option<&str>) -> Result
     let mut granted_to = None;
     if let Some(role) = runtime_role {
         granted_to = Some(quoted(&mut transaction, role).await?);
-        drop_where_of_no_use_to(&mut transaction, role).await?;
+        if is_of_no_use_to(&mut transaction, role).await? {
+            tracing::warn!(role, "read models belong to another role, and are built anew");
+            drop_stretches(url).await?;
+            sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA {SCHEMA} CASCADE"))).execute(&mut *transaction).await?;
+        }
     }
     let is_there: bool =
         sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(SCHEMA).fetch_one(&mut *transaction).await?;
@@ -91,16 +96,25 @@ async fn quoted(connection: &mut PgConnection, role: &str) -> Result<String, Sto
     name.ok_or_else(|| StoreError::new(format!("role {role} is not there: create it first")))
 }
 
-/// Drops everything where a role could not go on with it: the tables are those of whoever ran the service first, and only their
-/// owner may build them anew. They are derived from the log, so nothing is lost.
-async fn drop_where_of_no_use_to(connection: &mut PgConnection, role: &str) -> Result<(), StoreError> {
+/// Whether a role could not go on with the tables: they are those of whoever ran the service first, and only their owner may build
+/// them anew. They are derived from the log, so nothing is lost with them.
+async fn is_of_no_use_to(connection: &mut PgConnection, role: &str) -> Result<bool, StoreError> {
     let is_anothers = "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace($1) \
-                       AND relkind IN ('r', 'p', 'v') AND NOT pg_has_role($2, relowner, 'USAGE'))";
-    let is_anothers: bool = sqlx::query_scalar(is_anothers).bind(SCHEMA).bind(role).fetch_one(&mut *connection).await?;
-    if is_anothers {
-        tracing::warn!(role, "read models belong to another role, and are built anew");
-        sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA {SCHEMA} CASCADE"))).execute(connection).await?;
+                       AND relkind IN ('r', 'p', 'v', 'S') AND NOT pg_has_role($2, relowner, 'USAGE'))";
+    Ok(sqlx::query_scalar(is_anothers).bind(SCHEMA).bind(role).fetch_one(connection).await?)
+}
+
+/// Drops what there may be some hundreds of one by one, because all at once are more locks than a server has room for. In a session
+/// of its own, while the caller keeps others from making more.
+async fn drop_stretches(url: &str) -> Result<(), StoreError> {
+    let mut connection = PgConnection::connect_with(&parse(url)?).await?;
+    let stretches = "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = to_regnamespace($1) \
+                     AND relispartition AND relkind = 'r'";
+    let stretches: Vec<String> = sqlx::query_scalar(stretches).bind(SCHEMA).fetch_all(&mut connection).await?;
+    for stretch in stretches {
+        generations::drop_table(&mut connection, &stretch).await?;
     }
+    connection.close().await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use eventlog::Position;
 
+use super::sweep::tell_left;
 use super::{Folding, Runner};
 use crate::error::ProjectionError;
 use crate::model::Model;
@@ -15,9 +16,15 @@ const CATCH_UPS_MAX: u32 = 16;
 impl Runner {
     /// Builds read models anew in one pass over the log, and puts each in its place when it is level.
     pub(crate) async fn rebuild(&self, models: &[Model]) -> Result<(), ProjectionError> {
-        let _building = self.store.building().await?;
+        let building = self.store.building().await?;
         let outcome = self.build_and_replace(models).await;
-        self.store.drop_others().await?;
+        let dropped = self.store.drop_others().await;
+        drop(building);
+        // What was built is in its place, and what it replaced may wait.
+        if let Err(error) = dropped {
+            tell_left(&error);
+            self.sweep();
+        }
         self.look_at_checkpoints().await?;
         outcome
     }

@@ -26,7 +26,7 @@ use crate::cursor::Cursor;
 use crate::error::{ProjectionError, StoreError};
 use crate::fold::Loaded;
 use crate::model::Model;
-use crate::order_status::{Handle, LinkCounts, OrderStatusRow, Wanted};
+use crate::order_status::{LinkCounts, OrderStatusRow, Wanted};
 use crate::page::Page;
 use crate::review_queue::{ReviewQuery, ReviewRow};
 use crate::store::{Building, Generation, Levelling, Live, Saved, Store, Turn};
@@ -242,7 +242,8 @@ impl Store for SqliteStore {
         self.writer.run(generations::drop_others).await
     }
 
-    async fn load(&self, generations: &[Generation], streams: Vec<StreamId>) -> Result<Loaded, StoreError> {
+    /// One process has the file, and replaces no generation while it loads of it.
+    async fn load(&self, generations: &[Generation], streams: Vec<StreamId>) -> Result<Option<Loaded>, StoreError> {
         let generations = generations.to_vec();
         self.writer
             .run(move |connection| {
@@ -257,7 +258,7 @@ impl Store for SqliteStore {
                         }
                     }
                 }
-                Ok(loaded)
+                Ok(Some(loaded))
             })
             .await
     }
@@ -265,16 +266,6 @@ impl Store for SqliteStore {
     async fn save(&self, turn: Turn) -> Result<Saved, StoreError> {
         let memory = Arc::clone(&self.memory);
         self.writer.run(move |connection| save(connection, &memory, &turn)).await
-    }
-
-    async fn order(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<OrderStatusRow>, StoreError> {
-        let (id, memory) = (id.clone(), Arc::clone(&self.memory));
-        let find = move |connection: &Connection, merchant| {
-            let number = Handle::Number(id.order_no().to_owned());
-            let (lead, snapshot) = memory.look(connection, |recent| Lead::of(recent, merchant, &number))?;
-            search::order(&snapshot, merchant, &lead, &id)
-        };
-        self.read(merchant, None, find).await
     }
 
     async fn orders(&self, merchant: &MerchantId, streams: &[StreamId]) -> Result<Vec<OrderStatusRow>, StoreError> {

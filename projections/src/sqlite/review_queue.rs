@@ -14,34 +14,39 @@ use crate::review_queue::{ReviewClaim, ReviewQuery, ReviewRow, ReviewState};
 use crate::store::Generation;
 use crate::words::{read_status, status_word};
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 21] = [
     "stream",
     "merchant",
     "order_id",
     "state",
     "opened_at",
     "deadline",
+    "open_since",
     "due_at",
+    "rank",
+    "escalated_at",
+    "reopened",
     "reviewer",
     "lease_until",
     "score",
     "tier",
     "rules",
     "amount",
-    "priority",
+    "payment_due_at",
     "status",
     "status_at",
     "position",
 ];
 
-/// `due_at` is the deadline, or the end of time where there is none, so that lists by deadline have one sort key.
+/// `due_at` and `rank` are what lists are sorted by; both are the end of time where nothing is due.
 pub(super) fn schema(table: &str) -> String {
     format!(
         "CREATE TABLE {table} (
             stream INTEGER PRIMARY KEY, merchant INTEGER NOT NULL, order_id TEXT NOT NULL, state TEXT NOT NULL,
-            opened_at INTEGER NOT NULL, deadline INTEGER, due_at INTEGER NOT NULL, reviewer TEXT,
+            opened_at INTEGER NOT NULL, deadline INTEGER, open_since INTEGER, due_at INTEGER NOT NULL,
+            rank INTEGER NOT NULL, escalated_at INTEGER, reopened INTEGER NOT NULL, reviewer TEXT,
             lease_until INTEGER, score INTEGER NOT NULL, tier TEXT NOT NULL, rules TEXT NOT NULL,
-            amount INTEGER NOT NULL, priority INTEGER NOT NULL, status TEXT, status_at INTEGER,
+            amount INTEGER NOT NULL, payment_due_at INTEGER, status TEXT, status_at INTEGER,
             position INTEGER NOT NULL
         ) STRICT;"
     )
@@ -51,7 +56,8 @@ pub(super) fn schema(table: &str) -> String {
 pub(super) fn indexes(table: &str) -> Vec<String> {
     vec![
         format!("CREATE INDEX {table}_order ON {table} (merchant, order_id)"),
-        format!("CREATE INDEX {table}_pending ON {table} (merchant, priority) WHERE state <> 'closed'"),
+        format!("CREATE INDEX {table}_pending ON {table} (merchant, rank) WHERE state <> 'closed'"),
+        format!("CREATE INDEX {table}_open ON {table} (merchant, rank) WHERE state IN ('open', 'claimed')"),
         format!("CREATE INDEX {table}_state ON {table} (merchant, state, opened_at)"),
     ]
 }
@@ -98,14 +104,18 @@ pub(super) fn save(
             row.state.map_or("", ReviewState::name),
             row.opened_at.millis(),
             row.deadline.map(Timestamp::millis),
-            row.deadline.map_or(i64::MAX, Timestamp::millis),
+            row.open_since.map(Timestamp::millis),
+            row.due_at().map_or(i64::MAX, Timestamp::millis),
+            row.rank(),
+            row.escalated_at.map(Timestamp::millis),
+            row.reopened,
             row.claim.as_ref().map(|claim| &*claim.reviewer),
             row.claim.as_ref().map(|claim| claim.lease_until.millis()),
             row.score,
             &*row.tier,
             rules,
             row.amount,
-            row.priority(),
+            row.payment_due_at.map(Timestamp::millis),
             row.status.map(|(status, _)| status_word(status)),
             row.status.map(|(_, counted_at)| counted_at.millis()),
             row.position.cast_signed(),
@@ -127,17 +137,11 @@ pub(super) fn reviews(
     cursor: Option<Cursor>,
     count: usize,
 ) -> Result<Vec<ReviewRow>, StoreError> {
-    let (column, direction, _) = query.sort.plan();
-    let mut sql = format!("SELECT {} FROM review_queue WHERE merchant = ?", COLUMNS.join(","));
+    let (column, _) = query.sort.plan();
+    let condition = query.condition();
+    let mut sql = format!("SELECT {} FROM review_queue WHERE merchant = ? AND {condition}", COLUMNS.join(","));
     let mut values = vec![Value::Integer(merchant)];
-    if query.state != Some(ReviewState::Closed) {
-        // Said in these words so that the small index of pending reviews applies.
-        sql.push_str(" AND state <> 'closed'");
-    }
-    if let Some(state) = query.state {
-        sql.push_str(" AND state = ?");
-        values.push(Value::Text(state.name().to_owned()));
-    }
+    values.extend(condition.contains('?').then_some(Value::Integer(query.at.millis())));
     if let Some(tier) = &query.tier {
         sql.push_str(" AND tier = ?");
         values.push(Value::Text(tier.clone()));
@@ -147,11 +151,10 @@ pub(super) fn reviews(
         values.push(Value::Text(rule.clone()));
     }
     if let Some(Cursor { key, stream, .. }) = cursor {
-        let beyond = if direction == "DESC" { "<" } else { ">" };
-        sql.push_str(&format!(" AND ({column} {beyond} ? OR ({column} = ? AND stream > ?))"));
+        sql.push_str(&format!(" AND ({column} > ? OR ({column} = ? AND stream > ?))"));
         values.extend([key, key, stream].map(Value::Integer));
     }
-    sql.push_str(&format!(" ORDER BY {column} {direction}, stream LIMIT {count}"));
+    sql.push_str(&format!(" ORDER BY {column}, stream LIMIT {count}"));
     let mut select = connection.prepare_cached(&sql)?;
     let mut found = select.query(params_from_iter(values))?;
     let mut rows = Vec::new();
@@ -179,11 +182,15 @@ fn read_row(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
         state: Some(state),
         opened_at: Timestamp::from_millis(row.get("opened_at")?),
         deadline: time(row, "deadline")?,
+        open_since: time(row, "open_since")?,
+        escalated_at: time(row, "escalated_at")?,
+        reopened: row.get("reopened")?,
         claim,
         score: row.get("score")?,
         tier: row.get("tier")?,
         rules: serde_json::from_str(text(row, "rules")?).map_err(|error| StoreError::damaged("rules", error))?,
         amount: row.get("amount")?,
+        payment_due_at: time(row, "payment_due_at")?,
         status: status.zip(time(row, "status_at")?),
         position: row.get::<_, i64>("position")?.cast_unsigned(),
     })

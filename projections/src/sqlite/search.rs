@@ -3,7 +3,6 @@
 //! Where a handle leads, places are read from its index and from what is still in memory, highest first, and each row is
 //! looked at until the page is full. Otherwise one of the three lists leads, in one statement.
 
-use domain::ids::OrderId;
 use domain::order::{PASS, RiskState};
 use eventlog::StreamId;
 use rusqlite::types::Value;
@@ -58,22 +57,6 @@ impl Lead {
 const HANDLES: &str = "SELECT listed_at, stream FROM order_status_handles \
                        WHERE kind = ? AND merchant = ? AND token = ? AND (listed_at, stream) < (?, ?) \
                        ORDER BY listed_at DESC, stream DESC LIMIT ?";
-
-pub(super) fn order(
-    connection: &Connection,
-    merchant: i64,
-    lead: &Lead,
-    id: &OrderId,
-) -> Result<Option<OrderStatusRow>, StoreError> {
-    let mut found = None;
-    walk(connection, merchant, std::slice::from_ref(lead), HIGHEST, 4, |row| {
-        if row.order_id == *id {
-            found = Some(row);
-        }
-        found.is_none()
-    })?;
-    Ok(found)
-}
 
 /// Above every place there is.
 const HIGHEST: Place = (i64::MAX, i64::MAX.cast_unsigned());

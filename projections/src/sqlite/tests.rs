@@ -6,7 +6,7 @@ use domain::time::Timestamp;
 
 use super::*;
 use crate::fold::Touched;
-use crate::order_status::{OrderFacts, OrderRisk};
+use crate::order_status::{Handle, OrderFacts, OrderQuery, OrderRisk};
 
 const MERCHANT: i64 = 1;
 
@@ -35,15 +35,19 @@ fn write(connection: &mut Connection, memory: &Memory, generation: Generation, o
     }
 }
 
-fn leads(recent: &Recent, orders: RangeInclusive<StreamId>) -> Vec<(OrderId, Lead)> {
-    let lead = |stream: StreamId| Lead::of(recent, MERCHANT, &Handle::Number(stream.to_string()));
-    orders.map(|stream| (row(stream).order_id, lead(stream))).collect()
+fn leads(recent: &Recent, orders: RangeInclusive<StreamId>) -> Vec<(Wanted, Lead)> {
+    let lead = |stream: StreamId| {
+        let query = OrderQuery { order_no: Some(stream.to_string()), ..OrderQuery::default() };
+        (Wanted::by(&query), Lead::of(recent, MERCHANT, &Handle::Number(stream.to_string())))
+    };
+    orders.map(lead).collect()
 }
 
 #[track_caller]
-fn all_are_found(connection: &Connection, leads: &[(OrderId, Lead)]) {
-    for (id, lead) in leads {
-        assert!(search::order(connection, MERCHANT, lead, id).unwrap().is_some(), "{id} is not found");
+fn all_are_found(connection: &Connection, leads: &[(Wanted, Lead)]) {
+    for (wanted, lead) in leads {
+        let found = search::search(connection, MERCHANT, std::slice::from_ref(lead), wanted, None, 1).unwrap();
+        assert_eq!(found.len(), 1, "{wanted:?}");
     }
 }
 

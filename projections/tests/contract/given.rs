@@ -270,3 +270,26 @@ pub(crate) fn returned(reviewer: &str) -> OrderEvent {
 pub(crate) fn clean(id: &str, facts: Facts) -> [OrderEvent; 3] {
     [placed(id, facts), scored(0, "pass"), released(ReleasedCause::Clean, None)]
 }
+
+pub(crate) fn confirmed(reviewer: &str) -> OrderEvent {
+    let (actor, reason_code) = (reviewer.into(), "stock_hoarding".into());
+    OrderEvent::FreezeConfirmed(domain::order::FreezeConfirmed { actor, reason_code, note: None })
+}
+
+pub(crate) fn nobody_can_be_asked() -> OrderEvent {
+    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel })
+}
+
+pub(crate) fn escalated(opened_at: Timestamp) -> OrderEvent {
+    OrderEvent::ReviewEscalated(domain::order::ReviewEscalated { opened_at })
+}
+
+pub(crate) fn complained(actor: &str) -> OrderEvent {
+    let (actor, cause) = (actor.into(), domain::order::ReopenCause::Appeal);
+    OrderEvent::ReviewReopened(domain::order::ReviewReopened { actor, cause, text: None })
+}
+
+pub(crate) fn wrong_code(challenge: &str) -> OrderEvent {
+    let challenge = challenge.parse().unwrap();
+    OrderEvent::CodeRejected(domain::order::CodeRejected { challenge, attempts_left: 4 })
+}

@@ -33,7 +33,10 @@ macro_rules! contract {
             a_review_follows_what_happens_to_the_order,
             an_order_that_reaches_a_tier_long_after_its_placement_enters_with_its_amount,
             a_cancelled_order_has_nothing_at_stake,
-            reviews_are_sorted_by_stake_age_or_deadline,
+            a_review_that_is_opened_again_begins_anew_and_remembers_it,
+            the_most_urgent_review_comes_first_and_moves_as_its_order_does,
+            a_claim_counts_until_its_lease_runs_out,
+            reviews_are_sorted_by_urgency_age_or_deadline,
             reviews_are_narrowed_by_state_tier_and_rule,
         );
         crate::contract!($backend, runner:

@@ -1,7 +1,7 @@
 //! Given events, then the state of the review.
 
-use domain::order::{FrozenCause, OrderEvent, ReleasedCause, Status};
-use projections::{ReviewQuery, ReviewSort, ReviewState};
+use domain::order::{Facts, FrozenCause, OrderEvent, ReleasedCause, Status};
+use projections::{LOOK_WITHIN, ReviewQuery, ReviewSort, ReviewState};
 
 use crate::given::*;
 
@@ -24,6 +24,20 @@ pub(crate) async fn a_review_follows_what_happens_to_the_order(on: Backend) {
         ("spared", vec![scored(90, "sms"), released(ReleasedCause::Exempt, None)], Some(Closed)),
         ("gone already", vec![reported("wms", Status::Shipped, minute(1)), scored(90, "sms")], Some(Open)),
         ("claimed", vec![scored(130, "freeze"), frozen(Score), claimed("wang", minute(20))], Some(Claimed)),
+        ("asked and a wrong code", then(asked(), vec![wrong_code("c1")]), Some(Waiting)),
+        ("nobody can be asked", vec![scored(80, "sms"), nobody_can_be_asked()], Some(Open)),
+        ("frozen and confirmed", vec![scored(130, "freeze"), frozen(Score), confirmed("wang")], Some(Closed)),
+        (
+            "confirmed and complained of",
+            vec![scored(130, "freeze"), frozen(Score), confirmed("wang"), complained("li")],
+            Some(Open),
+        ),
+        ("claimed and frozen", then(asked(), vec![claimed("wang", minute(20)), frozen(Score)]), Some(Claimed)),
+        (
+            "claimed and escalated",
+            vec![scored(130, "freeze"), frozen(Score), claimed("wang", minute(20)), escalated(minute(1))],
+            Some(Claimed),
+        ),
         ("claimed while asked", then(asked(), vec![claimed("wang", minute(20))]), Some(Claimed)),
         ("given back while asked", then(asked(), vec![claimed("wang", minute(20)), returned("wang")]), Some(Waiting)),
         (
@@ -99,6 +113,78 @@ pub(crate) async fn a_cancelled_order_has_nothing_at_stake(on: Backend) {
     assert_eq!(review(&models, "web:A1").await.unwrap().priority(), 0, "a late older report changes nothing");
 }
 
+pub(crate) async fn a_review_that_is_opened_again_begins_anew_and_remembers_it(on: Backend) {
+    let mut given = Given::nothing(on).await;
+    let frozen = [placed("web:A1", facts(0)), scored(130, "freeze"), frozen(FrozenCause::Score)];
+    given.order("web:A1", frozen.into_iter().chain([escalated(recorded_at(3))])).await;
+    let models = given.folded().await;
+    let before = review(&models, "web:A1").await.unwrap();
+    assert_eq!((before.opened_at, before.open_since), (recorded_at(2), Some(recorded_at(2))));
+    assert_eq!((before.escalated_at, before.reopened), (Some(recorded_at(4)), 0));
+    given.order("web:A1", [confirmed("wang"), complained("li")]).await;
+    models.catch_up().await.unwrap();
+    let again = review(&models, "web:A1").await.unwrap();
+    assert_eq!((again.opened_at, again.open_since), (recorded_at(6), Some(recorded_at(6))));
+    assert_eq!((again.escalated_at, again.reopened), (None, 1));
+    assert_eq!(again.due_at(), Some(recorded_at(6).plus(LOOK_WITHIN)));
+}
+
+pub(crate) async fn the_most_urgent_review_comes_first_and_moves_as_its_order_does(on: Backend) {
+    let mut given = Given::nothing(on).await;
+    let amount = |amount| Facts { amount: Some(amount), ..facts(0) };
+    let due = |amount, due| Facts { amount: Some(amount), payment_due_at: Some(minute(due)), ..facts(0) };
+    let asked = |score, until| [scored(score, "sms"), challenged("c", minute(until))];
+    let held = || [scored(130, "freeze"), frozen(FrozenCause::Score)];
+    for (id, facts, then) in [
+        ("web:small", amount(100), held()),
+        ("web:unpaid", due(5_000, 10), asked(110, 31)),
+        ("web:middle", amount(5_000), asked(110, 30)),
+        ("web:large", amount(90_000), asked(85, 20)),
+        ("web:late", amount(100), held()),
+    ] {
+        given.order(id, std::iter::once(placed(id, facts)).chain(then)).await;
+    }
+    given.order("web:late", [escalated(minute(0))]).await;
+    let models = given.folded().await;
+    let all = ReviewQuery::default();
+    assert_eq!(listed(&models, &all).await, ["late", "large", "unpaid", "middle", "small"]);
+    let due_at = review(&models, "web:unpaid").await.unwrap().due_at();
+    assert_eq!(due_at, Some(minute(10)), "before the customer's own deadline");
+
+    given.order("web:unpaid", [reported("shop", Status::Paid, minute(1))]).await;
+    given.order("web:small", [amended(Facts { amount: Some(9_000_000), ..Facts::default() })]).await;
+    models.catch_up().await.unwrap();
+    assert_eq!(listed(&models, &all).await, ["late", "large", "small", "middle", "unpaid"], "paid, and worth more");
+
+    given.order("web:large", [reported("shop", Status::Cancelled, minute(1))]).await;
+    models.catch_up().await.unwrap();
+    assert_eq!(listed(&models, &all).await, ["late", "small", "middle", "unpaid", "large"], "nothing left to lose");
+}
+
+pub(crate) async fn a_claim_counts_until_its_lease_runs_out(on: Backend) {
+    use ReviewState::{Claimed, Closed, Open, Waiting};
+    let mut given = Given::nothing(on).await;
+    let open = [placed("web:open", facts(0)), scored(130, "freeze"), frozen(FrozenCause::Score)];
+    given.order("web:open", open.into_iter().chain([claimed("wang", minute(5))])).await;
+    let asked = [placed("web:asked", facts(0)), scored(80, "sms"), challenged("c1", minute(20))];
+    given.order("web:asked", asked.into_iter().chain([claimed("wang", minute(5))])).await;
+    let models = given.folded().await;
+    for (at, state, expected) in [
+        (minute(5), Claimed, vec!["asked", "open"]),
+        (minute(5), Open, vec![]),
+        (minute(5), Waiting, vec![]),
+        (minute(6), Claimed, vec![]),
+        (minute(6), Open, vec!["open"]),
+        (minute(6), Waiting, vec!["asked"]),
+        (minute(6), Closed, vec![]),
+    ] {
+        let query = ReviewQuery { state: Some(state), at, ..ReviewQuery::default() };
+        assert_eq!(listed(&models, &query).await, expected, "{state:?} at {at}");
+        let row = review(&models, "web:open").await.unwrap();
+        assert_eq!(row.state_at(at), if at == minute(5) { Claimed } else { Open });
+    }
+}
+
 async fn three_reviews(on: Backend) -> Given {
     let mut given = Given::nothing(on).await;
     let amount = |amount| domain::order::Facts { amount: Some(amount), ..facts(0) };
@@ -106,7 +192,7 @@ async fn three_reviews(on: Backend) -> Given {
         .order("web:small", [placed("web:small", amount(100)), scored(130, "freeze"), frozen(FrozenCause::Score)])
         .await;
     given
-        .order("web:large", [placed("web:large", amount(90_000)), scored(85, "sms"), challenged("c1", minute(30))])
+        .order("web:large", [placed("web:large", amount(900_000)), scored(85, "sms"), challenged("c1", minute(30))])
         .await;
     given
         .order("web:middle", [placed("web:middle", amount(5_000)), scored(110, "call"), challenged("c2", minute(10))])
@@ -124,7 +210,7 @@ async fn listed(models: &projections::ReadModels, query: &ReviewQuery) -> Vec<St
     page.items.iter().map(|review| review.order_id.order_no().to_owned()).collect()
 }
 
-pub(crate) async fn reviews_are_sorted_by_stake_age_or_deadline(on: Backend) {
+pub(crate) async fn reviews_are_sorted_by_urgency_age_or_deadline(on: Backend) {
     let given = three_reviews(on).await;
     let models = given.folded().await;
     for (sort, expected) in [

@@ -260,3 +260,43 @@ async fn a_runtime_role_begins_anew_where_the_owner_ran_before_and_keeps_what_is
     let clean_up = format!("DROP OWNED BY {role}, {owner} CASCADE; DROP ROLE {role}, {owner}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(clean_up)).execute(&mut superuser).await.unwrap();
 }
+
+/// The tables of all builds of `order_status`.
+async fn builds_of_order_status(given: &Given) -> Vec<String> {
+    let Somewhere::Database(database) = &given.place else { panic!("expected a database") };
+    let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'orderlight_read'::regnamespace \
+                  AND relkind = 'p' AND relname LIKE 'order_status_g%' ORDER BY relname";
+    sqlx::query_scalar(tables).fetch_all(&mut database.connect().await).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_an_earlier_build_left_holds_no_start_up_and_goes_when_it_can() {
+    let mut given = Given::nothing(Backend::Postgres).await;
+    given.order("web:1", clean("web:1", facts(0))).await;
+    let models = given.folded().await;
+    let old = builds_of_order_status(&given).await;
+    assert_eq!(old.len(), 1);
+    // As somebody who copies the database does for hours.
+    let Somewhere::Database(database) = &given.place else { panic!("expected a database") };
+    let mut copies = database.connect().await;
+    let reads = format!("BEGIN; LOCK TABLE orderlight_read.{} IN ACCESS SHARE MODE", old[0]);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(reads)).execute(&mut copies).await.unwrap();
+    models.rebuild(&models.names()).await.unwrap();
+    assert_eq!(builds_of_order_status(&given).await.len(), 2, "the old one is in use");
+    models.stop().await;
+
+    let models = given.read_models().await;
+    assert_eq!(numbers(&models).await, ["1"]);
+    given.order("web:2", clean("web:2", facts(1))).await;
+    models.catch_up().await.unwrap();
+    assert_eq!(numbers(&models).await, ["2", "1"]);
+    assert!(builds_of_order_status(&given).await.contains(&old[0]));
+
+    sqlx::raw_sql("COMMIT").execute(&mut copies).await.unwrap();
+    let until = std::time::Instant::now() + LONG;
+    while builds_of_order_status(&given).await.contains(&old[0]) {
+        assert!(std::time::Instant::now() < until, "the old build is still there");
+    }
+    assert_eq!(numbers(&models).await, ["2", "1"]);
+    models.stop().await;
+}

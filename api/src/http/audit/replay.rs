@@ -98,7 +98,8 @@ impl From<Replayed> for ReplayView {
         (status = 200, description = "With `wait`: what the replay found", body = ReplayView),
         (status = 404, description = "The merchant has no such partition", body = Problem),
         (status = 409, description = "With `wait`: `job_cancelled`, somebody ended the job", body = Problem),
-        (status = 429, description = "`too_many_jobs`: 2 jobs of the merchant are running, or 4 altogether", body = Problem),
+        (status = 429, description = "`too_many_jobs`: 2 jobs of the merchant are running, or 4 altogether; \
+         of the 4 the last is for a merchant that has none", body = Problem),
         (status = 500, description = "With `wait`: `log_damaged`, the log has a gap or an event that cannot be read", body = Problem),
     )
 )]

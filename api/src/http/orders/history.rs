@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono_tz::Tz;
 use domain::ids::MerchantId;
+use domain::merchant::Merchant;
 use domain::order::OrderEvent;
 use domain::rulebook::Rulebook;
 use eventlog::{LogError, RecordedEvent};
@@ -49,7 +50,7 @@ pub struct Query {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "position": "0-18", "type": "Released", "occurred_at": "2026-11-10T16:00:01.310Z",
-    "recorded_at": "2026-11-10T16:00:01.310Z", "actor": "orderlight",
+    "recorded_at": "2026-11-10T16:00:01.310Z", "actor": "orderlight", "actor_name": null,
     "summary": {"zh": "未发现风险，订单放行", "en": "Released: nothing speaks against it"},
     "data": {"cause": "clean"}
 }))]
@@ -68,6 +69,9 @@ pub struct HistoryItem {
     /// The key or channel that caused it, or `orderlight` for what followed by itself.
     #[schema(example = "orderlight")]
     pub actor: String,
+    /// What people call that key; null where it is none.
+    #[schema(example = json!(null))]
+    pub actor_name: Option<String>,
     /// It in words, without personal data.
     pub summary: Bilingual,
     /// It in full, as recorded.
@@ -112,7 +116,9 @@ pub async fn handle(
     chapters.truncate(limit);
     let next_cursor = chapters.last().filter(|_| !is_last).map(|last| order.cursor(&last.recorded));
     let rulebooks = rulebooks(&app, &caller.merchant, &chapters).await?;
-    let wording = Wording { zone: zone(&app, &caller.merchant), rulebooks: &rulebooks };
+    let merchant = app.directory.merchant(&caller.merchant);
+    let people = merchant.as_deref().map(people).unwrap_or_default();
+    let wording = Wording { zone: zone(merchant.as_deref()), rulebooks: &rulebooks, people: &people };
     let items = chapters.into_iter().map(|chapter| item(chapter, &wording));
     Ok(Json(Items { items: items.collect::<Result<_, LogError>>()?, next_cursor }))
 }
@@ -166,9 +172,11 @@ impl Sequence {
 
 fn item(chapter: Chapter, wording: &Wording<'_>) -> Result<HistoryItem, LogError> {
     let Chapter { recorded, event } = chapter;
+    let actor = actor(&recorded)?;
     Ok(HistoryItem {
         position: LogPosition::from((recorded.partition, recorded.position)).to_string(),
-        actor: actor(&recorded)?,
+        actor_name: wording.people.get(&*actor).map(ToString::to_string),
+        actor,
         summary: wording.summary(&event),
         data: content(&recorded)?,
         kind: recorded.event_type.into(),
@@ -219,9 +227,15 @@ async fn rulebooks(app: &App, merchant: &MerchantId, chapters: &[Chapter]) -> Re
     Ok(rulebooks)
 }
 
+/// What the merchant's people call their keys, also those that are revoked by now.
+fn people(merchant: &Merchant) -> HashMap<Box<str>, Box<str>> {
+    let created = merchant.keys().iter().map(|key| &key.created);
+    created.map(|created| (created.id.clone(), created.name.clone())).collect()
+}
+
 /// The time zone in which the merchant reads clocks.
-fn zone(app: &App, merchant: &MerchantId) -> Tz {
-    let settings = app.directory.merchant(merchant).and_then(|merchant| merchant.settings());
+fn zone(merchant: Option<&Merchant>) -> Tz {
+    let settings = merchant.and_then(Merchant::settings);
     settings.and_then(|settings| settings.time_zone.parse().ok()).unwrap_or(Tz::UTC)
 }
 

@@ -5,8 +5,10 @@ pub mod decision;
 pub mod get;
 pub mod history;
 pub mod links;
+pub mod note;
 pub mod place;
 pub mod report;
+pub mod reveal;
 pub mod search;
 pub mod story;
 

@@ -3,15 +3,17 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use domain::ids::MerchantId;
 use domain::time::Timestamp;
 use engine::{ORDERS_MAX, Trial, TrialError, backtest};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
+use super::forecast::share;
 use super::{no_rulebook, shelf};
-use crate::backtest::BacktestView;
+use crate::backtest::{BacktestView, ExpectedView};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::audit::replay::failed as unreadable;
@@ -21,6 +23,7 @@ use crate::http::fields::{Fields, parsed};
 use crate::http::jobs::{JobStarted, Wait, begin};
 use crate::http::problem::Problem;
 use crate::jobs::JobKind;
+use crate::jobs::State::Done;
 use crate::rulebooks::Card;
 
 const BACKTEST: JobKind = JobKind { name: "backtest", roles: DRAFT };
@@ -54,7 +57,8 @@ pub struct BacktestBody {
         (status = 200, description = "With `wait`: what the back-test found", body = BacktestView),
         (status = 409, description = "With `wait`: `job_cancelled`, somebody ended the job", body = Problem),
         (status = 422, description = "With `wait` also `too_many_orders`: the period has more than 4,000,000", body = Problem),
-        (status = 429, description = "`too_many_jobs`: 2 jobs of the merchant are running, or 4 altogether", body = Problem),
+        (status = 429, description = "`too_many_jobs`: 2 jobs of the merchant are running, or 4 altogether; \
+         of the 4 the last is for a merchant that has none", body = Problem),
         (status = 500, description = "With `wait`: `log_damaged`, the log has a gap or an event that cannot be read", body = Problem),
     )
 )]
@@ -72,13 +76,14 @@ pub async fn handle(
         Card::Draft(card) => card.place,
     };
     let rulebook = app.rulebooks.text(place).await?;
+    let hash = rulebook.hash();
     let trial = Trial { merchant: caller.merchant.clone(), rulebook, from, to };
     let (log, partition) = (app.log.clone(), app.engine.partition_of(&caller.merchant));
     begin(&app, &caller, BACKTEST, wait, async move |progress| {
         let began = Instant::now();
         let found = backtest(log, partition, trial, |done, total| progress.tell(done, total)).await.map_err(failed)?;
         let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Ok(BacktestView::of(found, elapsed))
+        Ok(BacktestView::of(hash, found, elapsed))
     })
     .await
 }
@@ -94,6 +99,43 @@ fn period(body: Value) -> Result<(Timestamp, Timestamp), Problem> {
         fields.fault("/to", format!("expected a time after `from`, {from}"));
     }
     fields.finish(period)
+}
+
+/// What a publication of a draft can be bound to: the shares of the orders that a back-test of its text as it is now found to be
+/// challenged and frozen, in parts per million.
+///
+/// # Errors
+/// What there is in place of such a back-test.
+pub(super) fn found(app: &App, merchant: &MerchantId, hash: Option<&str>, job: &str) -> Result<(u32, u32), String> {
+    let Some(job) = app.jobs.find(merchant, job) else {
+        return Err(
+            "expected a back-test that ended within the hour, in the process that writes the merchant's log".to_owned()
+        );
+    };
+    if job.kind.name != BACKTEST.name {
+        return Err(format!("expected a back-test, found a {}", job.kind.name));
+    }
+    let state = job.watch().borrow().state.clone();
+    let Done(result, _) = state else {
+        return Err(format!("expected a back-test with a result, found one that is {}", state.name()));
+    };
+    let tried: Tried = serde_json::from_str(result.get()).map_err(|error| error.to_string())?;
+    if hash != Some(&*tried.hash) {
+        return Err("expected a back-test of the draft as it is now, found one of another text".to_owned());
+    }
+    if tried.orders == 0 {
+        return Err("expected a back-test of some orders, found one of none".to_owned());
+    }
+    let ExpectedView { challenge_rate, freeze_rate } = tried.expected;
+    share(&challenge_rate.into()).zip(share(&freeze_rate.into())).ok_or_else(|| "expected shares".to_owned())
+}
+
+/// A result as far as a publication asks for it.
+#[derive(Deserialize)]
+struct Tried {
+    hash: String,
+    orders: u64,
+    expected: ExpectedView,
 }
 
 const _: () = assert!(ORDERS_MAX == 4_000_000, "as the document says");

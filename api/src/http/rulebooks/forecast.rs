@@ -13,6 +13,8 @@ use crate::http::view::word;
 
 /// Places of a share, which is kept in parts per million.
 const SHARE_PLACES: usize = 6;
+/// The fields of both shares.
+const SHARES: [&str; 2] = ["challenge_rate", "freeze_rate"];
 /// Places of a factor, which is kept in percent.
 const FACTOR_PLACES: usize = 2;
 
@@ -24,6 +26,22 @@ pub struct ForecastView {
     pub challenge_rate: String,
     /// The share of orders that are frozen, likewise.
     pub freeze_rate: String,
+    /// By which factor either may be more or less, from 1.01 to 100.
+    pub factor: String,
+    /// From how many orders on it is looked at: 100 to 1,000,000, 200 when it is left out.
+    pub after_orders: Option<u64>,
+}
+
+/// What a publication is expected to do: both shares, or the back-test that told them
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"from_backtest": "j-0-4f1c9a2be0d35786", "factor": "2"}))]
+pub struct ForecastBody {
+    /// The job of a back-test of the draft as it is now, in place of the two shares.
+    pub from_backtest: Option<String>,
+    /// The share of orders that are challenged, from 0 to 1 with at most six places, as a text or a number.
+    pub challenge_rate: Option<String>,
+    /// The share of orders that are frozen, likewise.
+    pub freeze_rate: Option<String>,
     /// By which factor either may be more or less, from 1.01 to 100.
     pub factor: String,
     /// From how many orders on it is looked at: 100 to 1,000,000, 200 when it is left out.
@@ -78,19 +96,37 @@ impl From<&ForecastLeft> for ForecastLeftView {
     }
 }
 
-/// Reads what is expected; everything wrong with it is told at once, with its place in the body.
-pub(super) fn forecast(value: Value) -> Result<Forecast, Vec<Fault>> {
+/// A share of one, in parts per million.
+pub(super) fn share(value: &Value) -> Option<u32> {
+    scaled(value, SHARE_PLACES, 0, ONE_PPM)
+}
+
+/// Reads what is expected; everything wrong with it is told at once, with its place in the body. `found` gives the shares that a
+/// back-test told, by its job.
+pub(super) fn forecast(
+    value: Value,
+    found: impl FnOnce(&str) -> Result<(u32, u32), String>,
+) -> Result<Forecast, Vec<Fault>> {
     let Value::Object(mut fields) = value else { return Err(vec![Fault::new("/expected", "expected an object")]) };
     let mut faults = vec![];
-    let share = |value: &Value| {
-        scaled(value, SHARE_PLACES, 0, ONE_PPM).ok_or("expected a share from 0 to 1, such as \"0.012\"")
-    };
     let factor = |value: &Value| {
         let read = scaled(value, FACTOR_PLACES, FACTOR_PERCENT_MIN, FACTOR_PERCENT_MAX);
         read.ok_or("expected a factor from 1.01 to 100, such as \"2\"")
     };
-    let challenge_ppm = required(&mut fields, "challenge_rate", share, &mut faults);
-    let freeze_ppm = required(&mut fields, "freeze_rate", share, &mut faults);
+    let shares = match fields.remove("from_backtest").filter(|job| !job.is_null()) {
+        Some(job) => {
+            for name in SHARES.into_iter().filter(|name| fields.remove(*name).is_some_and(|told| !told.is_null())) {
+                faults.push(Fault::new(format!("/expected/{name}"), "is what the back-test told"));
+            }
+            let found = job.as_str().ok_or_else(|| "expected a job's id".to_owned()).and_then(found);
+            found.map_err(|expected| faults.push(Fault::new("/expected/from_backtest", expected))).ok()
+        }
+        None => {
+            let share = |value: &Value| share(value).ok_or("expected a share from 0 to 1, such as \"0.012\"");
+            let [challenge_ppm, freeze_ppm] = SHARES.map(|name| required(&mut fields, name, share, &mut faults));
+            challenge_ppm.zip(freeze_ppm)
+        }
+    };
     let factor_percent = required(&mut fields, "factor", factor, &mut faults);
     let after_orders = match fields.remove("after_orders").filter(|value| !value.is_null()) {
         None => Some(AFTER_ORDERS),
@@ -104,7 +140,7 @@ pub(super) fn forecast(value: Value) -> Result<Forecast, Vec<Fault>> {
         }
     };
     faults.extend(fields.keys().map(|name| Fault::new(format!("/expected/{}", escape(name)), "is not a known field")));
-    let read = challenge_ppm.zip(freeze_ppm).zip(factor_percent).zip(after_orders);
+    let read = shares.zip(factor_percent).zip(after_orders);
     let read = read.map(|(((challenge_ppm, freeze_ppm), factor_percent), after_orders)| Forecast {
         challenge_ppm,
         freeze_ppm,
@@ -157,16 +193,21 @@ mod tests {
 
     use super::*;
 
+    /// Where there is no back-test.
+    fn read_alone(value: Value) -> Result<Forecast, Vec<Fault>> {
+        forecast(value, |job| Err(format!("{job} is not there")))
+    }
+
     #[test]
     fn a_forecast_is_read_from_texts_and_numbers_and_written_as_it_was_read() {
         let read = Forecast { challenge_ppm: 12_000, freeze_ppm: 500, factor_percent: 250, after_orders: 300 };
         let texts = json!({"challenge_rate": "0.012", "freeze_rate": "0.0005", "factor": "2.5", "after_orders": 300});
         assert_eq!(serde_json::to_value(ForecastView::from(&read)).unwrap(), texts);
-        assert_eq!(forecast(texts), Ok(read));
+        assert_eq!(read_alone(texts), Ok(read));
         let numbers = json!({"challenge_rate": 0.012, "freeze_rate": 0.0005, "factor": 2.5, "after_orders": 300});
-        assert_eq!(forecast(numbers), Ok(read));
+        assert_eq!(read_alone(numbers), Ok(read));
         let edges = json!({"challenge_rate": 0, "freeze_rate": "1", "factor": "1.01"});
-        let edges = forecast(edges).unwrap();
+        let edges = read_alone(edges).unwrap();
         assert_eq!((edges.challenge_ppm, edges.freeze_ppm, edges.factor_percent), (0, ONE_PPM, 101));
         assert_eq!(edges.after_orders, AFTER_ORDERS);
     }
@@ -176,7 +217,7 @@ mod tests {
         let wrong =
             json!({"challenge_rate": "1.000001", "freeze_rate": -0.1, "factor": "1", "after_orders": 99, "rate": 1});
         let pointers =
-            |value| forecast(value).unwrap_err().into_iter().map(|fault| fault.pointer.clone()).collect::<Vec<_>>();
+            |value| read_alone(value).unwrap_err().into_iter().map(|fault| fault.pointer.clone()).collect::<Vec<_>>();
         let places = ["challenge_rate", "freeze_rate", "factor", "after_orders", "rate"];
         assert_eq!(pointers(wrong), places.map(|name| format!("/expected/{name}")));
         assert_eq!(pointers(json!({})), places[..3].iter().map(|name| format!("/expected/{name}")).collect::<Vec<_>>());
@@ -185,5 +226,20 @@ mod tests {
             let wrong = json!({"challenge_rate": not_a_share, "freeze_rate": "0", "factor": "2"});
             assert_eq!(pointers(wrong), ["/expected/challenge_rate"]);
         }
+    }
+
+    #[test]
+    fn the_shares_of_a_forecast_may_be_those_that_a_back_test_told() {
+        let told = |value| {
+            forecast(value, |job| if job == "j-0-1" { Ok((12_000, 500)) } else { Err(format!("{job} is not there")) })
+        };
+        let bound = told(json!({"from_backtest": "j-0-1", "factor": 2})).unwrap();
+        assert_eq!((bound.challenge_ppm, bound.freeze_ppm, bound.factor_percent), (12_000, 500, 200));
+        let places =
+            |value| told(value).unwrap_err().into_iter().map(|fault| fault.pointer.clone()).collect::<Vec<_>>();
+        assert_eq!(places(json!({"from_backtest": "j-0-2", "factor": 2})), ["/expected/from_backtest"]);
+        assert_eq!(places(json!({"from_backtest": 7})), ["/expected/from_backtest", "/expected/factor"]);
+        let both = json!({"from_backtest": "j-0-1", "challenge_rate": "0.012", "freeze_rate": null, "factor": 2});
+        assert_eq!(places(both), ["/expected/challenge_rate"]);
     }
 }

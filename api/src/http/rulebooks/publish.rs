@@ -8,7 +8,7 @@ use engine::{InForce, Publication};
 
 use super::forecast::forecast;
 use super::view::PublishedView;
-use super::{draft_id, note, origin, shelf};
+use super::{backtest, draft_id, no_rulebook, note, origin, shelf};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::PUBLISH;
@@ -17,6 +17,7 @@ use crate::http::fields::{Fields, any};
 use crate::http::orders::answered;
 use crate::http::position::LogPosition;
 use crate::http::problem::Problem;
+use crate::rulebooks::Card;
 
 /// Publish a draft
 ///
@@ -26,7 +27,8 @@ use crate::http::problem::Problem;
 ///
 /// With `expected` it is bound to what it is expected to do. When the share of orders that are challenged or frozen since its
 /// publication leaves the band from expected / factor to expected × factor, and chance does not explain that, the version
-/// before comes back by itself, right after the order that shows it.
+/// before comes back by itself, right after the order that shows it. The shares that are expected may be those that a back-test told:
+/// `from_backtest` names its job.
 #[utoipa::path(
     post,
     path = "/v1/rulebooks/{id}/publish",
@@ -50,10 +52,14 @@ pub async fn handle(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     caller.require(PUBLISH)?;
+    let hash = match body.pointer("/expected/from_backtest") {
+        Some(_) => Some(hash(&app, &caller, &id).await?),
+        None => None,
+    };
     let mut fields = Fields::of(body)?;
     let note = note(&mut fields);
     let expected = fields.optional("expected", any).and_then(|expected| {
-        let read = forecast(expected);
+        let read = forecast(expected, |job| backtest::found(&app, &caller.merchant, hash.as_deref(), job));
         read.map_err(|faults| faults.into_iter().for_each(|fault| fields.fault(fault.pointer, fault.detail))).ok()
     });
     fields.finish(Some(()))?;
@@ -61,6 +67,14 @@ pub async fn handle(
     let settings = app.directory.merchant(&caller.merchant).and_then(|merchant| merchant.settings());
     let eyes = if settings.is_some_and(|settings| settings.four_eyes) { Eyes::Four } else { Eyes::Two };
     put_in_force(&app, &caller, Publication::OfDraft { draft, eyes, note, expected }).await
+}
+
+/// The hash of a draft as it is now.
+async fn hash(app: &App, caller: &Caller, id: &str) -> Result<Box<str>, Problem> {
+    match shelf(app, &caller.merchant).await?.find(id) {
+        Some(Card::Draft(card)) => Ok(card.hash.clone()),
+        Some(Card::Version(_)) | None => Err(no_rulebook(id)),
+    }
 }
 
 /// Lets the engine put a rulebook in force in the caller's name.

@@ -1,0 +1,225 @@
+//! What becomes of orders that are held, from the question to the stock, as the people of a shop see it over HTTP.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::support::orders::{at, plain, with};
+use crate::support::process::PATIENCE;
+use crate::support::service::{Answer, Service, serving};
+
+/// How many orders of the device in five minutes are a burst.
+const BURST: usize = 5;
+/// The pause between two looks at a history.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+
+/// Somebody of the shop.
+struct Person<'a> {
+    service: &'a Service,
+    key: String,
+}
+
+impl<'a> Person<'a> {
+    fn with(service: &'a Service, name: &str, role: &str) -> Self {
+        let made = service.post("/v1/keys", &json!({"name": name, "roles": [role]}));
+        let key = made.json()["key"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned();
+        Self { service, key }
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = self.service.anonymous(Method::POST, path).bearer_auth(&self.key);
+        self.service.send(if body.is_null() { request } else { request.json(body) })
+    }
+
+    #[track_caller]
+    fn told(&self, path: &str, body: &Value) -> Value {
+        let answer = self.post(path, body);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let answer = self.service.send(self.service.anonymous(Method::GET, path).bearer_auth(&self.key));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+}
+
+/// A shop that calls whoever orders in bursts from one device.
+fn serve(directory: &std::path::Path) -> Service {
+    let call = json!({"challenge": "call", "expires_in": "30m", "on_fail": "freeze", "on_expire": "review"});
+    let rulebook = json!({
+        "name": "Bursts", "tiers": [{"id": "call", "from": 100, "action": call}],
+        "rules": [{"id": "device_burst", "name": {"zh": "同设备短时多单", "en": "Device burst"}, "points": 110, "sweep": true,
+                   "when": {"feature": "device.orders", "window": "5m", "op": ">=", "value": BURST}}],
+    });
+    let file = directory.join("rulebook.json");
+    std::fs::write(&file, rulebook.to_string()).expect("a file can be written");
+    let mut command = serving(&directory.join("data"));
+    command.arg("--rulebook").arg(file);
+    Service::start_as(command)
+}
+
+fn id(number: usize) -> String {
+    format!("web:B{number}")
+}
+
+/// Orders of one device within seconds, each by another customer; answers with the last decision.
+fn burst(service: &Service) -> Value {
+    let order = |number: usize| {
+        let millis = i64::try_from(number).expect("a small number") * 2_000;
+        let customer = json!({"id": format!("u-{number}"), "name": "王五", "phone": format!("1380013800{number}")});
+        with(
+            plain(&format!("B{number}")),
+            json!({"placed_at": at(millis), "customer": customer, "device": {"id": "d-9f1c"}}),
+        )
+    };
+    let mut decisions: Vec<Value> = (0..BURST).map(|number| service.place(&order(number))).collect();
+    let last = decisions.pop().expect("orders were placed");
+    for decision in decisions {
+        assert_eq!(decision["risk"]["state"], "released", "nothing speaks against the first ones: {decision}");
+    }
+    last
+}
+
+/// What happened to an order, in the order of arrival.
+fn history(person: &Person<'_>, order: &str) -> Vec<(String, Value)> {
+    let history = person.get(&format!("/v1/orders/{order}/history?order=arrival&limit=200"));
+    let items = history["items"].as_array().expect("a list has items").iter();
+    items.map(|item| (item["type"].as_str().expect("an event has a type").to_owned(), item.clone())).collect()
+}
+
+fn types(history: &[(String, Value)]) -> Vec<&str> {
+    history.iter().map(|(kind, _)| kind.as_str()).collect()
+}
+
+/// Waits until something happened to an order by itself.
+#[track_caller]
+fn wait_for(person: &Person<'_>, order: &str, event: &str) {
+    let until = Instant::now() + PATIENCE;
+    while !types(&history(person, order)).contains(&event) {
+        assert!(Instant::now() < until, "{event} of {order} does not come");
+        std::thread::park_timeout(BETWEEN_LOOKS);
+    }
+}
+
+/// The caller could not get a clear answer, so the order is frozen.
+fn call_the_customer(provider: &Person<'_>, decision: &Value) {
+    let challenge = &decision["risk"]["challenge"];
+    assert_eq!(challenge["method"], "call", "{decision}");
+    let result = format!("/v1/challenges/{}/result", challenge["id"].as_str().expect("a challenge has an id"));
+    let nobody = provider.told(&result, &json!({"outcome": "no_answer"}));
+    assert_eq!(nobody["risk"]["state"], "challenged", "the customer is called again: {nobody}");
+    let unclear = json!({"outcome": "unclear", "note": "could not say what was ordered"});
+    let unclear = provider.told(&result, &unclear);
+    assert_eq!(
+        (&unclear["risk"]["state"], &unclear["review"]["state"]),
+        (&json!("frozen"), &json!("open")),
+        "{unclear}"
+    );
+}
+
+/// The specialist takes the order, looks at what else came from its device, and freezes all of it by one decision.
+fn freeze_all_of_the_device(specialist: &Person<'_>) {
+    let next = specialist.told("/v1/reviews/next", &Value::Null);
+    assert_eq!((&next["order_id"], &next["state"]), (&json!(id(BURST - 1)), &json!("claimed")), "{next}");
+    assert_eq!(next["links"]["device"], BURST - 1, "{next}");
+    let decision = json!({
+        "action": "freeze", "reason_code": "customer_confused", "note": "five orders in eight seconds, nobody knows of them",
+        "linked_to": {"order_id": id(BURST - 1), "by": "device"},
+    });
+    let preview = specialist.told("/v1/reviews/bulk", &with(decision.clone(), json!({"preview": true})));
+    let decided = specialist.told("/v1/reviews/bulk", &decision);
+    assert_eq!(preview["results"], decided["results"], "as it was shown before");
+    let results = decided["results"].as_array().expect("a decision has results");
+    assert_eq!(results.len(), BURST, "{decided}");
+    assert!(results.iter().all(|result| result["ok"] == true && result["unchanged"] == false), "{decided}");
+}
+
+#[test]
+fn a_burst_is_asked_about_frozen_with_its_siblings_and_gives_its_stock_back() {
+    let directory = tempdir().expect("a directory");
+    let service = serve(directory.path());
+    let settings = service.request(Method::PUT, "/v1/settings").json(&json!({"stock_release_after": "1m"}));
+    assert_eq!(service.send(settings).status, 200);
+    let provider = Person::with(&service, "calls", "ingest");
+    let specialist = Person::with(&service, "Ann", "reviewer");
+    let helper = Person::with(&service, "Eve", "service");
+
+    let asked = burst(&service);
+    service.settle();
+    let waiting = specialist.get("/v1/reviews?state=waiting");
+    assert_eq!(waiting["items"].as_array().expect("a list").len(), BURST, "the first four are pulled back: {waiting}");
+
+    call_the_customer(&provider, &asked);
+    service.settle();
+    freeze_all_of_the_device(&specialist);
+    let text = "a customer asked in the chat why the order is held";
+    helper.told(&format!("/v1/orders/{}/notes", id(BURST - 1)), &json!({"text": text}));
+    let revealed = specialist.told(&format!("/v1/orders/{}/reveal", id(BURST - 1)), &json!({"reason": "to call back"}));
+    assert_eq!(revealed["customer"]["name"], "王五", "{revealed}");
+
+    service.settle();
+    let queue = specialist.get("/v1/reviews");
+    assert_eq!(queue["items"], json!([]), "nobody has to look any more");
+    for number in 0..BURST {
+        let order = helper.get(&format!("/v1/orders/{}", id(number)));
+        assert_eq!(order["risk"]["state"], "frozen", "{order}");
+        wait_for(&helper, &id(number), "StockReleaseDue");
+    }
+
+    let told = history(&helper, &id(BURST - 1));
+    assert_eq!(
+        types(&told),
+        [
+            "Placed",
+            "Scored",
+            "Challenged",
+            "CallUnanswered",
+            "Frozen",
+            "ReviewClaimed",
+            "FreezeConfirmed",
+            "Noted",
+            "PersonalDataRevealed",
+            "StockReleaseDue",
+        ]
+    );
+    for (_, item) in &told {
+        let summary = &item["summary"];
+        let is_said = |language: &str| summary[language].as_str().is_some_and(|text| !text.is_empty());
+        assert!(is_said("zh") && is_said("en"), "{item}");
+        println!("{} | {}", summary["en"], summary["zh"]);
+    }
+    let sibling = history(&helper, &id(0));
+    assert_eq!(types(&sibling), ["Placed", "Scored", "Released", "Scored", "Challenged", "Frozen", "StockReleaseDue"]);
+    let (_, frozen) = &sibling[5];
+    assert_eq!(
+        (&frozen["data"]["cause"], &frozen["data"]["reason_code"]),
+        (&json!("reviewer"), &json!("customer_confused"))
+    );
+}
+
+#[test]
+fn a_frozen_orders_customer_is_heard() {
+    let directory = tempdir().expect("a directory");
+    let service = serve(directory.path());
+    let provider = Person::with(&service, "calls", "ingest");
+    let specialist = Person::with(&service, "Ann", "reviewer");
+    let helper = Person::with(&service, "Eve", "service");
+    call_the_customer(&provider, &burst(&service));
+    let order = id(BURST - 1);
+    let decision = json!({"action": "freeze", "reason_code": "customer_confused"});
+    specialist.told(&format!("/v1/reviews/{order}/decision"), &decision);
+    let appeal = json!({"cause": "appeal", "note": "presents for five colleagues, the bill was sent along"});
+    helper.told(&format!("/v1/reviews/{order}/reopen"), &appeal);
+    service.settle();
+    let next = specialist.told("/v1/reviews/next", &Value::Null);
+    assert_eq!((&next["order_id"], &next["reopened"]), (&json!(order), &json!(1)), "{next}");
+    let decision = json!({"action": "release", "reason_code": "family_or_gift"});
+    let released = specialist.told(&format!("/v1/reviews/{order}/decision"), &decision);
+    assert_eq!(released["risk"]["state"], "released");
+    let told = history(&helper, &order);
+    assert_eq!(types(&told)[5..], ["FreezeConfirmed", "ReviewReopened", "ReviewClaimed", "Released"]);
+}
