@@ -26,6 +26,8 @@ mod hostile;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod notifications;
+#[cfg(test)]
 mod personal_data;
 #[cfg(test)]
 mod publishing;

@@ -4,6 +4,7 @@
 //! The same inputs give the same outputs, byte for byte, today and in a replay years later.
 
 pub mod draft;
+pub mod endpoint;
 pub mod explain;
 pub mod fault;
 pub mod feature;

@@ -49,6 +49,9 @@ pub(super) struct Serve {
     /// How long the model may take for one order; screening goes on without it then
     #[arg(long, value_name = "DURATION", default_value = "50ms", env = "ORDERLIGHT_SCORER_BUDGET")]
     scorer_budget: Span,
+    /// Let notifications go to addresses that are not public, such as those of the own network
+    #[arg(long, env = "ORDERLIGHT_ALLOW_PRIVATE_ENDPOINTS")]
+    allow_private_endpoints: bool,
     /// Token that acts as an administrator's key of the merchant default; without it the first start makes a key
     #[arg(long, value_name = "TOKEN", env = "ORDERLIGHT_BOOTSTRAP_TOKEN", hide_env_values = true)]
     bootstrap_token: Option<String>,
@@ -84,8 +87,10 @@ impl Serve {
         let advertised = self.advertised(address)?;
         let store = self.store.open_or_create(Some(advertised)).await?;
         rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
-        let mut service = Service::start(store, first_rulebook).await?;
+        let terms = notify::Terms { allow_private: self.allow_private_endpoints, ..notify::Terms::default() };
+        let mut service = Service::start_with(store, first_rulebook, terms).await?;
         service.scorer = scorer;
+        service.tell_others();
         let service = Arc::new(service);
         service.bootstrap(self.bootstrap_token.as_deref()).await?;
         let signals = StopSignals::listen()?;

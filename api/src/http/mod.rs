@@ -6,6 +6,7 @@ pub mod body;
 pub mod challenges;
 pub mod channels;
 pub mod customers;
+pub mod endpoints;
 pub mod features;
 pub mod fields;
 pub mod forward;
@@ -157,6 +158,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(signals::set::handle))
         .routes(routes!(webhooks::receive, webhooks::verify))
         .routes(routes!(channels::configure))
+        .routes(routes!(endpoints::create::handle, endpoints::list::handle))
+        .routes(routes!(endpoints::remove::handle))
+        .routes(routes!(endpoints::deliveries::handle))
+        .routes(routes!(endpoints::replay::handle))
         .routes(routes!(merchants::register))
         .routes(routes!(settings::get, settings::put))
         .routes(routes!(keys::create, keys::list))
