@@ -23,6 +23,7 @@ use crate::rulebooks::Rulebooks;
 use crate::scorer::Scorer;
 use crate::signals::Signals;
 use crate::store::Store;
+use crate::streams::Streams;
 
 /// The merchant that a new store starts with.
 pub const DEFAULT_MERCHANT: &str = "default";
@@ -39,6 +40,8 @@ pub struct Service {
     pub rulebooks: Rulebooks,
     /// Long tasks.
     pub jobs: Jobs,
+    /// Who reads what happens as it happens.
+    pub streams: Streams,
     /// Knows which signals are declared.
     pub signals: Signals,
     /// The merchants' own model, where there is one.
@@ -63,8 +66,9 @@ impl Service {
         let (models, followers) = (Arc::new(models), JoinSet::new());
         let (rulebooks, signals) = (Rulebooks::new(log.clone()), Signals::new(log.clone()));
         let jobs = Jobs::new(log.member()).context("cannot start the threads of jobs")?;
+        let streams = Streams::default();
         let mut service =
-            Self { engine, models, directory, rulebooks, jobs, signals, scorer: None, log, vault, followers };
+            Self { engine, models, directory, rulebooks, jobs, streams, signals, scorer: None, log, vault, followers };
         if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
             service.models.start().await;
         } else {
@@ -191,6 +195,7 @@ impl Service {
     /// Finishes what waits and closes the store.
     pub async fn stop(mut self) {
         self.jobs.stop();
+        self.streams.stop();
         self.followers.shutdown().await;
         self.engine.close().await;
         self.models.stop().await;
@@ -200,6 +205,7 @@ impl Service {
     /// Closes the store under requests that do not end. What they still send is answered as unknown.
     pub async fn cut_off(&self) {
         self.jobs.stop();
+        self.streams.stop();
         self.models.stop().await;
         self.log.close().await;
     }

@@ -26,6 +26,7 @@ pub mod rulebooks;
 pub mod schema;
 pub mod settings;
 pub mod signals;
+pub mod stream;
 pub mod view;
 pub mod webhooks;
 pub mod wishes;
@@ -121,6 +122,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders::note::handle))
         .routes(routes!(orders::reveal::handle))
         .routes(routes!(customers::orders))
+        .routes(routes!(stream::handle))
         .routes(routes!(challenges::answer::handle))
         .routes(routes!(challenges::result::handle))
         .routes(routes!(challenges::resend::handle))
