@@ -139,8 +139,7 @@ mod tests {
     #[test]
     fn a_merchant_has_so_many_seats_and_one_that_is_left_is_free_again() {
         let streams = Streams::default();
-        let mut seats: Vec<Seat> =
-            (0..READERS_OF_MERCHANT_MAX).map(|_| streams.seat(&merchant(1)).unwrap()).collect();
+        let mut seats: Vec<Seat> = (0..READERS_OF_MERCHANT_MAX).map(|_| streams.seat(&merchant(1)).unwrap()).collect();
         assert_eq!(streams.seat(&merchant(1)).err(), Some(NoSeat::OfMerchant));
         assert!(streams.seat(&merchant(2)).is_ok(), "another merchant has its own");
         seats.pop();

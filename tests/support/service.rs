@@ -213,11 +213,6 @@ impl Service {
         self.process
     }
 
-    /// Waits for a line of the process's standard error that says so.
-    pub(crate) fn told(&mut self, text: &str) {
-        self.process.told(text);
-    }
-
     /// Sends the process a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);

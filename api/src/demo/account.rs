@@ -80,7 +80,10 @@ pub(super) async fn sum_up(api: &Api, pace: Pace) -> anyhow::Result<()> {
     let summary = api.get("/v1/metrics/summary").await?.good("the summary")?;
     println!("\nThe day is over. GET /v1/metrics/summary says of it:\n");
     println!("{}", serde_json::to_string_pretty(&summary).context("JSON can be written")?);
-    println!("\nTimes are by our clock; the shop's went {} times as fast. The service goes on until Ctrl-C.", pace.speed());
+    println!(
+        "\nTimes are by our clock; the shop's went {} times as fast. The service goes on until Ctrl-C.",
+        pace.speed()
+    );
     Ok(())
 }
 

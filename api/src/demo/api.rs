@@ -67,8 +67,7 @@ impl Api {
         let mut tries = 0;
         loop {
             let answer = self.send_once(method.clone(), path, message_id, body).await?;
-            let is_for_later =
-                matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            let is_for_later = matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             tries += 1;
             if !is_for_later || tries == TRIES_MAX {
                 return Ok(answer);

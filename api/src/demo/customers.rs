@@ -41,7 +41,9 @@ struct Question {
 
 #[derive(Clone)]
 enum How {
-    Sms { code: String },
+    Sms {
+        code: String,
+    },
     Call,
     /// The customer missed a call before.
     CallAgain,
@@ -100,12 +102,7 @@ fn question(body: &Value) -> Option<Question> {
     Some(Question { order: text(&data["order_id"])?, challenge: text(&asked["id"])?, how })
 }
 
-async fn answer_all(
-    api: Api,
-    pace: Pace,
-    truth: Truth,
-    mut questions: mpsc::Receiver<Question>,
-) -> anyhow::Result<()> {
+async fn answer_all(api: Api, pace: Pace, truth: Truth, mut questions: mpsc::Receiver<Question>) -> anyhow::Result<()> {
     let mut thinking = JoinSet::new();
     loop {
         tokio::select! {

@@ -46,5 +46,8 @@ fn reason<'a>(reasons: &'a Value, action: &str) -> anyhow::Result<&'a str> {
     let fits = |reason: &&Value| {
         reason["actions"].as_array().is_some_and(|actions| actions.iter().any(|known| known == action))
     };
-    items.find(fits).and_then(|reason| reason["code"].as_str()).with_context(|| format!("no reason code is for {action}"))
+    items
+        .find(fits)
+        .and_then(|reason| reason["code"].as_str())
+        .with_context(|| format!("no reason code is for {action}"))
 }

@@ -60,7 +60,11 @@ impl Reader {
         loop {
             let frame = self.frame().await.expect("it goes on");
             let field = |name: &str| {
-                frame.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default().to_owned()
+                frame
+                    .lines()
+                    .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+                    .unwrap_or_default()
+                    .to_owned()
             };
             if frame.lines().any(|line| line.starts_with("data:")) {
                 let data = serde_json::from_str(&field("data")).unwrap();

@@ -184,10 +184,7 @@ fn passed(screening: &RecordedEvent, outcome: &RecordedEvent) -> Result<Option<T
 }
 
 /// Events with where their orders stood after them.
-async fn in_full(
-    log: &dyn EventLog,
-    wanted: &[(usize, &RecordedEvent)],
-) -> Result<Vec<(usize, Told)>, LogError> {
+async fn in_full(log: &dyn EventLog, wanted: &[(usize, &RecordedEvent)]) -> Result<Vec<(usize, Told)>, LogError> {
     if wanted.is_empty() {
         return Ok(vec![]);
     }
