@@ -28,6 +28,7 @@ pub mod schema;
 pub mod settings;
 pub mod signals;
 pub mod stock_holds;
+pub mod stream;
 pub mod summary;
 pub mod view;
 pub mod webhooks;
@@ -125,6 +126,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders::reveal::handle))
         .routes(routes!(customers::orders))
         .routes(routes!(stock_holds::list))
+        .routes(routes!(stream::handle))
         .routes(routes!(challenges::answer::handle))
         .routes(routes!(challenges::result::handle))
         .routes(routes!(challenges::resend::handle))
