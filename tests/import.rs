@@ -165,7 +165,7 @@ fn a_rulebook_that_is_none_starts_nothing() {
 #[test]
 fn an_interrupted_import_stops_with_a_summary_and_is_completed_by_another() {
     let directory = tempdir().unwrap();
-    let lines = traffic::lines(4, 6_000);
+    let lines = traffic::lines(4, 2_000);
     let total = u64::try_from(lines.len()).unwrap();
     let file = traffic::file(directory.path(), &lines);
     let data = directory.path().join("data");

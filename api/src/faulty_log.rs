@@ -31,7 +31,9 @@ impl FaultyLog {
         let log = Arc::new(Self { log, lose: AtomicUsize::new(0), store_unsaid: AtomicUsize::new(0) });
         let vault = Arc::new(Vault::open_or_create(&data.join("master.key")).unwrap());
         let growth = domain::rulebook::preset("growth").unwrap();
-        let store = Store { log: log.clone(), vault, models: Place::File(data.join("read.sqlite")), snapshots: None };
+        let models = Place::File(data.join("read.sqlite"));
+        let outbox = notify::Place::File(data.join("outbox.sqlite"));
+        let store = Store { log: log.clone(), vault, models, outbox, snapshots: None };
         let service = Service::start(store, growth).await.unwrap();
         (log, service)
     }

@@ -13,6 +13,7 @@ use domain::time::Timestamp;
 use engine::{Engine, MerchantReceipt, Origin, Refusal, Standing};
 use eventlog::EventLog;
 use eventlog::vault::Vault;
+use notify::{Notifier, guard};
 use projections::ReadModels;
 use tokio::task::JoinSet;
 
@@ -23,6 +24,7 @@ use crate::rulebooks::Rulebooks;
 use crate::scorer::Scorer;
 use crate::signals::Signals;
 use crate::store::Store;
+use crate::streams::Streams;
 
 /// The merchant that a new store starts with.
 pub const DEFAULT_MERCHANT: &str = "default";
@@ -33,12 +35,16 @@ pub struct Service {
     pub engine: Engine,
     /// Answers look-ups.
     pub models: Arc<ReadModels>,
+    /// Tells other systems, once it was asked to.
+    pub notifier: Arc<Notifier>,
     /// Knows who may do what.
     pub directory: Arc<Directory>,
     /// Knows the drafts and versions of rulebooks.
     pub rulebooks: Rulebooks,
     /// Long tasks.
     pub jobs: Jobs,
+    /// Who reads what happens as it happens.
+    pub streams: Streams,
     /// Knows which signals are declared.
     pub signals: Signals,
     /// The merchants' own model, where there is one.
@@ -54,17 +60,38 @@ pub struct Service {
 impl Service {
     /// Starts writers and projections on a store; a new store gets the merchant `default`.
     pub async fn start(store: Store, first_rulebook: Rulebook) -> anyhow::Result<Self> {
-        let Store { log, vault, models, snapshots } = store;
+        Self::start_with(store, first_rulebook, notify::Terms::default()).await
+    }
+
+    /// As [`Service::start`], with other terms for the receivers of notifications.
+    pub async fn start_with(store: Store, first_rulebook: Rulebook, terms: notify::Terms) -> anyhow::Result<Self> {
+        let Store { log, vault, models, outbox, snapshots } = store;
         let directory = Arc::new(Directory::open(&*log).await.context("cannot read the merchants")?);
         let engine = Engine::open(log.clone(), vault.clone(), clock::system(), first_rulebook, snapshots)
             .await
             .context("cannot start the engine")?;
         let models = ReadModels::open(&models, log.clone()).await.context("cannot open the read models")?;
         let (models, followers) = (Arc::new(models), JoinSet::new());
+        let notifier =
+            Notifier::open(&outbox, log.clone(), vault.clone(), clock::system(), terms, guard::system()).await;
+        let notifier = Arc::new(notifier.context("cannot open the outbox")?);
         let (rulebooks, signals) = (Rulebooks::new(log.clone()), Signals::new(log.clone()));
         let jobs = Jobs::new(log.member()).context("cannot start the threads of jobs")?;
-        let mut service =
-            Self { engine, models, directory, rulebooks, jobs, signals, scorer: None, log, vault, followers };
+        let streams = Streams::default();
+        let mut service = Self {
+            engine,
+            models,
+            notifier,
+            directory,
+            rulebooks,
+            jobs,
+            streams,
+            signals,
+            scorer: None,
+            log,
+            vault,
+            followers,
+        };
         if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
             service.models.start().await;
         } else {
@@ -72,6 +99,25 @@ impl Service {
         }
         service.register_default().await?;
         Ok(service)
+    }
+
+    /// Begins to tell other systems of what happens in the partitions that this process keeps.
+    pub fn tell_others(&mut self) {
+        for partition in 0..self.log.partitions() {
+            let (notifier, mut standing) = (self.notifier.clone(), self.engine.standing(partition));
+            self.followers.spawn(async move {
+                loop {
+                    if *standing.borrow_and_update() == Standing::Here {
+                        notifier.follow(partition);
+                    } else {
+                        notifier.unfollow(partition).await;
+                    }
+                    if standing.changed().await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
     }
 
     /// Of a log that several processes share, folds what is written here and learns of what is written elsewhere.
@@ -191,7 +237,9 @@ impl Service {
     /// Finishes what waits and closes the store.
     pub async fn stop(mut self) {
         self.jobs.stop();
+        self.streams.stop();
         self.followers.shutdown().await;
+        self.notifier.stop().await;
         self.engine.close().await;
         self.models.stop().await;
         self.log.close().await;
@@ -200,6 +248,8 @@ impl Service {
     /// Closes the store under requests that do not end. What they still send is answered as unknown.
     pub async fn cut_off(&self) {
         self.jobs.stop();
+        self.streams.stop();
+        self.notifier.stop().await;
         self.models.stop().await;
         self.log.close().await;
     }

@@ -17,6 +17,8 @@ use crate::directory::stream_of;
 const LOG_FILE: &str = "log.sqlite";
 /// The read models' file in a data directory.
 const READ_MODELS_FILE: &str = "read.sqlite";
+/// The outbox's file in a data directory.
+const OUTBOX_FILE: &str = "outbox.sqlite";
 /// The master key's file in a data directory.
 const KEY_FILE: &str = "master.key";
 /// The directory of the snapshots in a data directory.
@@ -46,6 +48,8 @@ pub struct Store {
     pub vault: Arc<Vault>,
     /// Where its read models are.
     pub models: Place,
+    /// Where its notifications are.
+    pub outbox: notify::Place,
     /// Where snapshots of what writers remember are, if they are kept.
     pub snapshots: Option<PathBuf>,
 }
@@ -60,9 +64,11 @@ impl Store {
             At::Postgres { url, address, data } => {
                 let vault = given.context("a store in Postgres needs a master key, see ORDERLIGHT_MASTER_KEY")?;
                 let log = PostgresLog::open(url, address.as_deref()).await.context("cannot open the event log")?;
-                let models = Place::Postgres { url: url.clone(), session_name: Some(log.session_name()) };
+                let session_name = Some(log.session_name());
+                let models = Place::Postgres { url: url.clone(), session_name: session_name.clone() };
+                let outbox = notify::Place::Postgres { url: url.clone(), session_name };
                 let snapshots = Some(data.join(SNAPSHOTS));
-                Self { log: Arc::new(log), vault: Arc::new(vault), models, snapshots }
+                Self { log: Arc::new(log), vault: Arc::new(vault), models, outbox, snapshots }
             }
         };
         if let Some(key) = store.log.first_subject_key().await.context("cannot read the vault")? {
@@ -103,7 +109,8 @@ impl Store {
             None => key_file(&data.join(KEY_FILE), &log).await?,
         };
         let (models, snapshots) = (Place::File(data.join(READ_MODELS_FILE)), Some(data.join(SNAPSHOTS)));
-        Ok(Self { log: Arc::new(log), vault: Arc::new(vault), models, snapshots })
+        let outbox = notify::Place::File(data.join(OUTBOX_FILE));
+        Ok(Self { log: Arc::new(log), vault: Arc::new(vault), models, outbox, snapshots })
     }
 }
 

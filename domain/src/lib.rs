@@ -4,6 +4,7 @@
 //! The same inputs give the same outputs, byte for byte, today and in a replay years later.
 
 pub mod draft;
+pub mod endpoint;
 pub mod explain;
 pub mod fault;
 pub mod feature;
@@ -21,5 +22,6 @@ pub mod rulebook;
 pub mod screening;
 pub mod settings;
 pub mod shadow;
+pub mod share;
 pub mod signal;
 pub mod time;

@@ -1,4 +1,4 @@
-//! The merchant: one tenant with its settings, its keys and its channels.
+//! The merchant: one tenant with its settings, its keys, its channels and its endpoints.
 //!
 //! A merchant's events lie in the merchant's own partition, before every event that depends on them.
 
@@ -6,6 +6,7 @@ use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::{ENDPOINTS_MAX, EndpointCreated, EndpointRemoved};
 use crate::settings::{Settings, SettingsChanges};
 use crate::time::Timestamp;
 
@@ -25,6 +26,10 @@ pub enum MerchantEvent {
     ChannelConfigured(ChannelConfigured),
     /// It decided how the service works for it; these are all of its settings from then on.
     SettingsChanged(Settings),
+    /// Another system is told of what happens from here on.
+    EndpointCreated(EndpointCreated),
+    /// Another system is told no more.
+    EndpointRemoved(EndpointRemoved),
 }
 
 /// See [`MerchantEvent::MerchantRegistered`].
@@ -133,6 +138,8 @@ pub struct Merchant {
     channels: Vec<ChannelConfigured>,
     #[serde(default)]
     settings: Option<Settings>,
+    #[serde(default)]
+    endpoints: Vec<EndpointCreated>,
 }
 
 /// A key and whether it counts.
@@ -170,6 +177,11 @@ impl Merchant {
         &self.channels
     }
 
+    /// Its endpoints that were not removed, oldest first.
+    pub fn endpoints(&self) -> &[EndpointCreated] {
+        &self.endpoints
+    }
+
     /// Its settings; `None` when it was not registered.
     pub fn settings(&self) -> Option<Settings> {
         let registered = self.registered.as_ref()?;
@@ -190,6 +202,10 @@ pub enum MerchantCommand {
     ConfigureChannel(ChannelConfigured),
     /// Decide how the service works for it.
     ChangeSettings(SettingsChanges),
+    /// Tell another system.
+    CreateEndpoint(EndpointCreated),
+    /// Tell another system no more.
+    RemoveEndpoint(EndpointRemoved),
 }
 
 /// Why a command was refused.
@@ -207,6 +223,12 @@ pub enum MerchantRejection {
     /// More than [`KEYS_MAX`].
     #[error("the merchant has 10000 keys already")]
     TooManyKeys,
+    /// There is no such endpoint, or it was removed.
+    #[error("the merchant has no such endpoint")]
+    NoSuchEndpoint,
+    /// More than [`ENDPOINTS_MAX`].
+    #[error("the merchant has 16 endpoints already; remove one first")]
+    TooManyEndpoints,
 }
 
 /// The merchant after an event.
@@ -224,6 +246,8 @@ pub fn evolve(mut merchant: Merchant, event: MerchantEvent) -> Merchant {
             merchant.channels.push(configured);
         }
         MerchantEvent::SettingsChanged(settings) => merchant.settings = Some(settings),
+        MerchantEvent::EndpointCreated(created) => merchant.endpoints.push(created),
+        MerchantEvent::EndpointRemoved(removed) => merchant.endpoints.retain(|known| known.id != removed.id),
     }
     merchant
 }
@@ -254,6 +278,18 @@ pub fn decide(merchant: &Merchant, command: MerchantCommand) -> Result<Vec<Merch
             let changed = settings.clone().with(changes);
             Ok(if changed == settings { vec![] } else { vec![MerchantEvent::SettingsChanged(changed)] })
         }
+        (Some(_), MerchantCommand::CreateEndpoint(_)) if merchant.endpoints.len() >= ENDPOINTS_MAX => {
+            Err(MerchantRejection::TooManyEndpoints)
+        }
+        (Some(_), MerchantCommand::CreateEndpoint(created)) => Ok(vec![MerchantEvent::EndpointCreated(created)]),
+        (Some(_), MerchantCommand::RemoveEndpoint(removed)) => {
+            let is_there = merchant.endpoints.iter().any(|known| known.id == removed.id);
+            if is_there {
+                Ok(vec![MerchantEvent::EndpointRemoved(removed)])
+            } else {
+                Err(MerchantRejection::NoSuchEndpoint)
+            }
+        }
     }
 }
 
@@ -266,6 +302,8 @@ impl MerchantEvent {
             Self::KeyRevoked(_) => "KeyRevoked",
             Self::ChannelConfigured(_) => "ChannelConfigured",
             Self::SettingsChanged(_) => "SettingsChanged",
+            Self::EndpointCreated(_) => "EndpointCreated",
+            Self::EndpointRemoved(_) => "EndpointRemoved",
         }
     }
 }
@@ -307,6 +345,7 @@ impl Aggregate for Merchant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::{Notification, Target};
     use cqrs_es::test::TestFramework;
 
     fn registered() -> MerchantRegistered {
@@ -348,6 +387,27 @@ mod tests {
         given(vec![registered, MerchantEvent::KeyCreated(key("k1")), revoked])
             .when(revoke())
             .then_expect_events(vec![]);
+    }
+
+    #[test]
+    fn a_merchant_has_sixteen_endpoints_at_most_and_removes_each_once() {
+        let created = |number: usize| EndpointCreated {
+            id: format!("e{number}").into(),
+            target: Target::Url("https://example.com/".into()),
+            events: vec![Notification::OrderFrozen],
+            secret: "".into(),
+        };
+        let remove = |id: &str| MerchantCommand::RemoveEndpoint(EndpointRemoved { id: id.into() });
+        let mut history = vec![MerchantEvent::MerchantRegistered(registered())];
+        history.extend((0..ENDPOINTS_MAX).map(|number| MerchantEvent::EndpointCreated(created(number))));
+        let create = || MerchantCommand::CreateEndpoint(created(16));
+        given(history.clone()).when(create()).then_expect_error(MerchantRejection::TooManyEndpoints);
+        given(history.clone()).when(remove("e16")).then_expect_error(MerchantRejection::NoSuchEndpoint);
+        let removed = MerchantEvent::EndpointRemoved(EndpointRemoved { id: "e3".into() });
+        given(history.clone()).when(remove("e3")).then_expect_events(vec![removed.clone()]);
+        history.push(removed);
+        given(history.clone()).when(remove("e3")).then_expect_error(MerchantRejection::NoSuchEndpoint);
+        given(history).when(create()).then_expect_events(vec![MerchantEvent::EndpointCreated(created(16))]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use cqrs_es::DomainEvent;
 use domain::draft::{DraftEvent, DraftPublished, Revision, RulebookSubmitted};
+use domain::endpoint::{EndpointCreated, EndpointRemoved, Notification, Target};
 use domain::forecast::{Forecast, ForecastLeft, Rate};
 use domain::ids::{OrderId, Token};
 use domain::merchant::{ChannelConfigured, KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered, Role};
@@ -94,6 +95,13 @@ fn an_event_of_a_merchant_is_stored_as_its_golden_file_says() {
             hold_out_basis_points: 100,
             ..Settings::in_zone("Asia/Shanghai")
         }),
+        MerchantEvent::EndpointCreated(EndpointCreated {
+            id: "0011223344556677".into(),
+            target: Target::Url("https://oms.example.com/hooks".into()),
+            events: Notification::ALL.to_vec(),
+            secret: "c2VhbGVk".into(),
+        }),
+        MerchantEvent::EndpointRemoved(EndpointRemoved { id: "0011223344556677".into() }),
     ];
     events.iter().for_each(stored_as_golden);
 }

@@ -290,7 +290,11 @@ impl Memory {
                     merchant.handling.change(settings);
                 }
             }
-            MerchantEvent::KeyCreated(_) | MerchantEvent::KeyRevoked(_) | MerchantEvent::ChannelConfigured(_) => {}
+            MerchantEvent::KeyCreated(_)
+            | MerchantEvent::KeyRevoked(_)
+            | MerchantEvent::ChannelConfigured(_)
+            | MerchantEvent::EndpointCreated(_)
+            | MerchantEvent::EndpointRemoved(_) => {}
         }
     }
 

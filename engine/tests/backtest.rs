@@ -9,11 +9,12 @@ use domain::ids::DraftId;
 use domain::merchant::{MerchantCommand, MerchantRegistered};
 use domain::order::{Scored, ScoredCause};
 use domain::rulebook::{Rulebook, preset};
+use domain::settings::SettingsChanges;
 use domain::signal::{Declaration, SignalValue, SubjectKind, Told};
 use domain::time::{Span, Timestamp};
 use engine::{
-    Backtested, DraftChange, ExampleKind, Load, OutcomeCounts, Publication, SideCounts, SignalChange, Trial, WhenFull,
-    backtest,
+    Backtested, DraftChange, ExampleKind, Load, OrderWish, OutcomeCounts, Publication, ReviewAction, SideCounts,
+    SignalChange, Trial, WhenFull, backtest,
 };
 use serde_json::{Value, json};
 use support::{Shop, notice, origin, placed, second, status};
@@ -247,6 +248,37 @@ async fn an_order_that_was_screened_again_counts_once_with_its_last_decision() {
     let found = tried(&shop, book([30, 70], 30, 9)).await;
     assert_eq!(found.orders, 1);
     assert_eq!(found.matrix["pass"], BTreeMap::from([("sms".to_owned(), 1)]), "thirty points came with the amendment");
+}
+
+#[tokio::test]
+async fn who_is_held_out_of_what_rules_do_is_so_by_a_draft_as_well() {
+    let live = || book([40, 70], 30, 4);
+    for (share, all) in [(5_000, false), (10_000, true)] {
+        let shop = Shop::open().await;
+        put_in_force(&shop, "live", live()).await;
+        let share = SettingsChanges { hold_out_basis_points: Some(share), ..SettingsChanges::default() };
+        let changed = shop.engine.command(&shop.merchant, origin(), MerchantCommand::ChangeSettings(share)).await;
+        changed.expect("what a test sets up holds");
+        send(&shop, &traffic(2, 60)).await;
+        let screenings = last_screenings(&shop).await;
+        let held = screenings.values().filter(|scored| scored.exemption.as_deref() == Some("hold_out")).count();
+        let found = tried(&shop, live()).await;
+        assert_eq!((found.orders, found.unchanged), (60, 60), "{found:?}");
+        assert!(held > 0 && found.actual.exempt >= held as u64, "{found:?}");
+        let strict = tried(&shop, book([1, 2], 30, 9)).await;
+        assert_eq!((strict.newly_hit.orders == 0, strict.draft.frozen == 0), (all, all), "{strict:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_whose_freeze_a_reviewer_confirms_is_a_bad_one() {
+    let (frozen, at) = ("web:A", second(1));
+    let shop = shop(book([20, 29], 30, 9), &[of("A", 1, 70_000, 1, 1), of("B", 1, 70_000, 1, 2)]).await;
+    shop.set_clock(at);
+    let confirm = OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "bot_or_script".into(), note: None };
+    shop.engine.wish(&shop.merchant, origin(), frozen.parse().unwrap(), confirm).await.unwrap();
+    let found = tried(&shop, book([80, 90], 30, 9)).await;
+    assert_eq!(found.no_longer_hit, OutcomeCounts { orders: 2, bad: 1, ..OutcomeCounts::default() });
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ impl Migrate {
         match &self.store.database_url {
             Some(url) => {
                 eventlog::postgres::migrate(url, role).await.context("cannot migrate the event log")?;
+                notify::migrate(url, role).await.context("cannot migrate the outbox")?;
                 projections::migrate(url, role).await.context("cannot migrate the read models")?;
             }
             None => self.store.open().await?.log.close().await,

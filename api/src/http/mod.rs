@@ -6,6 +6,7 @@ pub mod body;
 pub mod challenges;
 pub mod channels;
 pub mod customers;
+pub mod endpoints;
 pub mod features;
 pub mod fields;
 pub mod forward;
@@ -26,6 +27,9 @@ pub mod rulebooks;
 pub mod schema;
 pub mod settings;
 pub mod signals;
+pub mod stock_holds;
+pub mod stream;
+pub mod summary;
 pub mod view;
 pub mod webhooks;
 pub mod wishes;
@@ -121,6 +125,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders::note::handle))
         .routes(routes!(orders::reveal::handle))
         .routes(routes!(customers::orders))
+        .routes(routes!(stock_holds::list))
+        .routes(routes!(stream::handle))
         .routes(routes!(challenges::answer::handle))
         .routes(routes!(challenges::result::handle))
         .routes(routes!(challenges::resend::handle))
@@ -154,6 +160,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(signals::set::handle))
         .routes(routes!(webhooks::receive, webhooks::verify))
         .routes(routes!(channels::configure))
+        .routes(routes!(endpoints::create::handle, endpoints::list::handle))
+        .routes(routes!(endpoints::remove::handle))
+        .routes(routes!(endpoints::deliveries::handle))
+        .routes(routes!(endpoints::replay::handle))
         .routes(routes!(merchants::register))
         .routes(routes!(settings::get, settings::put))
         .routes(routes!(keys::create, keys::list))
@@ -161,5 +171,6 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::handle))
+        .routes(routes!(summary::handle))
         .routes(routes!(openapi::handle))
 }

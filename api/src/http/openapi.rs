@@ -44,6 +44,7 @@ const PROBLEM_JSON: &str = "application/problem+json";
         (name = "Audit", description = "Whether decisions are as they were recorded"),
         (name = "Jobs", description = "Long tasks: asked after, watched, ended"),
         (name = "Signals", description = "Numbers that others know, for rules to read"),
+        (name = "Notifications", description = "Other systems that are told of what happens"),
         (name = "Merchants and keys", description = "Who may do what"),
         (name = "Operations", description = "How the service is"),
     )

@@ -217,7 +217,10 @@ impl From<MerchantRejection> for Problem {
         match rejection {
             MerchantRejection::AlreadyRegistered => conflict("merchant_exists"),
             MerchantRejection::TooManyKeys => conflict("too_many_keys"),
-            MerchantRejection::NotRegistered | MerchantRejection::NoSuchKey => Self::not_found(rejection.to_string()),
+            MerchantRejection::TooManyEndpoints => conflict("too_many_endpoints"),
+            MerchantRejection::NotRegistered | MerchantRejection::NoSuchKey | MerchantRejection::NoSuchEndpoint => {
+                Self::not_found(rejection.to_string())
+            }
         }
     }
 }

@@ -228,6 +228,33 @@ pub struct ChannelBody {
     pub previous_credentials: Option<serde_json::Value>,
 }
 
+/// An endpoint to be created: either `url` or `sender`.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "url": "https://oms.example.com/hooks/orderlight", "events": ["order.frozen", "order.released", "review.opened"]
+}))]
+pub struct EndpointBody {
+    /// Where signed webhooks go: https or http, without credentials.
+    pub url: Option<String>,
+    /// A provider of text messages or calls with its settings: `docs/SENDERS.md`.
+    #[schema(value_type = Option<Object>)]
+    pub sender: Option<serde_json::Value>,
+    /// What it is told of: `docs/NOTIFICATIONS.md` lists the events.
+    pub events: Vec<String>,
+}
+
+/// What is to be told again: one of the three.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"parked": true}))]
+pub struct ReplayDeliveriesBody {
+    /// 1 to 1,000 messages by their ids.
+    pub ids: Option<Vec<String>>,
+    /// All that are parked.
+    pub parked: Option<bool>,
+    /// All from this position on, such as `0-17`.
+    pub from_position: Option<String>,
+}
+
 /// A rulebook: `docs/RULEBOOKS.md` says what may stand in it.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({

@@ -105,6 +105,7 @@ impl Step {
             (Order::TYPE, "Frozen") if is_own => {
                 read::<FrozenPayload>(event).map(|payload| Content::Held(is_somebodys_word(payload.frozen.cause)))
             }
+            (Order::TYPE, "FreezeConfirmed") if is_own => Ok(Content::Held(true)),
             (Order::TYPE, "Released") if is_own => Ok(Content::Held(false)),
             (Order::TYPE, _) => Ok(Content::Nothing),
             _ => Ok(Content::Other(Box::new(event.kept()))),

@@ -68,6 +68,7 @@ impl Tracked {
             OrderEvent::Amended(amended) => self.facts.absorb(&amended.changes),
             OrderEvent::StatusReported(report) => self.marks.report(report.status),
             OrderEvent::Frozen(frozen) => self.marks.hold(is_somebodys_word(frozen.cause)),
+            OrderEvent::FreezeConfirmed(_) => self.marks.hold(true),
             OrderEvent::Released(_) => self.marks.hold(false),
             _ => {}
         }
@@ -184,6 +185,10 @@ impl Tester {
         };
         self.evaluator.evaluate_swept(values, is_swept, &mut self.findings);
         self.draft.find(&self.findings);
+        // Who is held out of what rules do is so by whatever rulebook.
+        if self.memory.holds_out(merchant, step.stream) {
+            self.draft.hold_out();
+        }
         if screened.cause == ScoredCause::Placed {
             first.count(self.draft.action(&self.trial.rulebook));
         }

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use domain::feature::{Feature, Value};
 use domain::rulebook::{Action, Condition, Findings, PASS, Relation, Rulebook, Test};
+use domain::screening::HOLD_OUT;
 use rustc_hash::FxHashMap;
 
 use super::step::Screened;
 
 /// The number of the draft among the versions, which begin with 1.
 pub(super) const DRAFT: u32 = 0;
+
+/// Stands for [`HOLD_OUT`] among the places of exemptions.
+const HELD_OUT: usize = usize::MAX;
 
 /// What one rulebook decided. Tiers, exemptions and rules are named by their places in it.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -32,6 +36,7 @@ impl Verdict {
         };
         let exemption = match &screened.exemption {
             None => None,
+            Some(id) if **id == *HOLD_OUT => Some(HELD_OUT),
             Some(id) => Some(book.exemptions().iter().position(|exemption| *exemption.id == **id)?),
         };
         let place = |rule: &str| book.rules().iter().position(|other| *other.id == *rule);
@@ -45,6 +50,13 @@ impl Verdict {
         (self.tier, self.exemption) = (findings.tier, findings.exemption);
         self.hits.clear();
         self.hits.extend(findings.fired.iter().map(|fired| (fired.rule, fired.points)));
+    }
+
+    /// Spares the order, unless there is nothing that it would be spared.
+    pub(super) const fn hold_out(&mut self) {
+        if self.is_hit() {
+            self.exemption = Some(HELD_OUT);
+        }
     }
 
     /// Whether it stands in the order's way: a tier applies and no exemption spares the order.
@@ -62,7 +74,10 @@ impl Verdict {
     }
 
     pub(super) fn exemption_id<'a>(&self, book: &'a Rulebook) -> Option<&'a str> {
-        self.exemption.map(|exemption| &*book.exemptions()[exemption].id)
+        match self.exemption? {
+            HELD_OUT => Some(HOLD_OUT),
+            exemption => Some(&book.exemptions()[exemption].id),
+        }
     }
 
     /// The rules that fired, by their ids.

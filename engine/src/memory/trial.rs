@@ -38,4 +38,9 @@ impl Memory {
         Applied { stream, channel, facts }.read(windows, signals, handling.zone, features, &mut self.values);
         Some(&self.values)
     }
+
+    /// Whether an order passes whatever it scores, by the merchant's settings at this position.
+    pub(crate) fn holds_out(&self, merchant: &MerchantId, stream: StreamId) -> bool {
+        self.merchants.get(merchant).is_some_and(|merchant| merchant.handling.holds_out(stream))
+    }
 }

@@ -1,13 +1,5 @@
-//! What a writer says to Postgres: one statement for each batch, which commits by itself.
-//!
-//! Orders a second on two cores, server and client together, the other ways with the same rows and references, over a Unix socket (see
-//! `docs/adr/0010-one-statement-a-batch-on-postgres.md`):
-//!
-//! | orders a batch | this statement | five INSERTs from arrays in BEGIN and COMMIT | five binary COPYs in BEGIN and COMMIT |
-//! |---|---|---|---|
-//! | 16 | 19,400 | 11,800 | 11,900 |
-//! | 64 | 25,100 | 22,900 | 22,900 |
-//! | 256 | 28,600 | 27,500 | 28,500 |
+//! What a writer says to Postgres: one statement for each batch, which commits by itself. What other ways were tried, what is known of
+//! them and what of it can be measured again stands in `docs/adr/0010-one-statement-a-batch-on-postgres.md`.
 
 use std::collections::BTreeSet;
 

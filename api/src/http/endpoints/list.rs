@@ -1,0 +1,29 @@
+//! `GET /v1/endpoints`: who is told of what.
+
+use axum::Json;
+use axum::extract::State;
+
+use super::EndpointView;
+use crate::directory::Caller;
+use crate::http::App;
+use crate::http::auth::ADMIN;
+use crate::http::listing::Items;
+use crate::http::problem::Problem;
+
+/// List endpoints
+///
+/// All of them, oldest first, none with its secret.
+#[utoipa::path(
+    get,
+    path = "/v1/endpoints",
+    operation_id = "list_endpoints",
+    tag = "Notifications",
+    extensions(("x-roles" = json!(["admin"]))),
+    responses((status = 200, description = "Endpoints", body = Items<EndpointView>))
+)]
+pub async fn handle(State(app): State<App>, caller: Caller) -> Result<Json<Items<EndpointView>>, Problem> {
+    caller.require(ADMIN)?;
+    let merchant = app.directory.merchant(&caller.merchant);
+    let endpoints = merchant.as_ref().map(|merchant| merchant.endpoints()).unwrap_or_default();
+    Ok(Json(Items { items: endpoints.iter().map(EndpointView::from).collect(), next_cursor: None }))
+}

@@ -1,0 +1,217 @@
+//! What a message says: made from the log alone, so that every try says the same.
+//!
+//! Personal data goes to whoever has to ask the customer, and to nobody else: the code and the number where a code is to be sent,
+//! the number where the customer is to be called. It comes from the vault at that moment; for an erased customer there is none
+//! any more, and the message says so. What reviewers wrote in words stays here.
+
+use std::sync::Arc;
+
+use domain::endpoint::Notification;
+use domain::ids::{ChallengeId, OrderId};
+use domain::order::{ChallengeMethod, Challenged, Order, OrderEvent, evolve};
+use domain::publication::RulebookEvent;
+use domain::time::Timestamp;
+use eventlog::vault::Vault;
+use eventlog::{EventLog, LogError, Position, RecordedEvent};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use crate::personal::{self, Phone};
+
+/// Makes messages.
+pub(crate) struct Composer {
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) vault: Arc<Vault>,
+}
+
+/// A message, ready to be sent.
+pub(crate) struct Message {
+    /// The body of a webhook.
+    pub(crate) body: String,
+    /// What a sender is to do.
+    pub(crate) errand: Option<Errand>,
+}
+
+/// A question that is to be put to a customer.
+pub(crate) struct Errand {
+    pub(crate) challenge: ChallengeId,
+    pub(crate) order: OrderId,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) code: Option<SecretString>,
+    pub(crate) phone: Option<SecretString>,
+    is_erased: bool,
+}
+
+/// An order's story up to what is told of.
+struct Story<'a> {
+    recorded: &'a RecordedEvent,
+    order: OrderId,
+    events: Vec<(Position, OrderEvent)>,
+}
+
+impl Composer {
+    /// The message about the event at a position.
+    ///
+    /// # Errors
+    /// When the log or the vault cannot be read, or nobody is told of that event.
+    pub(crate) async fn compose(&self, partition: u32, position: Position) -> Result<Message, LogError> {
+        let page = self.log.read(partition, position.saturating_sub(1), 1).await?;
+        let recorded = page.first().filter(|event| event.position == position).ok_or_else(|| untold(position))?;
+        if &*recorded.key.aggregate_type == "rulebook" {
+            return rulebook_message(recorded);
+        }
+        let order: OrderId = recorded.key.aggregate_id.parse().map_err(|_| untold(position))?;
+        let mut events = Vec::new();
+        for event in
+            self.log.read_streams(&[recorded.stream]).await?.iter().take_while(|event| event.position <= position)
+        {
+            events.push((event.position, read(event)?));
+        }
+        let story = Story { recorded, order, events };
+        let (_, event) = story.events.last().ok_or_else(|| untold(position))?;
+        let kind = Notification::of_order(event).ok_or_else(|| untold(position))?;
+        let errand = if kind.is_errand() { self.errand(&story, kind).await? } else { None };
+        let mut data = story.facts();
+        story.tell(event, errand.as_ref(), &mut data);
+        Ok(Message { body: body(kind, recorded, &data), errand })
+    }
+
+    async fn errand(&self, story: &Story<'_>, kind: Notification) -> Result<Option<Errand>, LogError> {
+        let Some(challenged) = story.challenge() else { return Ok(None) };
+        let merchant = &story.recorded.key.merchant;
+        let stream = story.recorded.stream;
+        let phone = personal::phone(&*self.log, &self.vault, merchant, &story.order, stream, &story.events).await?;
+        let (phone, is_erased) = match phone {
+            Phone::Known(phone) => (Some(phone), false),
+            Phone::Untold => (None, false),
+            Phone::Erased => (None, true),
+        };
+        let asks_for_code = kind != Notification::ChallengeCall && !is_erased;
+        let code = || SecretString::from(self.vault.challenge_code(merchant, &challenged.challenge).as_str());
+        Ok(Some(Errand {
+            challenge: challenged.challenge.clone(),
+            order: story.order.clone(),
+            expires_at: challenged.expires_at,
+            code: asks_for_code.then(code),
+            phone,
+            is_erased,
+        }))
+    }
+}
+
+impl Story<'_> {
+    /// The last question that was put.
+    fn challenge(&self) -> Option<&Challenged> {
+        self.events.iter().rev().find_map(|(_, event)| match event {
+            OrderEvent::Challenged(challenged) => Some(challenged),
+            _ => None,
+        })
+    }
+
+    /// What every message about an order says.
+    fn facts(&self) -> Map<String, Value> {
+        let scored = self.events.iter().rev().find_map(|(_, event)| match event {
+            OrderEvent::Scored(scored) => Some(scored),
+            _ => None,
+        });
+        object(json!({
+            "order_id": self.order,
+            "channel": self.order.channel(),
+            "position": format!("{}-{}", self.recorded.partition, self.recorded.position),
+            "score": scored.map(|scored| scored.score),
+            "tier": scored.map(|scored| &scored.tier),
+        }))
+    }
+
+    /// What only this event says.
+    fn tell(&self, event: &OrderEvent, errand: Option<&Errand>, data: &mut Map<String, Value>) {
+        let said = match event {
+            OrderEvent::Challenged(_) => json!({"challenge": self.question(errand)}),
+            OrderEvent::ChallengeResent(resent) => json!({"challenge": self.question(errand), "count": resent.count}),
+            OrderEvent::CallUnanswered(unanswered) => {
+                json!({"challenge": self.question(errand), "attempts_left": unanswered.attempts_left})
+            }
+            OrderEvent::Verified(verified) => json!({"challenge_id": verified.challenge, "how": verified.how}),
+            OrderEvent::Frozen(frozen) => {
+                json!({"cause": frozen.cause, "actor": frozen.actor, "reason_code": frozen.reason_code})
+            }
+            OrderEvent::Released(released) => {
+                json!({"cause": released.cause, "actor": released.actor, "reason_code": released.reason_code})
+            }
+            OrderEvent::ReviewOpened(opened) => json!({"cause": opened.cause, "challenge_id": opened.challenge}),
+            OrderEvent::ReviewEscalated(escalated) => json!({"opened_at": escalated.opened_at.to_string()}),
+            OrderEvent::ReviewReopened(reopened) => json!({"cause": reopened.cause, "actor": reopened.actor}),
+            OrderEvent::StockReleaseDue(due) => {
+                json!({"cause": due.cause, "units": due.units, "lines": self.lines()})
+            }
+            OrderEvent::Placed(_)
+            | OrderEvent::Amended(_)
+            | OrderEvent::StatusReported(_)
+            | OrderEvent::Scored(_)
+            | OrderEvent::CodeRejected(_)
+            | OrderEvent::FreezeConfirmed(_)
+            | OrderEvent::ReviewClaimed(_)
+            | OrderEvent::ReviewReturned(_)
+            | OrderEvent::Noted(_)
+            | OrderEvent::PersonalDataRevealed(_) => json!({}),
+        };
+        data.extend(object(said));
+    }
+
+    fn question(&self, errand: Option<&Errand>) -> Value {
+        let (Some(challenged), Some(errand)) = (self.challenge(), errand) else { return Value::Null };
+        let mut question = json!({
+            "id": challenged.challenge,
+            "method": challenged.method,
+            "expires_at": challenged.expires_at.to_string(),
+            "instead_of": challenged.instead_of,
+            "phone": errand.phone.as_ref().map(secrecy::ExposeSecret::expose_secret),
+            "customer_erased": errand.is_erased,
+        });
+        if challenged.method == ChallengeMethod::Sms {
+            question["code"] = json!(errand.code.as_ref().map(secrecy::ExposeSecret::expose_secret));
+        }
+        question
+    }
+
+    /// What the order holds, by the merchant's own units.
+    fn lines(&self) -> Vec<Value> {
+        let order = self.events.iter().fold(Order::default(), |order, (_, event)| evolve(order, event));
+        let lines = order.known().and_then(|known| known.facts.lines.clone()).unwrap_or_default();
+        lines.iter().map(|line| json!({"sku": line.sku, "quantity": line.quantity})).collect()
+    }
+}
+
+fn rulebook_message(recorded: &RecordedEvent) -> Result<Message, LogError> {
+    let event: RulebookEvent = read(recorded)?;
+    let kind = Notification::of_rulebook(&event);
+    let RulebookEvent::RulebookPublished(published) = event;
+    let data = json!({
+        "position": format!("{}-{}", recorded.partition, recorded.position),
+        "version": published.version,
+        "restores": published.restores,
+        "hash": published.hash,
+        "actor": published.actor,
+        "by_forecast": published.forecast_left.is_some(),
+    });
+    Ok(Message { body: body(kind, recorded, &object(data)), errand: None })
+}
+
+fn body(kind: Notification, recorded: &RecordedEvent, data: &Map<String, Value>) -> String {
+    json!({"type": kind.name(), "timestamp": recorded.recorded_at.to_string(), "data": data}).to_string()
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}
+
+fn read<E: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Result<E, LogError> {
+    serde_json::from_str(&event.payload).map_err(|error| LogError::Damaged(error.to_string()))
+}
+
+fn untold(position: Position) -> LogError {
+    LogError::Damaged(format!("the event at position {position} is none that others are told of"))
+}

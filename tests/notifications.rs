@@ -1,0 +1,280 @@
+//! Notifications: none is lost, each order's come in their order, and one that comes twice has the same id and says the same.
+//! `ORDERLIGHT_NOTIFICATIONS=100000` makes the proof long.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::post;
+use domain::endpoint::Notification;
+use domain::order::OrderEvent;
+use eventlog::RecordedEvent;
+use reqwest::Method;
+use serde_json::{Value, json};
+use standardwebhooks::Webhook;
+use tokio::runtime::Runtime;
+
+use crate::support::orders::plain;
+use crate::support::process::PATIENCE;
+use crate::support::service::Service;
+use crate::support::shop::Shop;
+use crate::support::traffic::Random;
+
+/// How many messages one order makes here.
+const OF_ONE_ORDER: usize = 3;
+/// How many messages the proof has where the environment does not say.
+const MESSAGES: usize = 3_000;
+/// How often in a row a receiver fails one message at most, so that a short proof stays short.
+const FAILURES_MAX: u32 = 4;
+/// How many orders are sent at once.
+const SENT_AT_ONCE: usize = 2_000;
+
+/// What a receiver got and took.
+#[derive(Default)]
+struct Got {
+    /// How often each message was tried.
+    tries: BTreeMap<String, u32>,
+    /// What was taken: id and body, in the order of arrival.
+    taken: Vec<(String, Bytes)>,
+    secret: String,
+    random: Option<Random>,
+}
+
+/// A receiver on the loopback interface.
+struct Receiver {
+    address: SocketAddr,
+    got: Arc<Mutex<Got>>,
+    _runtime: Runtime,
+}
+
+impl Receiver {
+    /// One that fails three times in ten.
+    fn flaky(seed: u64) -> Self {
+        let got = Got { random: Some(Random::new(seed)), ..Got::default() };
+        Self::start(Arc::new(Mutex::new(got)), |got| Router::new().route("/", post(take)).with_state(got))
+    }
+
+    fn start(got: Arc<Mutex<Got>>, routes: impl FnOnce(Arc<Mutex<Got>>) -> Router) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let (address, routes) = (listener.local_addr().unwrap(), routes(got.clone()));
+        runtime.spawn(async move { axum::serve(listener, routes).await });
+        Self { address, got, _runtime: runtime }
+    }
+
+    /// Lets a service tell it of some events; answers with the endpoint's id.
+    fn subscribe(&self, service: &Service, events: &[&str]) -> String {
+        let body = json!({"url": format!("http://{}/", self.address), "events": events});
+        let created = service.post("/v1/endpoints", &body);
+        assert_eq!(created.status, 201, "{created:?}");
+        let created = created.json();
+        self.got.lock().unwrap().secret = created["secret"].as_str().unwrap().to_owned();
+        created["id"].as_str().unwrap().to_owned()
+    }
+
+    fn taken(&self) -> Vec<(String, Bytes)> {
+        self.got.lock().unwrap().taken.clone()
+    }
+
+    fn distinct(&self) -> usize {
+        let got = self.got.lock().unwrap();
+        got.taken.iter().map(|(id, _)| id).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Waits until something is true of what it got.
+    #[track_caller]
+    fn until(&self, what: &str, true_now: impl Fn(&Self) -> bool) {
+        let until = std::time::Instant::now() + PATIENCE;
+        while !true_now(self) {
+            assert!(std::time::Instant::now() < until, "{what}: {} messages", self.distinct());
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+}
+
+async fn take(State(got): State<Arc<Mutex<Got>>>, headers: HeaderMap, body: Bytes) -> Response {
+    let mut got = got.lock().unwrap();
+    let id = headers["webhook-id"].to_str().unwrap().to_owned();
+    if Webhook::new(&got.secret).unwrap().verify(&body, &headers).is_err() {
+        // The secret may be on its way to this test.
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let tries = got.tries.entry(id.clone()).or_default();
+    *tries += 1;
+    let may_fail = *tries <= FAILURES_MAX;
+    if may_fail && got.random.as_mut().is_some_and(|random| random.below(10) < 3) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    got.taken.push((id, body));
+    StatusCode::NO_CONTENT.into_response()
+}
+
+fn messages() -> usize {
+    std::env::var("ORDERLIGHT_NOTIFICATIONS").map_or(MESSAGES, |told| told.parse().expect("a number"))
+}
+
+/// Asks about each order, lets it go when it is made small, and asks again.
+fn send(service: &Service, orders: std::ops::Range<usize>) {
+    let mut lines = String::new();
+    for number in orders {
+        let mut order = plain(&format!("N{number}"));
+        order["amount"] = json!(600_000);
+        lines += &format!("{}\n", json!({"kind": "placed", "order": order}));
+        for (step, amount) in [(1, 5), (2, 700_000)] {
+            let (id, message) = (format!("web:N{number}"), format!("N{number}-{step}"));
+            let amended =
+                json!({"kind": "amended", "order_id": id, "message_id": message, "order": {"amount": amount}});
+            lines += &format!("{amended}\n");
+        }
+    }
+    for answer in service.notices(lines).lines() {
+        assert_eq!(answer["ok"], true, "{answer}");
+    }
+}
+
+fn rulebook(directory: &std::path::Path) -> std::path::PathBuf {
+    let rulebook = json!({
+        "name": "Large orders",
+        "rules": [{"id": "large", "when": {"feature": "order.amount", "op": ">=", "value": 500_000}, "points": 80}],
+        "tiers": [{"id": "sms", "from": 80,
+                   "action": {"challenge": "sms", "expires_in": "10h", "on_fail": "freeze", "on_expire": "review"}}],
+        "exemptions": [],
+    });
+    let file = directory.join("rulebook.json");
+    std::fs::write(&file, rulebook.to_string()).unwrap();
+    file
+}
+
+fn serve(shop: &Shop, rulebook: &std::path::Path) -> Service {
+    let mut command = shop.serving();
+    command.arg("--rulebook").arg(rulebook).env("ORDERLIGHT_ALLOW_PRIVATE_ENDPOINTS", "true");
+    Service::start_as(command)
+}
+
+/// What an endpoint is to be told of a log: the ids by order, in their order.
+fn due(events: &[RecordedEvent], endpoint: &str) -> BTreeMap<String, Vec<String>> {
+    let mut due: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for event in events.iter().filter(|event| &*event.key.aggregate_type == "order") {
+        let told: OrderEvent = serde_json::from_str(&event.payload).unwrap();
+        if Notification::of_order(&told).is_some() {
+            let order = due.entry(event.key.aggregate_id.to_string()).or_default();
+            order.push(notify::message_id(endpoint, event.position));
+        }
+    }
+    due
+}
+
+fn none_is_lost_in(shop: &Shop) {
+    let orders = messages() / OF_ONE_ORDER;
+    let directory = tempfile::tempdir().unwrap();
+    let rulebook = rulebook(directory.path());
+    let receiver = Receiver::flaky(21);
+    let service = serve(shop, &rulebook);
+    let events = ["challenge.sms", "order.released", "order.frozen"];
+    let endpoint = receiver.subscribe(&service, &events);
+    for first in (0..orders).step_by(SENT_AT_ONCE) {
+        send(&service, first..orders.min(first + SENT_AT_ONCE));
+    }
+    receiver.until("some arrive", |receiver| receiver.distinct() > orders / 2);
+    assert_eq!(service.kill().code, None, "it ended by a signal");
+    let before = receiver.distinct();
+    let service = serve(shop, &rulebook);
+    receiver.until("all arrive", |receiver| receiver.distinct() >= orders * OF_ONE_ORDER);
+    println!(
+        "{before} messages before the kill, {} taken in all, for {} events",
+        receiver.taken().len(),
+        receiver.distinct()
+    );
+    assert!(before < orders * OF_ONE_ORDER, "nothing was left to be sent after the kill");
+    let pending = format!("/v1/endpoints/{endpoint}/deliveries?state=pending&limit=1");
+    receiver.until("the outbox knows", |_| service.get(&pending).json()["items"].as_array().is_some_and(Vec::is_empty));
+    service.stop().expect_code(0);
+
+    let due = due(&shop.events(), &endpoint);
+    assert!(due.values().all(|of_one| of_one.len() == OF_ONE_ORDER), "each order makes three");
+    let mut bodies: BTreeMap<String, Bytes> = BTreeMap::new();
+    let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (id, body) in receiver.taken() {
+        if let Some(before) = bodies.get(&id) {
+            assert_eq!(*before, body, "{id} says something else the second time");
+            continue;
+        }
+        let said: Value = serde_json::from_slice(&body).unwrap();
+        arrived.entry(said["data"]["order_id"].as_str().unwrap().to_owned()).or_default().push(id.clone());
+        bodies.insert(id, body);
+    }
+    assert_eq!(arrived, due, "none is lost, none is made up, and each order's come in their order");
+}
+
+#[test]
+fn none_is_lost_by_a_flaky_receiver_and_a_kill_in_the_middle() {
+    none_is_lost_in(&Shop::embedded());
+}
+
+#[test]
+fn none_is_lost_on_postgres_either() {
+    none_is_lost_in(&Shop::on_postgres());
+}
+
+#[test]
+fn a_private_address_is_refused_and_a_redirect_is_not_followed() {
+    let shop = Shop::embedded();
+    let service = Service::start_as(shop.serving());
+    let create = |service: &Service, url: &str| {
+        service.post("/v1/endpoints", &json!({"url": url, "events": ["order.released"]}))
+    };
+    for url in [
+        "http://127.0.0.1:9/",
+        "http://localhost:9/",
+        "http://[::1]/",
+        "http://169.254.169.254/latest",
+        "ftp://example.com/",
+    ] {
+        let refused = create(&service, url);
+        assert_eq!(
+            (refused.status, &refused.json()["errors"][0]["pointer"]),
+            (422, &json!("/url")),
+            "{url}: {refused:?}"
+        );
+    }
+    service.stop().expect_code(0);
+
+    let got = Arc::new(Mutex::new(Got::default()));
+    let receiver = Receiver::start(got, |got| {
+        let moved = Router::new().route("/", post(async || Redirect::temporary("/elsewhere")));
+        moved.route("/elsewhere", post(take)).with_state(got)
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let service = serve(&shop, &rulebook(directory.path()));
+    let endpoint = receiver.subscribe(&service, &["order.released"]);
+    service.place(&plain("R1"));
+    let failed = format!("/v1/endpoints/{endpoint}/deliveries");
+    receiver.until("it is tried", |_| service.get(&failed).json()["items"][0]["last_status"] == 307);
+    assert_eq!(receiver.taken(), vec![]);
+    let removed = service.send(service.request(Method::DELETE, &format!("/v1/endpoints/{endpoint}")));
+    assert_eq!(removed.status, 204, "{removed:?}");
+    assert_eq!(service.get(&failed).status, 404);
+    drop(service);
+}
+
+#[test]
+fn a_receiver_that_hangs_keeps_no_other_waiting() {
+    let shop = Shop::embedded();
+    let directory = tempfile::tempdir().unwrap();
+    let service = serve(&shop, &rulebook(directory.path()));
+    let hanging = Receiver::start(Arc::default(), |_| {
+        Router::new().route("/", post(async || -> StatusCode { std::future::pending().await }))
+    });
+    hanging.subscribe(&service, &["challenge.sms", "order.released"]);
+    let well = Receiver::start(Arc::default(), |got| Router::new().route("/", post(take)).with_state(got));
+    well.subscribe(&service, &["challenge.sms", "order.released"]);
+    send(&service, 0..100);
+    well.until("all arrive", |well| well.distinct() == 100 * OF_ONE_ORDER);
+    drop(service.kill());
+}
