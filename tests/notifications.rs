@@ -128,7 +128,8 @@ fn send(service: &Service, orders: std::ops::Range<usize>) {
         lines += &format!("{}\n", json!({"kind": "placed", "order": order}));
         for (step, amount) in [(1, 5), (2, 700_000)] {
             let (id, message) = (format!("web:N{number}"), format!("N{number}-{step}"));
-            let amended = json!({"kind": "amended", "order_id": id, "message_id": message, "order": {"amount": amount}});
+            let amended =
+                json!({"kind": "amended", "order_id": id, "message_id": message, "order": {"amount": amount}});
             lines += &format!("{amended}\n");
         }
     }
@@ -185,7 +186,11 @@ fn none_is_lost_in(shop: &Shop) {
     let before = receiver.distinct();
     let service = serve(shop, &rulebook);
     receiver.until("all arrive", |receiver| receiver.distinct() >= orders * OF_ONE_ORDER);
-    println!("{before} messages before the kill, {} taken in all, for {} events", receiver.taken().len(), receiver.distinct());
+    println!(
+        "{before} messages before the kill, {} taken in all, for {} events",
+        receiver.taken().len(),
+        receiver.distinct()
+    );
     assert!(before < orders * OF_ONE_ORDER, "nothing was left to be sent after the kill");
     let pending = format!("/v1/endpoints/{endpoint}/deliveries?state=pending&limit=1");
     receiver.until("the outbox knows", |_| service.get(&pending).json()["items"].as_array().is_some_and(Vec::is_empty));
@@ -224,9 +229,19 @@ fn a_private_address_is_refused_and_a_redirect_is_not_followed() {
     let create = |service: &Service, url: &str| {
         service.post("/v1/endpoints", &json!({"url": url, "events": ["order.released"]}))
     };
-    for url in ["http://127.0.0.1:9/", "http://localhost:9/", "http://[::1]/", "http://169.254.169.254/latest", "ftp://example.com/"] {
+    for url in [
+        "http://127.0.0.1:9/",
+        "http://localhost:9/",
+        "http://[::1]/",
+        "http://169.254.169.254/latest",
+        "ftp://example.com/",
+    ] {
         let refused = create(&service, url);
-        assert_eq!((refused.status, &refused.json()["errors"][0]["pointer"]), (422, &json!("/url")), "{url}: {refused:?}");
+        assert_eq!(
+            (refused.status, &refused.json()["errors"][0]["pointer"]),
+            (422, &json!("/url")),
+            "{url}: {refused:?}"
+        );
     }
     service.stop().expect_code(0);
 

@@ -284,7 +284,11 @@ pub fn decide(merchant: &Merchant, command: MerchantCommand) -> Result<Vec<Merch
         (Some(_), MerchantCommand::CreateEndpoint(created)) => Ok(vec![MerchantEvent::EndpointCreated(created)]),
         (Some(_), MerchantCommand::RemoveEndpoint(removed)) => {
             let is_there = merchant.endpoints.iter().any(|known| known.id == removed.id);
-            if is_there { Ok(vec![MerchantEvent::EndpointRemoved(removed)]) } else { Err(MerchantRejection::NoSuchEndpoint) }
+            if is_there {
+                Ok(vec![MerchantEvent::EndpointRemoved(removed)])
+            } else {
+                Err(MerchantRejection::NoSuchEndpoint)
+            }
         }
     }
 }

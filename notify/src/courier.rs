@@ -185,7 +185,8 @@ fn webhook(secret: &[u8]) -> Result<Webhook, NoCourier> {
 }
 
 fn outgoing(request: senders::Request) -> Option<Outgoing> {
-    let headers = request.headers.into_iter().map(|(name, value)| Some((HeaderName::from_static(name), value.parse().ok()?)));
+    let headers =
+        request.headers.into_iter().map(|(name, value)| Some((HeaderName::from_static(name), value.parse().ok()?)));
     Some(Outgoing {
         method: request.method.parse().ok()?,
         url: request.url,

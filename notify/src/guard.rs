@@ -60,7 +60,11 @@ impl Guard {
         let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(Refused::Form);
         };
-        if url.len() > URL_BYTES_MAX || authority.as_str().contains('@') || url.contains('#') || authority.host().is_empty() {
+        if url.len() > URL_BYTES_MAX
+            || authority.as_str().contains('@')
+            || url.contains('#')
+            || authority.host().is_empty()
+        {
             return Err(Refused::Form);
         }
         // A literal address is connected to without being resolved.
@@ -161,14 +165,48 @@ mod tests {
     #[test]
     fn addresses_of_networks_that_are_not_public_are_told_from_others() {
         for private in [
-            "0.0.0.0", "10.1.2.3", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.9.9.9", "169.254.169.254", "172.16.0.1",
-            "172.31.255.255", "192.0.0.8", "192.168.1.1", "198.18.0.1", "224.0.0.1", "239.255.255.250", "240.0.0.1",
-            "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "fc00::1", "fd12::1", "fe80::1",
-            "ff02::1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::", "2001:db8::1", "fd00:ec2::254",
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.9.9.9",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.168.1.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "239.255.255.250",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "ff02::1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001:0:7f00:1::",
+            "2001:db8::1",
+            "fd00:ec2::254",
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
         }
-        for public in ["1.1.1.1", "100.63.255.255", "100.128.0.1", "172.32.0.1", "192.169.0.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
+        for public in [
+            "1.1.1.1",
+            "100.63.255.255",
+            "100.128.0.1",
+            "172.32.0.1",
+            "192.169.0.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+        ] {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
     }
@@ -177,10 +215,17 @@ mod tests {
     async fn a_receiver_has_a_url_of_a_public_host() {
         let public = guard(&["1.1.1.1", "2606:4700::1111"], false);
         assert_eq!(public.look_at("https://shop.example.com/hooks?x=1").await, Ok(()));
-        for url in ["ftp://a.example/", "https://", "https://user:word@a.example/", "/hooks", "https://a.example/#part", ""] {
+        for url in
+            ["ftp://a.example/", "https://", "https://user:word@a.example/", "/hooks", "https://a.example/#part", ""]
+        {
             assert_eq!(public.look_at(url).await, Err(Refused::Form), "{url}");
         }
-        for url in ["http://127.0.0.1/", "https://[::1]:8443/x", "http://169.254.169.254/latest/meta-data/", "http://[::ffff:10.0.0.1]/"] {
+        for url in [
+            "http://127.0.0.1/",
+            "https://[::1]:8443/x",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://[::ffff:10.0.0.1]/",
+        ] {
             assert_eq!(public.look_at(url).await, Err(Refused::Private), "{url}");
         }
         let mixed = guard(&["1.1.1.1", "10.0.0.1"], false);

@@ -49,7 +49,11 @@ impl Follower {
     pub(crate) async fn run(shared: Arc<Shared>, partition: u32) {
         loop {
             let Err(error) = Self::follow(Arc::clone(&shared), partition).await;
-            tracing::error!(partition, error = &error as &dyn std::error::Error, "notifications fail and are tried again");
+            tracing::error!(
+                partition,
+                error = &error as &dyn std::error::Error,
+                "notifications fail and are tried again"
+            );
             sleep(RETRY).await;
         }
     }

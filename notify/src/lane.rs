@@ -12,11 +12,11 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::Clock;
 use crate::breaker::Breaker;
 use crate::courier::{Courier, Fault, Tried};
 use crate::outbox::{Due, Outbox, OutboxError, Outcome, Verdict};
 use crate::terms::Terms;
-use crate::Clock;
 
 /// Messages read from the outbox at once.
 const AGENDA: u32 = 256;

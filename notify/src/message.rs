@@ -62,7 +62,9 @@ impl Composer {
         }
         let order: OrderId = recorded.key.aggregate_id.parse().map_err(|_| untold(position))?;
         let mut events = Vec::new();
-        for event in self.log.read_streams(&[recorded.stream]).await?.iter().take_while(|event| event.position <= position) {
+        for event in
+            self.log.read_streams(&[recorded.stream]).await?.iter().take_while(|event| event.position <= position)
+        {
             events.push((event.position, read(event)?));
         }
         let story = Story { recorded, order, events };

@@ -46,7 +46,8 @@ pub(crate) async fn phone(
         let Some(told) = told.iter().find(|told| told.position == row.position) else { continue };
         is_there = true;
         let key = vault.unwrap_subject_key(merchant, &row.subject_key.subject, &row.subject_key.wrapped);
-        let text = key.and_then(|key| vault.verify_commitment(&key, order.as_str().as_bytes(), &row.sealed, told.commitment));
+        let text =
+            key.and_then(|key| vault.verify_commitment(&key, order.as_str().as_bytes(), &row.sealed, told.commitment));
         let damaged = || LogError::Damaged(format!("vault row at position {}", row.position));
         let data: PersonalData = serde_json::from_slice(&text.map_err(|_| damaged())?).map_err(|_| damaged())?;
         newest(&mut buyers, told.as_of, data.phone);

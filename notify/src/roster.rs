@@ -58,7 +58,9 @@ impl Roster {
 
     /// Takes an event about a merchant in; answers with the endpoint that it removed, if it did.
     pub(crate) fn fold(&mut self, event: &RecordedEvent) -> Result<Option<Box<str>>, LogError> {
-        if &*event.key.aggregate_type != "merchant" || !matches!(&*event.event_type, "EndpointCreated" | "EndpointRemoved") {
+        if &*event.key.aggregate_type != "merchant"
+            || !matches!(&*event.event_type, "EndpointCreated" | "EndpointRemoved")
+        {
             return Ok(None);
         }
         let merchant = &event.key.merchant;

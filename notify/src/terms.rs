@@ -76,7 +76,9 @@ mod tests {
     #[test]
     fn pauses_double_and_scatter_up_to_the_longest() {
         let terms = Terms::default();
-        for (failures, whole) in [(1, 1_000), (2, 2_000), (5, 16_000), (15, 16_384_000), (16, 21_600_000), (99, 21_600_000)] {
+        for (failures, whole) in
+            [(1, 1_000), (2, 2_000), (5, 16_000), (15, 16_384_000), (16, 21_600_000), (99, 21_600_000)]
+        {
             for draw in [0, 7, u64::MAX] {
                 let pause = terms.pause(failures, draw).millis();
                 assert!((whole / 2..=whole).contains(&pause), "{failures} failures: {pause} ms");

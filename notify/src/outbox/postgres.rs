@@ -10,7 +10,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Row as _, Transaction};
 
 use super::{
-    Agenda, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, Verdict, event, read_back, stored,
+    Agenda, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, Verdict, event, read_back,
+    stored,
 };
 
 const SCHEMA: &str = "orderlight_outbox";
@@ -94,7 +95,8 @@ pub(crate) async fn migrate(url: &str, runtime_role: Option<&str>) -> Result<(),
     if let Some(role) = runtime_role {
         let quoted = "SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = $1";
         let quoted: Option<String> = sqlx::query_scalar(quoted).bind(role).fetch_optional(&mut connection).await?;
-        let role = quoted.ok_or_else(|| OutboxError::Store(format!("role {role} is not there: create it first").into()))?;
+        let role =
+            quoted.ok_or_else(|| OutboxError::Store(format!("role {role} is not there: create it first").into()))?;
         let grant = format!(
             "GRANT USAGE ON SCHEMA {SCHEMA} TO {role}; \
              GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO {role}"
@@ -151,7 +153,8 @@ impl PostgresOutbox {
 #[async_trait]
 impl Outbox for PostgresOutbox {
     async fn checkpoint(&self, partition: u32) -> Result<Position, OutboxError> {
-        let select = sqlx::query_scalar("SELECT position FROM checkpoints WHERE partition = $1").bind(i64::from(partition));
+        let select =
+            sqlx::query_scalar("SELECT position FROM checkpoints WHERE partition = $1").bind(i64::from(partition));
         let position: Option<i64> = select.fetch_optional(&self.pool).await?;
         read_back(position.unwrap_or_default())
     }
@@ -172,7 +175,10 @@ impl Outbox for PostgresOutbox {
             insert.bind(now.millis()).execute(&mut *transaction).await?;
         }
         for endpoint in &intake.removed {
-            sqlx::query("DELETE FROM messages WHERE endpoint = $1").bind(&**endpoint).execute(&mut *transaction).await?;
+            sqlx::query("DELETE FROM messages WHERE endpoint = $1")
+                .bind(&**endpoint)
+                .execute(&mut *transaction)
+                .await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -259,13 +265,15 @@ impl Outbox for PostgresOutbox {
     }
 
     async fn forget(&self, endpoint: &str, until: Timestamp) -> Result<(), OutboxError> {
-        let delete = sqlx::query("DELETE FROM messages WHERE endpoint = $1 AND state = 1 AND since <= $2").bind(endpoint);
+        let delete =
+            sqlx::query("DELETE FROM messages WHERE endpoint = $1 AND state = 1 AND since <= $2").bind(endpoint);
         delete.bind(until.millis()).execute(&self.pool).await?;
         Ok(())
     }
 
     async fn counts(&self) -> Result<Counts, OutboxError> {
-        let select = "SELECT (SELECT count(*) FROM messages WHERE state = 0), (SELECT count(*) FROM messages WHERE state = 2)";
+        let select =
+            "SELECT (SELECT count(*) FROM messages WHERE state = 0), (SELECT count(*) FROM messages WHERE state = 2)";
         let (pending, parked): (i64, i64) = sqlx::query_as(select).fetch_one(&self.pool).await?;
         Ok(Counts { pending: read_back(pending)?, parked: read_back(parked)? })
     }

@@ -10,12 +10,14 @@ use eventlog::Position;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{
-    Agenda, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, Verdict, event, read_back, stored,
+    Agenda, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, Verdict, event, read_back,
+    stored,
 };
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const STATEMENTS_MAX: usize = 64;
-const SETTINGS: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384";
+const SETTINGS: &str =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384";
 
 /// `next_at` is null for what is not pending, and for what waits for another of its subject.
 const SCHEMA: &str = "
@@ -259,12 +261,7 @@ fn checkpoint(transaction: &Transaction<'_>, partition: u32) -> Result<Position,
 }
 
 /// Stores what came of one try. What was settled otherwise meanwhile stays as it is.
-fn settle(
-    transaction: &Transaction<'_>,
-    endpoint: &str,
-    outcome: &Outcome,
-    now: Timestamp,
-) -> Result<(), OutboxError> {
+fn settle(transaction: &Transaction<'_>, endpoint: &str, outcome: &Outcome, now: Timestamp) -> Result<(), OutboxError> {
     let (state, next_at) = match outcome.verdict {
         Verdict::Delivered => (State::Delivered, None),
         Verdict::Again(at) => (State::Pending, Some(at.millis())),

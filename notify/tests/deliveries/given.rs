@@ -186,7 +186,12 @@ impl Given {
 }
 
 pub(crate) fn frozen() -> OrderEvent {
-    OrderEvent::Frozen(Frozen { cause: FrozenCause::Score, actor: None, reason_code: None, note: Some("a word".into()) })
+    OrderEvent::Frozen(Frozen {
+        cause: FrozenCause::Score,
+        actor: None,
+        reason_code: None,
+        note: Some("a word".into()),
+    })
 }
 
 pub(crate) fn released() -> OrderEvent {
@@ -200,7 +205,11 @@ pub(crate) fn resolving_to(addresses: &'static [IpAddr]) -> Resolve {
 }
 
 /// All messages of an endpoint once something is true of them.
-pub(crate) async fn until(notifier: &Notifier, endpoint: &str, true_now: impl Fn(&[Delivery]) -> bool) -> Vec<Delivery> {
+pub(crate) async fn until(
+    notifier: &Notifier,
+    endpoint: &str,
+    true_now: impl Fn(&[Delivery]) -> bool,
+) -> Vec<Delivery> {
     let until = Instant::now() + PATIENCE;
     loop {
         let found = notifier.deliveries(endpoint, None, None, 200).await.unwrap();

@@ -61,7 +61,8 @@ mod tests {
         let second = given.order("web:A1", &[frozen(), released()]).await;
         let other = given.order("web:A2", &[frozen()]).await;
         let notifier = given.notifier().await;
-        let found = until(&notifier, "e1", |found| found.iter().filter(|delivery| delivery.attempts == 1).count() == 2).await;
+        let found =
+            until(&notifier, "e1", |found| found.iter().filter(|delivery| delivery.attempts == 1).count() == 2).await;
         let waiting: Vec<u64> = found.iter().filter(|delivery| delivery.attempts == 0).map(|d| d.position).collect();
         assert_eq!(waiting, [second]);
         assert!(found.iter().all(|delivery| delivery.state == State::Pending));
@@ -156,7 +157,8 @@ mod tests {
     #[test]
     fn the_official_vector_is_signed_as_it_was_published() {
         let webhook = Webhook::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let signature = webhook.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#).unwrap();
-        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLdJ1E=");
+        let signature =
+            webhook.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#).unwrap();
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 }

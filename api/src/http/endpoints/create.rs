@@ -57,11 +57,7 @@ struct Told {
         (status = 409, description = "`too_many_endpoints`: the merchant has 16 endpoints", body = Problem),
     )
 )]
-pub async fn handle(
-    State(app): State<App>,
-    caller: Caller,
-    JsonBody(body): JsonBody,
-) -> Result<Response, Problem> {
+pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     caller.require(ADMIN)?;
     let mut fields = Fields::of(body)?;
     let url = fields.optional("url", string);

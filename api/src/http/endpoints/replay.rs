@@ -59,7 +59,11 @@ pub async fn handle(
     });
     let from = fields.optional("from_position", |value| {
         let from: LogPosition = parsed_position(value)?;
-        if from.partition == partition { Ok(Replay::From(from.position)) } else { Err(format!("expected {partition}-…")) }
+        if from.partition == partition {
+            Ok(Replay::From(from.position))
+        } else {
+            Err(format!("expected {partition}-…"))
+        }
     });
     let which = match (at, parked, from) {
         (Some(which), None, None) | (None, Some(which), None) | (None, None, Some(which)) => Some(which),
