@@ -153,7 +153,7 @@ mod tests {
         notifier.stop().await;
     }
 
-    /// From the specification: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
+    /// From the tests of the Standard Webhooks libraries (`libraries/python/tests`).
     #[test]
     fn the_official_vector_is_signed_as_it_was_published() {
         let webhook = Webhook::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
