@@ -14,6 +14,8 @@ mod correction;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod forecast;
@@ -49,6 +51,8 @@ mod signals;
 mod simulation;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod stream;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

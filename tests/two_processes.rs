@@ -16,6 +16,7 @@ use test_postgres::Database;
 
 use crate::support::orders::plain;
 use crate::support::process::{PATIENCE, orderlight};
+use crate::support::reader::{Reader, Seen};
 use crate::support::service::{Answer, Service, TOKEN};
 
 /// Enough merchants for every process to keep some.
@@ -191,6 +192,32 @@ fn each_of_two_processes_answers_for_all_merchants() {
     one.stop().expect_code(0);
     two.stop().expect_code(0);
     assert_eq!(pair.placements(), MERCHANTS * 3);
+}
+
+#[test]
+fn either_process_tells_of_what_both_decide_and_goes_on_where_the_other_ended() {
+    let (pair, one, two) = Pair::start();
+    // From then on both know the keys.
+    pair.place_all(&one, "A1");
+    pair.place_all(&two, "A2");
+    let readers = |service: &Service| -> Vec<Reader> {
+        pair.merchants.iter().map(|(_, key)| Reader::begun_as(service, key, None)).collect()
+    };
+    let (mut by_one, mut by_two) = (readers(&one), readers(&two));
+    pair.place_all(&one, "A3");
+    pair.place_all(&two, "A4");
+    let seen: Vec<Vec<Seen>> = by_two.iter_mut().map(|reader| reader.take(2)).collect();
+    for (reader, seen) in by_one.iter_mut().zip(&seen) {
+        assert_eq!(reader.take(2), *seen);
+        let orders: Vec<&str> = seen.iter().filter_map(|seen| seen.data["order_id"].as_str()).collect();
+        assert_eq!(orders, ["web:A3", "web:A4"]);
+    }
+    two.kill();
+    for ((_, key), seen) in pair.merchants.iter().zip(&seen) {
+        assert_eq!(Reader::begun_as(&one, key, Some(&seen[0].id)).next(), seen[1]);
+    }
+    drop(by_one);
+    one.stop().expect_code(0);
 }
 
 #[test]

@@ -185,6 +185,20 @@ impl Directory {
         entry.expires_at.is_none_or(|expires_at| at < expires_at).then(|| entry.caller.clone())
     }
 
+    /// Whether a caller who was let in would be again: its key is neither revoked nor expired.
+    pub fn counts(&self, caller: &Caller, at: Timestamp) -> bool {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        if state.bootstrap.as_ref().is_some_and(|(_, known)| known == caller) {
+            return true;
+        }
+        let keys = state.merchants.get(&caller.merchant).map(|known| known.merchant.keys()).unwrap_or_default();
+        keys.iter().any(|key| {
+            *key.created.id == *caller.key
+                && key.standing == KeyStanding::Active
+                && key.created.expires_at.is_none_or(|expires_at| at < expires_at)
+        })
+    }
+
     /// A merchant, if it is registered.
     pub fn merchant(&self, id: &MerchantId) -> Option<Arc<Merchant>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);

@@ -3,6 +3,8 @@
 pub mod backtest;
 pub mod cli;
 pub mod clock;
+pub mod connection;
+pub mod demo;
 pub mod directory;
 #[cfg(test)]
 mod faulty_log;
@@ -13,4 +15,5 @@ pub mod scorer;
 pub mod service;
 pub mod signals;
 pub mod store;
+pub mod streams;
 pub mod wording;

@@ -24,6 +24,7 @@ use crate::rulebooks::Rulebooks;
 use crate::scorer::Scorer;
 use crate::signals::Signals;
 use crate::store::Store;
+use crate::streams::Streams;
 
 /// The merchant that a new store starts with.
 pub const DEFAULT_MERCHANT: &str = "default";
@@ -42,6 +43,8 @@ pub struct Service {
     pub rulebooks: Rulebooks,
     /// Long tasks.
     pub jobs: Jobs,
+    /// Who reads what happens as it happens.
+    pub streams: Streams,
     /// Knows which signals are declared.
     pub signals: Signals,
     /// The merchants' own model, where there is one.
@@ -74,8 +77,21 @@ impl Service {
         let notifier = Arc::new(notifier.context("cannot open the outbox")?);
         let (rulebooks, signals) = (Rulebooks::new(log.clone()), Signals::new(log.clone()));
         let jobs = Jobs::new(log.member()).context("cannot start the threads of jobs")?;
-        let mut service =
-            Self { engine, models, notifier, directory, rulebooks, jobs, signals, scorer: None, log, vault, followers };
+        let streams = Streams::default();
+        let mut service = Self {
+            engine,
+            models,
+            notifier,
+            directory,
+            rulebooks,
+            jobs,
+            streams,
+            signals,
+            scorer: None,
+            log,
+            vault,
+            followers,
+        };
         if service.log.members().await.context("cannot read who else is at work")?.is_empty() {
             service.models.start().await;
         } else {
@@ -221,6 +237,7 @@ impl Service {
     /// Finishes what waits and closes the store.
     pub async fn stop(mut self) {
         self.jobs.stop();
+        self.streams.stop();
         self.followers.shutdown().await;
         self.notifier.stop().await;
         self.engine.close().await;
@@ -231,6 +248,7 @@ impl Service {
     /// Closes the store under requests that do not end. What they still send is answered as unknown.
     pub async fn cut_off(&self) {
         self.jobs.stop();
+        self.streams.stop();
         self.notifier.stop().await;
         self.models.stop().await;
         self.log.close().await;

@@ -22,5 +22,6 @@ pub mod rulebook;
 pub mod screening;
 pub mod settings;
 pub mod shadow;
+pub mod share;
 pub mod signal;
 pub mod time;

@@ -23,6 +23,7 @@ const RUSH_MINUTES: u64 = 60;
 #[derive(Clone, Copy)]
 pub(crate) struct Calendar {
     days: i64,
+    end: i64,
     /// What the rush adds to its first minute; its `n`th has an `n`th of that.
     rush: u64,
 }
@@ -32,20 +33,25 @@ impl Calendar {
         let ordinary = 60 * HOURS.iter().sum::<u64>() * u64::from(days);
         let wanted = ordinary * RUSH_PER_MILLE / (1_000 - RUSH_PER_MILLE);
         let harmonic = (1..=RUSH_MINUTES).map(|minute| 1_000_000 / minute).sum::<u64>();
-        Self { days: i64::from(days), rush: wanted * 1_000_000 / harmonic }
+        Self { days: i64::from(days), end: END, rush: wanted * 1_000_000 / harmonic }
+    }
+
+    /// One day without a sale at midnight, that ends at some midnight.
+    pub(crate) const fn ordinary_day(end: i64) -> Self {
+        Self { days: 1, end, rush: 0 }
     }
 
     pub(crate) const fn start(self) -> i64 {
-        END - self.days * DAY
+        self.end - self.days * DAY
     }
 
     pub(crate) const fn end(self) -> i64 {
-        END
+        self.end
     }
 
     /// When the sale begins.
     pub(crate) const fn midnight(self) -> i64 {
-        END - DAY
+        self.end - DAY
     }
 
     pub(crate) const fn minutes(self) -> i64 {
@@ -60,8 +66,9 @@ impl Calendar {
         (HOURS[hour], rush.map_or(0, |minute| self.rush / (minute + 1)))
     }
 
-    pub(crate) fn total_weight(self) -> u64 {
-        (0..self.minutes()).map(|minute| self.weight(minute)).map(|(ordinary, rush)| ordinary + rush).sum()
+    /// What comes from a minute on, in proportion.
+    pub(crate) fn weight_from(self, minute: i64) -> u64 {
+        (minute..self.minutes()).map(|minute| self.weight(minute)).map(|(ordinary, rush)| ordinary + rush).sum()
     }
 
     /// Some time of the first `days` days, as likely as people order then.
@@ -95,7 +102,7 @@ mod tests {
     fn the_rush_has_its_share_and_begins_at_the_last_midnight() {
         let calendar = Calendar::new(14);
         let rush: u64 = (0..calendar.minutes()).map(|minute| calendar.weight(minute).1).sum();
-        let per_mille = rush * 1_000 / calendar.total_weight();
+        let per_mille = rush * 1_000 / calendar.weight_from(0);
         assert!((78..=80).contains(&per_mille), "{per_mille}");
         let first = (0..calendar.minutes()).find(|minute| calendar.weight(*minute).1 > 0);
         assert_eq!(first, Some(13 * 24 * 60));

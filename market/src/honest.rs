@@ -118,6 +118,25 @@ fn new(people: People, at: i64, random: &mut Random) -> Vec<Purchase> {
     orders
 }
 
+/// Somebody who registers at the checkout, with a virtual operator's number, and buys within half a minute; some send a present on its
+/// heels. Nothing is wrong with them, and everything looks so.
+pub(crate) fn hasty(people: People, at: i64, random: &mut Random) -> Vec<Purchase> {
+    let registered_at = at - random.between(5 * SECOND, 15 * SECOND);
+    let mut person = people.person(Honest::New, random.key() >> 1).registered(registered_at);
+    person.phone = Phone::Virtual(random.key());
+    let visit = Visit { channel: random.weighted(&[("web", 50), ("wechat", 50)]), ..Visit::of(person, at, random) };
+    let mut orders = vec![visit.order(at, person.at_home(), random)];
+    if random.happens(350) {
+        let next = at + random.between(6 * SECOND, 14 * SECOND);
+        orders.push(visit.order(next, people.friend(person, 0), random));
+    }
+    for order in &mut orders {
+        let pays_in = human_payment(random);
+        order.course = Course::bought(random, order.at, pays_in);
+    }
+    orders
+}
+
 /// One order an address. Who has the addresses at hand from last year takes half a minute for each, who types them takes a minute or two;
 /// each is paid for before the next is begun.
 fn gifts(people: People, person: Person, at: i64, random: &mut Random) -> Vec<Purchase> {

@@ -1,14 +1,13 @@
 //! What was decided, beside the truth.
 
 mod report;
-mod wilson;
 
 use std::collections::BTreeMap;
 
 use crate::kind::{Attack, Honest, Kind, Label};
 
+pub use domain::share::Share;
 pub use report::Report;
-pub use wilson::Share;
 
 /// What became of one order through its screenings. People's answers and decisions do not count: they say nothing of the rules.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -9,10 +9,10 @@ use std::collections::BinaryHeap;
 use chrono::Timelike;
 use domain::time::Timestamp;
 
-use crate::attacks::{Campaign, campaigns};
-use crate::calendar::{Calendar, HOUR, MINUTE, SECOND};
+use crate::attacks::{Campaign, campaigns, campaigns_of_a_day};
+use crate::calendar::{Calendar, DAY, HOUR, MINUTE, SECOND};
 use crate::course::Course;
-use crate::honest::{VISITS, visit};
+use crate::honest::{VISITS, hasty, visit};
 use crate::kind::{Honest, Kind, Label};
 use crate::people::People;
 use crate::purchase::{Purchase, status_line};
@@ -29,6 +29,13 @@ pub const FOLLOWED_MAX: usize = 1_000_000;
 const LATE_PER_MILLE: u64 = 6;
 const VERY_LATE_PER_MILLE: u64 = 1;
 const TWICE_PER_MILLE: u64 = 10;
+
+/// A small shop's day: how many orders, the minute it opens, and how many visits in a thousand are made in a haste.
+const SMALL_DAY_ORDERS: u64 = 1_000;
+const OPENS_AT: i64 = 9 * 60;
+const HASTY_PER_MILLE: u64 = 60;
+/// How far the clocks of China are ahead.
+const CHINA_AHEAD: i64 = 8 * HOUR;
 
 /// What to make.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +55,8 @@ pub struct Message {
     pub line: String,
     /// The truth, with the first message that places an order.
     pub label: Option<Label>,
+    /// When it arrives.
+    pub arrives_at: Timestamp,
 }
 
 /// All messages of a run in the order of their arrival.
@@ -63,6 +72,8 @@ pub struct Market {
     total_weight: u64,
     honest: u64,
     honest_begun: u64,
+    /// Of a thousand visits, those of people in a haste, see [`hasty`].
+    hasty_per_mille: u64,
     numbers: u64,
     followed: usize,
 }
@@ -76,7 +87,7 @@ struct Waiting {
 
 enum Content {
     Line(String),
-    Placed(Box<Message>),
+    Placed(Box<(String, Label)>),
     Course(Box<str>, Course),
 }
 
@@ -88,24 +99,41 @@ impl Market {
     pub fn new(plan: Plan) -> Self {
         assert!(plan.orders <= ORDERS_MAX, "at most {ORDERS_MAX} orders");
         assert!((1..=DAYS_MAX).contains(&plan.days), "1 to {DAYS_MAX} days");
-        let calendar = Calendar::new(plan.days);
-        let people = People { seed: plan.seed, calendar, orders: plan.orders };
-        let mut campaigns = campaigns(people);
+        let people = People { seed: plan.seed, calendar: Calendar::new(plan.days), orders: plan.orders };
+        Self::begin(people, campaigns(people), 0)
+    }
+
+    /// A day of a small shop with more trouble than a real one has, from nine in the morning until the midnight in China before
+    /// `now`: people in a haste who have to be asked, and one attack after the other.
+    pub fn small_day(seed: u64, now: Timestamp) -> Self {
+        let end = (now.millis() + CHINA_AHEAD).div_euclid(DAY) * DAY - CHINA_AHEAD;
+        let people = People { seed, calendar: Calendar::ordinary_day(end), orders: SMALL_DAY_ORDERS };
+        let day = Self::begin(people, campaigns_of_a_day(people), OPENS_AT);
+        Self { hasty_per_mille: HASTY_PER_MILLE, ..day }
+    }
+
+    /// When it ends; what is under way then arrives later.
+    pub const fn ends_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.people.calendar.end())
+    }
+
+    fn begin(people: People, mut campaigns: Vec<Campaign>, minute: i64) -> Self {
         let attackers: u64 = campaigns.iter().map(|campaign| u64::from(campaign.orders)).sum();
         campaigns.shrink_to_fit();
         let mut campaigns = campaigns.into_iter();
         let next_campaign = campaigns.next();
         Self {
             people,
-            random: Random::of(key(&[plan.seed, 3_000])),
+            random: Random::of(key(&[people.seed, 3_000])),
             waiting: BinaryHeap::new(),
             campaigns,
             next_campaign,
-            minute: 0,
+            minute,
             weight: 0,
-            total_weight: calendar.total_weight(),
-            honest: plan.orders - attackers,
+            total_weight: people.calendar.weight_from(minute),
+            honest: people.orders - attackers,
             honest_begun: 0,
+            hasty_per_mille: 0,
             numbers: 0,
             followed: 0,
         }
@@ -125,7 +153,13 @@ impl Market {
             let is_rush = self.random.below(ordinary + rush) < rush;
             let kind = if is_rush { Honest::MidnightRush } else { self.random.weighted(&VISITS) };
             let left = usize::try_from(self.honest - self.honest_begun).unwrap_or(usize::MAX);
-            let mut visit = visit(self.people, kind, at, &mut self.random);
+            // Where nobody is in a haste, nothing is drawn for it: a plan's bytes stay what they are.
+            let is_hasty = self.hasty_per_mille > 0 && self.random.happens(self.hasty_per_mille);
+            let (kind, mut visit) = if is_hasty {
+                (Honest::New, hasty(self.people, at, &mut self.random))
+            } else {
+                (kind, visit(self.people, kind, at, &mut self.random))
+            };
             visit.truncate(left);
             self.honest_begun += visit.len() as u64;
             for purchase in visit {
@@ -154,7 +188,7 @@ impl Market {
             self.follow(order_id.clone().into(), purchase.course);
         }
         let label = Label { order_id, kind, burst: of.map(|(burst, _)| burst), place: of.map(|(_, place)| place) };
-        self.send(arrives_at, Content::Placed(Box::new(Message { line, label: Some(label) })));
+        self.send(arrives_at, Content::Placed(Box::new((line, label))));
     }
 
     /// Waits for the next step in an order's course. What happens after the run is not told.
@@ -186,15 +220,19 @@ impl Market {
     /// As shops number: the time, and a running number that nobody can tell anything by.
     fn order_no(&mut self, at: i64) -> String {
         self.numbers += 1;
-        let time = Timestamp::from_millis(at + 8 * HOUR).to_datetime();
+        let time = Timestamp::from_millis(at + CHINA_AHEAD).to_datetime();
         let seconds = time.num_seconds_from_midnight();
         format!("{}{:05}{:09}", time.format("%y%m%d"), seconds, self.numbers)
     }
 
     fn arrive(&mut self, waiting: Waiting) -> Message {
+        let arrives_at = Timestamp::from_millis(waiting.arrives_at);
         match waiting.content {
-            Content::Line(line) => Message { line, label: None },
-            Content::Placed(message) => *message,
+            Content::Line(line) => Message { line, label: None, arrives_at },
+            Content::Placed(placed) => {
+                let (line, label) = *placed;
+                Message { line, label: Some(label), arrives_at }
+            }
             Content::Course(order, mut course) => {
                 let step = course.next().expect("only what has a step waits");
                 let line = status_line(&order, step);
@@ -203,7 +241,7 @@ impl Market {
                     self.send(again, Content::Line(line.clone()));
                 }
                 self.follow(order, course);
-                Message { line, label: None }
+                Message { line, label: None, arrives_at }
             }
         }
     }

@@ -99,7 +99,7 @@ fn why(error: &hyper_util::client::legacy::Error) -> NoAnswer {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(cause) = source {
         let inner = cause.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
-        if inner.is_some_and(|inner| inner.is::<Refused>()) {
+        if inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<Refused>) {
             return NoAnswer::Refused(Refused::Private);
         }
         source = cause.source();

@@ -142,7 +142,7 @@ impl Courier {
         let message = senders::Message {
             challenge: &errand.challenge,
             phone: errand.phone.as_ref().map_or("", |phone| phone.expose_secret()),
-            code: errand.code.as_ref().map(|code| code.expose_secret()),
+            code: errand.code.as_ref().map(secrecy::ExposeSecret::expose_secret),
             order_no: errand.order.order_no(),
             expires_at: errand.expires_at,
         };

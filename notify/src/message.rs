@@ -13,7 +13,7 @@ use domain::publication::RulebookEvent;
 use domain::time::Timestamp;
 use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError, Position, RecordedEvent};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use crate::personal::{self, Phone};
@@ -73,7 +73,7 @@ impl Composer {
         let errand = if kind.is_errand() { self.errand(&story, kind).await? } else { None };
         let mut data = story.facts();
         story.tell(event, errand.as_ref(), &mut data);
-        Ok(Message { body: body(kind, recorded, data), errand })
+        Ok(Message { body: body(kind, recorded, &data), errand })
     }
 
     async fn errand(&self, story: &Story<'_>, kind: Notification) -> Result<Option<Errand>, LogError> {
@@ -165,11 +165,11 @@ impl Story<'_> {
             "method": challenged.method,
             "expires_at": challenged.expires_at.to_string(),
             "instead_of": challenged.instead_of,
-            "phone": errand.phone.as_ref().map(|phone| phone.expose_secret()),
+            "phone": errand.phone.as_ref().map(secrecy::ExposeSecret::expose_secret),
             "customer_erased": errand.is_erased,
         });
         if challenged.method == ChallengeMethod::Sms {
-            question["code"] = json!(errand.code.as_ref().map(|code| code.expose_secret()));
+            question["code"] = json!(errand.code.as_ref().map(secrecy::ExposeSecret::expose_secret));
         }
         question
     }
@@ -194,10 +194,10 @@ fn rulebook_message(recorded: &RecordedEvent) -> Result<Message, LogError> {
         "actor": published.actor,
         "by_forecast": published.forecast_left.is_some(),
     });
-    Ok(Message { body: body(kind, recorded, object(data)), errand: None })
+    Ok(Message { body: body(kind, recorded, &object(data)), errand: None })
 }
 
-fn body(kind: Notification, recorded: &RecordedEvent, data: Map<String, Value>) -> String {
+fn body(kind: Notification, recorded: &RecordedEvent, data: &Map<String, Value>) -> String {
     json!({"type": kind.name(), "timestamp": recorded.recorded_at.to_string(), "data": data}).to_string()
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn phone(
     if told.is_empty() {
         return Ok(Phone::Untold);
     }
-    let (mut buyers, mut recipients): (Option<(Timestamp, String)>, Option<(Timestamp, String)>) = (None, None);
+    let [mut buyers, mut recipients]: [Option<(Timestamp, String)>; 2] = [None, None];
     let mut is_there = false;
     for row in log.read_vault(&[stream]).await? {
         let Some(told) = told.iter().find(|told| told.position == row.position) else { continue };

@@ -1,6 +1,6 @@
 //! An order's event as far as read models need it.
 //!
-//! The names are those of [`domain::order::OrderEvent`]; what no read model keeps (lines, feature values, notes) is
+//! The names are those of [`domain::order::OrderEvent`]; what no read model keeps (titles, feature values, notes) is
 //! skipped while the JSON is read, which is most of its bytes, and texts are borrowed from it. An event that is none of these
 //! is an error: a name that is not known here was written by a newer service, and to pass over it would make the rows wrong
 //! without a word.
@@ -9,7 +9,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use domain::ids::{OrderId, Token};
-use domain::order::{Challenged, Frozen, PASS, Released, ReviewClaimed, StatusReported};
+use domain::order::{
+    Challenged, Frozen, PASS, Released, ReviewClaimed, ReviewOpened, StatusReported, StockReleaseDue, Verified,
+};
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, StreamId};
 use serde::de::{Error, IgnoredAny, Visitor};
@@ -33,18 +35,18 @@ pub(crate) enum OrderChange<'a> {
     ChallengeResent(IgnoredAny),
     CodeRejected(IgnoredAny),
     CallUnanswered(IgnoredAny),
-    Verified(IgnoredAny),
+    Verified(Verified),
     Frozen(Frozen),
     FreezeConfirmed(IgnoredAny),
     Released(Released),
-    ReviewOpened(IgnoredAny),
+    ReviewOpened(ReviewOpened),
     ReviewEscalated(IgnoredAny),
     ReviewReopened(IgnoredAny),
     ReviewClaimed(ReviewClaimed),
     ReviewReturned(IgnoredAny),
     Noted(IgnoredAny),
     PersonalDataRevealed(IgnoredAny),
-    StockReleaseDue(IgnoredAny),
+    StockReleaseDue(StockReleaseDue),
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,11 +70,20 @@ pub(crate) struct KnownFacts<'a> {
     #[serde(borrow)]
     pub(crate) currency: Option<Text<'a>>,
     pub(crate) amount: Option<i64>,
+    #[serde(borrow)]
+    pub(crate) lines: Option<Vec<KnownLine<'a>>>,
     pub(crate) customer: Option<KnownCustomer>,
     pub(crate) delivery: Option<KnownDelivery>,
     pub(crate) device: Option<ShortToken>,
     pub(crate) ip: Option<KnownIp>,
     pub(crate) payment_due_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct KnownLine<'a> {
+    #[serde(borrow)]
+    pub(crate) sku: Text<'a>,
+    pub(crate) quantity: u32,
 }
 
 #[derive(Debug, Default, Deserialize)]

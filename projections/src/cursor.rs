@@ -62,7 +62,7 @@ pub struct Listing<T> {
 
 impl<T> Listing<T> {
     /// From one row more than was asked for, which tells whether there is another page.
-    pub(crate) fn from_rows(mut rows: Vec<T>, limit: u32, place: impl Fn(&T) -> Cursor) -> Self {
+    pub(crate) fn from_rows<P: fmt::Display>(mut rows: Vec<T>, limit: u32, place: impl Fn(&T) -> P) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let is_last = rows.len() <= limit;
         rows.truncate(limit);

@@ -8,6 +8,7 @@ use crate::model::{Model, Projection};
 use crate::order_status::OrderStatus;
 use crate::page::{Mark, Page};
 use crate::review_queue::ReviewQueue;
+use crate::sums::Sums;
 
 /// Something of each read model that takes part.
 pub(crate) struct Each<S, R> {
@@ -18,10 +19,17 @@ pub(crate) struct Each<S, R> {
 /// Stored rows, by read model.
 pub(crate) type Loaded = Each<Vec<RowOf<OrderStatus>>, Vec<RowOf<ReviewQueue>>>;
 
-/// Rows to be written, by read model.
-pub(crate) type Folded = Each<Vec<Touched<RowOf<OrderStatus>>>, Vec<Touched<RowOf<ReviewQueue>>>>;
+/// What is to be written, by read model.
+pub(crate) type Folded = Each<Written<OrderStatus>, Written<ReviewQueue>>;
 
 pub(crate) type RowOf<P> = <P as Projection>::Row;
+
+/// What a page makes of a read model.
+pub(crate) struct Written<P: Projection> {
+    pub(crate) rows: Vec<Touched<P::Row>>,
+    /// By how much the sums over its rows change.
+    pub(crate) sums: P::Sums,
+}
 
 /// A row that a page changed.
 pub(crate) struct Touched<Row> {
@@ -81,13 +89,11 @@ impl Fold {
                     break;
                 }
             };
-            let envelope = envelope(page, place, event);
-            let begins = event.sequence == 1;
             if let Some(rows) = &mut fold.order_status {
-                rows.take(place, begins, &change, &envelope);
+                rows.take(page, place, event, &change);
             }
             if let Some(rows) = &mut fold.review_queue {
-                rows.take(place, begins, &change, &envelope);
+                rows.take(page, place, event, &change);
             }
         }
         fold
@@ -138,14 +144,17 @@ fn envelope<'a>(page: &'a Page, place: usize, event: &RecordedEvent) -> Envelope
 
 /// One read model's rows of a page's orders.
 struct Rows<P: Projection> {
-    slots: Vec<Slot<P::Row>>,
+    slots: Vec<Slot<P>>,
+    sums: P::Sums,
     /// Orders that are worth a row only now, whose events are folded again from the first.
     again: Vec<usize>,
 }
 
-struct Slot<Row> {
-    row: Option<Row>,
-    before: Option<Box<Row>>,
+struct Slot<P: Projection> {
+    row: Option<P::Row>,
+    before: Option<Box<P::Row>>,
+    /// How it is counted in the stored sums and those of the page; `None` where it is in none.
+    counted: Option<<P::Sums as Sums<P::Row>>::Standing>,
     is_stored: bool,
     is_touched: bool,
     is_again: bool,
@@ -156,6 +165,7 @@ impl<P: Projection> Rows<P> {
         let mut stored: FxHashMap<StreamId, P::Row> = stored.into_iter().map(|row| (stream(&row), row)).collect();
         let slot = |row: Option<P::Row>| Slot {
             is_stored: row.is_some(),
+            counted: row.as_ref().map(P::Sums::standing),
             row,
             before: None,
             is_touched: false,
@@ -165,11 +175,15 @@ impl<P: Projection> Rows<P> {
             // Most orders begin in the page and are in no table.
             slot(if order.begins { None } else { stored.remove(&order.stream) })
         });
-        Self { slots: slots.collect(), again: Vec::new() }
+        Self { slots: slots.collect(), sums: P::Sums::default(), again: Vec::new() }
     }
 
-    fn take(&mut self, place: usize, begins: bool, change: &OrderChange<'_>, envelope: &Envelope<'_>) {
+    fn take(&mut self, page: &Page, place: usize, event: &RecordedEvent, change: &OrderChange<'_>) {
+        let (begins, envelope) = (event.sequence == 1, envelope(page, place, event));
         let slot = &mut self.slots[place];
+        if let Some(row) = slot.row.as_ref().filter(|_| slot.counted.is_some() && P::counts_anew(change)) {
+            self.sums.recount(page.orders[place].first_of_merchant, row, slot.counted.take(), None);
+        }
         match &slot.row {
             None if slot.is_again || !P::is_reason(change) => return,
             None if !begins => {
@@ -182,16 +196,11 @@ impl<P: Projection> Rows<P> {
             }
             None | Some(_) => {}
         }
-        slot.row = Some(P::apply(slot.row.take(), change, envelope));
+        slot.row = Some(P::apply(slot.row.take(), change, &envelope));
         slot.is_touched = true;
     }
 
-    fn finish(
-        mut self,
-        page: &Page,
-        events: usize,
-        histories: &[RecordedEvent],
-    ) -> Result<Vec<Touched<P::Row>>, PoisonEvent> {
+    fn finish(mut self, page: &Page, events: usize, histories: &[RecordedEvent]) -> Result<Written<P>, PoisonEvent> {
         if !self.again.is_empty() {
             let end = page.events[..events].last().map_or(page.after, |event| event.position);
             let missed: FxHashMap<StreamId, usize> = self
@@ -212,11 +221,15 @@ impl<P: Projection> Rows<P> {
                 }
             }
         }
-        let touched = self.slots.into_iter().enumerate().filter(|(_, slot)| slot.is_touched);
+        let (mut sums, touched) = (self.sums, self.slots.into_iter().enumerate().filter(|(_, slot)| slot.is_touched));
         let rows = touched.filter_map(|(place, slot)| {
-            Some(Touched { place, is_stored: slot.is_stored, before: slot.before, row: slot.row? })
+            let row = slot.row?;
+            let merchant = page.orders[place].first_of_merchant;
+            sums.recount(merchant, &row, slot.counted, Some(P::Sums::standing(&row)));
+            Some(Touched { place, is_stored: slot.is_stored, before: slot.before, row })
         });
-        Ok(rows.collect())
+        let rows = rows.collect();
+        Ok(Written { rows, sums })
     }
 
     fn again(&mut self, page: &Page, place: usize, event: &RecordedEvent) -> Result<(), PoisonEvent> {

@@ -12,12 +12,15 @@ mod fold;
 mod model;
 mod open;
 mod order_status;
+mod outcomes;
 mod page;
 mod postgres;
 mod review_queue;
 mod runner;
 mod sqlite;
+mod stock_holds;
 mod store;
+mod sums;
 mod words;
 
 use std::path::PathBuf;
@@ -25,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::{MerchantId, OrderId, Token};
+use domain::time::Timestamp;
 use eventlog::{EventLog, Position, StreamId, StreamKey};
 
 use crate::change::ORDER;
@@ -41,13 +45,16 @@ pub use change::PoisonEvent;
 pub use cursor::{CursorError, LIMIT_MAX, Listing};
 pub use error::{LookUpError, ProjectionError, StoreError};
 pub use order_status::{
-    Handles, LINK_COUNT_MAX, LinkCounts, LinkedBy, LinkedByError, OrderChallenge, OrderFacts, OrderQuery, OrderRisk,
-    OrderStatusRow, SourceReport, UnifiedStatus,
+    Answer, Course, Handles, LINK_COUNT_MAX, LinkCounts, LinkedBy, LinkedByError, OrderChallenge, OrderFacts,
+    OrderQuery, OrderRisk, OrderStatusRow, SourceReport, StockLine, UnifiedStatus,
 };
+pub use outcomes::{Answers, Freed, Outcomes, QueueStanding, Times, Verdicts, WholeStanding};
 pub use review_queue::{LOOK_WITHIN, ReviewClaim, ReviewQuery, ReviewRow, ReviewSort, ReviewState};
 pub use runner::{Health, Trouble};
+pub use stock_holds::{HoldCause, StockHold, StockQuery};
 
-/// The name of the read model behind [`ReadModels::order`], [`ReadModels::search`] and the links.
+/// The name of the read model behind [`ReadModels::order`], [`ReadModels::search`] and the links, and, as it keeps sums over its
+/// rows, behind [`ReadModels::stock_holds`] and [`ReadModels::outcomes`].
 pub const ORDER_STATUS: &str = OrderStatus::NAME;
 /// The name of the read model behind [`ReadModels::reviews`].
 pub const REVIEW_QUEUE: &str = ReviewQueue::NAME;
@@ -293,6 +300,53 @@ impl ReadModels {
             key: query.sort.key(row),
             stream: row.stream.cast_signed(),
         }))
+    }
+
+    /// What is held of each SKU, in the order of the SKUs; at most `limit` of them, and never more than [`LIMIT_MAX`].
+    ///
+    /// # Errors
+    /// When the cursor is none of this list, or the store cannot be read.
+    pub async fn stock_holds(
+        &self,
+        merchant: &MerchantId,
+        query: &StockQuery,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Listing<StockHold>, LookUpError> {
+        let behind = cursor.map(|cursor| cursor.strip_prefix(stock_holds::LIST).ok_or(CursorError)).transpose()?;
+        let limit = limit.clamp(1, LIMIT_MAX);
+        let rows = self.store.stock_holds(merchant, query, behind, one_more(limit)).await?;
+        Ok(Listing::from_rows(rows, limit, |hold| format!("{}{}", stock_holds::LIST, hold.sku)))
+    }
+
+    /// What became of orders that were placed from `from` on and before `to`, to the whole hour: of the hour that each of them lies in
+    /// all orders count.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn outcomes(
+        &self,
+        merchant: &MerchantId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Outcomes, LookUpError> {
+        Ok(Outcomes::of(self.store.outcomes(merchant, outcomes::hours(from, to)).await?))
+    }
+
+    /// How many orders wait for a person now, and since when.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn queue(&self, merchant: &MerchantId) -> Result<QueueStanding, LookUpError> {
+        Ok(self.store.queue(merchant).await?)
+    }
+
+    /// What waits and is held now, of all merchants together, whichever process folds them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn whole(&self) -> Result<WholeStanding, LookUpError> {
+        Ok(self.store.whole().await?)
     }
 
     async fn list(

@@ -3,10 +3,11 @@
 use crate::change::{Envelope, OrderChange};
 use crate::order_status::OrderStatus;
 use crate::review_queue::ReviewQueue;
+use crate::sums::Sums;
 
 /// One read model.
 ///
-/// A row is a function of the events of its stream, in the order of positions, and of nothing else.
+/// A row is a function of the events of its stream, in the order of positions, and of nothing else; a sum is one of the rows.
 pub(crate) trait Projection {
     /// The name people see; the view of the live generation bears it.
     const NAME: &'static str;
@@ -14,6 +15,8 @@ pub(crate) trait Projection {
     const VERSION: u32;
     /// What is kept of one order.
     type Row: Clone + Send + 'static;
+    /// What is summed over all rows, kept beside them.
+    type Sums: Sums<Self::Row>;
 
     /// Folds one event. Pure.
     fn apply(row: Option<Self::Row>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> Self::Row;
@@ -26,6 +29,11 @@ pub(crate) trait Projection {
 
     /// Whether an event can change what a row is found by, so that the row as it was is needed to write it.
     fn moves(_change: &OrderChange<'_>) -> bool {
+        false
+    }
+
+    /// Whether an event can change what an order counts for, so that it is taken out of the sums while its row still says what that was.
+    fn counts_anew(_change: &OrderChange<'_>) -> bool {
         false
     }
 }

@@ -4,8 +4,10 @@
 //! `Placed`. Status follows the sources' clocks: the newest `occurred_at` wins, at equal times the later arrival;
 //! what is dated too far ahead of our clock counts from its arrival, but is shown as it was reported.
 
+pub(crate) mod course;
 mod links;
 mod query;
+pub(crate) mod stock;
 
 use domain::ids::{ChallengeId, OrderId};
 use domain::order::{ChallengeMethod, RiskState, Status};
@@ -15,11 +17,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::{Envelope, KnownFacts, OrderChange, ShortToken, Text};
 use crate::model::Projection;
+use crate::sums::Sums;
 use crate::words::released_word;
+use crate::{outcomes, stock_holds};
 
+pub use course::{Answer, Course};
 pub use links::{LINK_COUNT_MAX, LinkCounts, LinkedBy, LinkedByError};
 pub use query::OrderQuery;
 pub(crate) use query::{Handle, LIST, Wanted};
+pub use stock::StockLine;
 
 /// One row per order.
 pub(crate) struct OrderStatus;
@@ -28,6 +34,7 @@ impl Projection for OrderStatus {
     const NAME: &'static str = "order_status";
     const VERSION: u32 = 4;
     type Row = OrderStatusRow;
+    type Sums = OrderSums;
 
     fn apply(row: Option<OrderStatusRow>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> OrderStatusRow {
         apply(row, change, envelope)
@@ -35,6 +42,51 @@ impl Projection for OrderStatus {
 
     fn moves(change: &OrderChange<'_>) -> bool {
         matches!(change, OrderChange::Placed(_) | OrderChange::Amended(_))
+    }
+
+    fn counts_anew(change: &OrderChange<'_>) -> bool {
+        matches!(change, OrderChange::Placed(_) | OrderChange::Amended(_) | OrderChange::Scored(_))
+    }
+}
+
+/// What is summed over orders. That of a row that does not change what it counts for costs a comparison.
+#[derive(Default)]
+pub(crate) struct OrderSums {
+    pub(crate) stock: stock_holds::HoldSums,
+    pub(crate) outcomes: outcomes::CountSums,
+}
+
+/// How an order counts.
+#[derive(Clone, Copy)]
+pub(crate) struct OrderStanding {
+    hold: Option<stock_holds::Hold>,
+    outcome: Option<outcomes::Outcome>,
+}
+
+impl Sums<OrderStatusRow> for OrderSums {
+    type Standing = OrderStanding;
+
+    fn standing(row: &OrderStatusRow) -> OrderStanding {
+        OrderStanding { hold: stock_holds::hold(row), outcome: outcomes::outcome(row) }
+    }
+
+    fn recount(
+        &mut self,
+        merchant: usize,
+        row: &OrderStatusRow,
+        before: Option<OrderStanding>,
+        after: Option<OrderStanding>,
+    ) {
+        let part = |standing: Option<OrderStanding>| standing.map_or((None, None), |it| (it.hold, it.outcome));
+        let (before, after) = (part(before), part(after));
+        if before.0 != after.0 {
+            before.0.inspect(|hold| stock_holds::count(&mut self.stock, merchant, row, *hold, -1));
+            after.0.inspect(|hold| stock_holds::count(&mut self.stock, merchant, row, *hold, 1));
+        }
+        if before.1 != after.1 {
+            before.1.inspect(|outcome| outcomes::count(&mut self.outcomes, merchant, row, outcome, -1));
+            after.1.inspect(|outcome| outcomes::count(&mut self.outcomes, merchant, row, outcome, 1));
+        }
     }
 }
 
@@ -49,6 +101,8 @@ pub struct OrderStatusRow {
     pub facts: OrderFacts,
     /// Whether it may go on.
     pub risk: OrderRisk,
+    /// What became of it, for figures.
+    pub course: Course,
     /// How far it is by the newest report; `None` without reports.
     pub status: Option<UnifiedStatus>,
     /// The newest report of each source, ordered by source.
@@ -72,6 +126,8 @@ pub struct OrderFacts {
     pub currency: Option<Box<str>>,
     /// The customer's level.
     pub level: Option<u32>,
+    /// Its units of each SKU, in the order of the SKUs.
+    pub stock: Vec<StockLine>,
     /// What it can be found and linked by.
     pub handles: Handles,
 }
@@ -168,6 +224,7 @@ fn first_heard_of(envelope: &Envelope<'_>) -> OrderStatusRow {
         order_id: envelope.order_id.clone(),
         facts: OrderFacts { listed_at: envelope.recorded_at, ..OrderFacts::default() },
         risk: OrderRisk { hits: "[]".into(), ..OrderRisk::default() },
+        course: Course::default(),
         status: None,
         sources: Vec::new(),
         position: envelope.position,
@@ -177,6 +234,7 @@ fn first_heard_of(envelope: &Envelope<'_>) -> OrderStatusRow {
 fn apply(row: Option<OrderStatusRow>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> OrderStatusRow {
     let mut row = row.unwrap_or_else(|| first_heard_of(envelope));
     row.position = envelope.position;
+    course::follow(&mut row, change, envelope);
     let risk = &mut row.risk;
     match change {
         OrderChange::Placed(placed) => {
@@ -241,6 +299,7 @@ fn apply(row: Option<OrderStatusRow>, change: &OrderChange<'_>, envelope: &Envel
         | OrderChange::PersonalDataRevealed(_)
         | OrderChange::StockReleaseDue(_) => {}
     }
+    course::settle(&mut row, envelope);
     row
 }
 
@@ -264,6 +323,9 @@ fn absorb(known: &mut OrderFacts, told: &KnownFacts<'_>) {
         known.currency = Some(currency.boxed());
     }
     known.amount = told.amount.or(known.amount);
+    if let Some(lines) = &told.lines {
+        known.stock = stock::of(lines);
+    }
     let handles = &mut known.handles;
     let short = |token: Option<ShortToken>, known: Option<i64>| token.map(|token| token.0).or(known);
     if let Some(customer) = &told.customer {

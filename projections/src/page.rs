@@ -46,6 +46,8 @@ pub(crate) struct PageOrder {
     pub(crate) id: OrderId,
     /// Whether its first event is in the page, so that there cannot be a stored row.
     pub(crate) begins: bool,
+    /// The place of the first order of its merchant: what is summed by merchant is kept under it.
+    pub(crate) first_of_merchant: usize,
 }
 
 impl Page {
@@ -63,6 +65,7 @@ impl Page {
 
     fn sorted(after: Position, mut events: Vec<Arc<RecordedEvent>>, is_full: bool) -> Self {
         let mut known: FxHashMap<StreamId, u32> = FxHashMap::default();
+        let mut merchants: FxHashMap<MerchantId, usize> = FxHashMap::default();
         let mut places = Vec::with_capacity(events.len());
         let mut orders: Vec<PageOrder> = Vec::with_capacity(events.len() / 2);
         let mut poison = None;
@@ -75,12 +78,15 @@ impl Page {
             let place = *known.entry(event.stream).or_insert(next);
             if place == next {
                 match read_order_id(event) {
-                    Ok(id) => orders.push(PageOrder {
-                        stream: event.stream,
-                        merchant: event.key.merchant.clone(),
-                        id,
-                        begins: event.sequence == 1,
-                    }),
+                    Ok(id) => {
+                        let merchant = event.key.merchant.clone();
+                        let first_of_merchant = match orders.last() {
+                            Some(last) if last.merchant == merchant => last.first_of_merchant,
+                            _ => *merchants.entry(merchant.clone()).or_insert(orders.len()),
+                        };
+                        let (stream, begins) = (event.stream, event.sequence == 1);
+                        orders.push(PageOrder { stream, merchant, id, begins, first_of_merchant });
+                    }
                     Err(unnamed) => {
                         poison = Some(unnamed);
                         break;

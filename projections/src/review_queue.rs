@@ -29,6 +29,7 @@ impl Projection for ReviewQueue {
     const NAME: &'static str = "review_queue";
     const VERSION: u32 = 2;
     type Row = ReviewRow;
+    type Sums = ();
 
     fn apply(row: Option<ReviewRow>, change: &OrderChange<'_>, envelope: &Envelope<'_>) -> ReviewRow {
         apply(row, change, envelope)

@@ -3,6 +3,7 @@
 //! Each build of a read model, a generation, has tables of its own. Look-ups go to the live one, so that putting a new
 //! generation in the place of the old one is one transaction, and no look-up ever sees half of each.
 
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -15,8 +16,10 @@ use crate::error::{ProjectionError, StoreError};
 use crate::fold::{Folded, Loaded};
 use crate::model::Model;
 use crate::order_status::{LinkCounts, OrderStatusRow, Wanted};
+use crate::outcomes::{Counted, QueueStanding, WholeStanding};
 use crate::page::{Mark, Page};
 use crate::review_queue::{ReviewQuery, ReviewRow};
+use crate::stock_holds::{StockHold, StockQuery};
 
 /// One build of a read model.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -121,6 +124,24 @@ pub(crate) trait Store: Send + Sync + 'static {
         cursor: Option<Cursor>,
         count: usize,
     ) -> Result<Vec<ReviewRow>, StoreError>;
+
+    /// The first `count` SKUs behind one, in their order, with what is held of them.
+    async fn stock_holds(
+        &self,
+        merchant: &MerchantId,
+        query: &StockQuery,
+        behind: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<StockHold>, StoreError>;
+
+    /// The counts of some hours of placement, summed over them.
+    async fn outcomes(&self, merchant: &MerchantId, hours: Range<i64>) -> Result<Vec<Counted>, StoreError>;
+
+    /// How many reviews wait for a person now.
+    async fn queue(&self, merchant: &MerchantId) -> Result<QueueStanding, StoreError>;
+
+    /// What waits and is held now, of all merchants together.
+    async fn whole(&self) -> Result<WholeStanding, StoreError>;
 
     async fn close(&self);
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod backtest;
+mod demo;
 mod import;
 mod judge;
 mod keys;
@@ -60,12 +61,15 @@ enum Command {
     Keys(keys::Keys),
 }
 
+/// The directory of the embedded store, where none is named.
+const DEFAULT_DATA: &str = "data";
+
 /// Where the store is.
 #[derive(Args)]
 struct StoreArgs {
-    /// Directory of the embedded store, and of the snapshots of either
-    #[arg(long, value_name = "DIR", default_value = "data", env = "ORDERLIGHT_DATA_DIR")]
-    data: PathBuf,
+    /// Directory of the embedded store, and of the snapshots of either [default: data]
+    #[arg(long, value_name = "DIR", env = "ORDERLIGHT_DATA_DIR")]
+    data: Option<PathBuf>,
     /// Postgres database in place of the embedded store, such as postgres://user@host/name
     #[arg(long, value_name = "URL", env = "ORDERLIGHT_DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
@@ -90,10 +94,16 @@ impl StoreArgs {
         self.database_url.is_some()
     }
 
+    /// Whether somebody said where it is.
+    const fn is_told(&self) -> bool {
+        self.data.is_some() || self.database_url.is_some()
+    }
+
     fn at(&self, address: Option<String>) -> At {
+        let data = self.data.clone().unwrap_or_else(|| DEFAULT_DATA.into());
         match &self.database_url {
-            Some(url) => At::Postgres { url: url.clone(), address, data: self.data.clone() },
-            None => At::Directory(self.data.clone()),
+            Some(url) => At::Postgres { url: url.clone(), address, data },
+            None => At::Directory(data),
         }
     }
 }

@@ -18,10 +18,13 @@ use domain::signal::SignalName;
 use domain::time::Span;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::demo::Demo;
 use super::stop::StopSignals;
 use super::{StoreArgs, rulebook};
+use crate::connection::{Connection, Cutting};
 use crate::http::{App, metrics, router};
 use crate::scorer::{BUDGET_MAX, Scorer, Terms};
 use crate::service::Service;
@@ -55,6 +58,8 @@ pub(super) struct Serve {
     /// Token that acts as an administrator's key of the merchant default; without it the first start makes a key
     #[arg(long, value_name = "TOKEN", env = "ORDERLIGHT_BOOTSTRAP_TOKEN", hide_env_values = true)]
     bootstrap_token: Option<String>,
+    #[command(flatten)]
+    demo: Demo,
 }
 
 /// How long requests that are under way may take once the service was asked to stop.
@@ -76,26 +81,33 @@ enum Ended {
 }
 
 impl Serve {
-    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(mut self) -> anyhow::Result<ExitCode> {
         // What writers tell once, when they begin, is not told again.
         metrics::install();
-        let first_rulebook = rulebook::first(self.rulebook.as_deref())?;
+        let _scratch = self.demo.scratch(&mut self.store)?;
+        let first_rulebook = match self.demo.rulebook()?.filter(|_| self.rulebook.is_none()) {
+            Some(rulebook) => rulebook,
+            None => rulebook::first(self.rulebook.as_deref())?,
+        };
         let scorer = self.scorer()?;
         let listener =
             TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("a listener has an address")?;
         let advertised = self.advertised(address)?;
         let store = self.store.open_or_create(Some(advertised)).await?;
+        self.demo.check(&store).await?;
         rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
         let terms = notify::Terms { allow_private: self.allow_private_endpoints, ..notify::Terms::default() };
         let mut service = Service::start_with(store, first_rulebook, terms).await?;
         service.scorer = scorer;
         service.tell_others();
         let service = Arc::new(service);
-        service.bootstrap(self.bootstrap_token.as_deref()).await?;
+        let token = self.demo.token(self.bootstrap_token.take())?;
+        service.bootstrap(token.as_deref()).await?;
         let signals = StopSignals::listen()?;
         println!("orderlight listens on http://{address}");
-        match serve(listener, &service, signals).await? {
+        let demo = self.demo.begin(address, token);
+        match serve(listener, &service, signals, demo).await? {
             Ended::Whole => stop(service).await,
             Ended::Late => cut_off(&service).await,
             Ended::AtOnce => {
@@ -137,17 +149,24 @@ impl Serve {
 }
 
 /// Serves until the first signal, and from then on until what is under way has ended, though not for ever.
-async fn serve(listener: TcpListener, service: &Arc<Service>, mut signals: StopSignals) -> anyhow::Result<Ended> {
-    let router = router(App::new(service.clone()));
+async fn serve(
+    listener: TcpListener,
+    service: &Arc<Service>,
+    mut signals: StopSignals,
+    demo: Option<JoinHandle<()>>,
+) -> anyhow::Result<Ended> {
+    let router = router(App::new(service.clone())).into_make_service_with_connect_info::<Connection>();
     let (ask, asked) = oneshot::channel::<()>();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move { drop(asked.await) });
+    let server = axum::serve(Cutting(listener), router).with_graceful_shutdown(async move { drop(asked.await) });
     let mut server = pin!(server.into_future());
     tokio::select! {
         ended = &mut server => return ended.map(|()| Ended::Whole).context("the server failed"),
         () = signals.next() => drop(ask),
     }
+    demo.inspect(JoinHandle::abort);
     // Who waits for one or watches one is told now.
     service.jobs.stop();
+    service.streams.stop();
     tracing::info!(
         "stopping; requests that are under way have {} seconds, a second signal ends them at once",
         GRACE.as_secs()

@@ -96,6 +96,15 @@ impl Filters {
     }
 }
 
+/// A time whose `+` was written plainly and so came as a space: in that place it can have meant nothing else.
+pub fn with_plus(time: String) -> String {
+    const OFFSET: usize = " 08:00".len();
+    match time.len().checked_sub(OFFSET).and_then(|place| time.split_at_checked(place)) {
+        Some((start, offset)) if offset.starts_with(' ') => format!("{start}+{}", offset.trim_start()),
+        _ => time,
+    }
+}
+
 fn said(value: Option<String>) -> Option<String> {
     value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }

@@ -10,9 +10,11 @@ use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use projections::{HoldCause, WholeStanding};
 
 use super::App;
 use super::problem::Problem;
+use crate::clock;
 
 /// Upper bounds of durations, in seconds.
 const SECONDS: &[f64] = &[
@@ -75,7 +77,22 @@ pub async fn handle(State(app): State<App>) -> Result<Response, Problem> {
     metrics::gauge!("orderlight_mailbox_waiting").set(f64::from(waiting));
     // Asking for the read models' health sets their gauges.
     app.models.health();
+    // What cannot be read now keeps the value it had.
+    match app.models.whole().await {
+        Ok(whole) => tell(&whole),
+        Err(error) => tracing::debug!(%error, "what waits and is held cannot be read"),
+    }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()).into_response())
+}
+
+/// Sets the gauges of what waits for people and is held for customers.
+fn tell(whole: &WholeStanding) {
+    let age = whole.oldest_review.map_or(0, |oldest| clock::now().since(oldest).millis() / 1_000);
+    metrics::gauge!("orderlight_reviews_waiting").set(whole.reviews as f64);
+    metrics::gauge!("orderlight_oldest_review_seconds").set(age as f64);
+    for (cause, units) in HoldCause::ALL.iter().zip(whole.held_units) {
+        metrics::gauge!("orderlight_held_stock_units", "cause" => cause.name()).set(units as f64);
+    }
 }
 
 /// Counts a request and how long it took to the head of its answer.

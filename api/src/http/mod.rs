@@ -27,6 +27,9 @@ pub mod rulebooks;
 pub mod schema;
 pub mod settings;
 pub mod signals;
+pub mod stock_holds;
+pub mod stream;
+pub mod summary;
 pub mod view;
 pub mod webhooks;
 pub mod wishes;
@@ -122,6 +125,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders::note::handle))
         .routes(routes!(orders::reveal::handle))
         .routes(routes!(customers::orders))
+        .routes(routes!(stock_holds::list))
+        .routes(routes!(stream::handle))
         .routes(routes!(challenges::answer::handle))
         .routes(routes!(challenges::result::handle))
         .routes(routes!(challenges::resend::handle))
@@ -166,5 +171,6 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::handle))
+        .routes(routes!(summary::handle))
         .routes(routes!(openapi::handle))
 }

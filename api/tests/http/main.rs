@@ -43,4 +43,6 @@ mod shadow;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod stream;
+#[cfg(test)]
 mod webhooks;

@@ -30,6 +30,9 @@ async fn requests_are_counted_by_route_and_status_and_no_path_is_shown() {
         "orderlight_mailbox_waiting 0",
         "orderlight_projection_lag_events{",
         "orderlight_scored_total{",
+        "orderlight_reviews_waiting 0",
+        "orderlight_oldest_review_seconds 0",
+        "orderlight_held_stock_units{cause=\"frozen\"} 0",
         "orderlight_batch_size_bucket{",
     ] {
         assert!(metrics.text.contains(series), "{series} is not in\n{}", metrics.text);

@@ -25,6 +25,13 @@ async fn an_example_has_the_fields_of_an_answer() {
         ("HistoryItem", "/v1/orders/web:A1/history", "/items/0", &["summary"]),
         ("DecisionView", "/v1/orders/web:A1/decision", "", &["rulebook", "explanation"]),
         ("ReviewView", "/v1/reviews", "/items/0", &["order", "links"]),
+        ("StockHoldView", "/v1/stock-holds", "/items/0", &["units"]),
+        (
+            "SummaryView",
+            "/v1/metrics/summary",
+            "",
+            &["orders", "stopped", "manual", "time_to_decision", "time_to_resolution", "queue", "stock"],
+        ),
     ] {
         let example = &document["components"]["schemas"][schema]["example"];
         let answer = given.get(path).await.good();

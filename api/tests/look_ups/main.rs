@@ -5,6 +5,8 @@ mod decision;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod given;
 #[cfg(test)]
 mod history;

@@ -17,6 +17,8 @@ async fn all_roles_but_ingest_and_platform_may_look_up() {
             "/v1/orders/web:A1/decision",
             "/v1/orders/web:A1/links?by=ip",
             "/v1/customers/u-77/orders",
+            "/v1/stock-holds",
+            "/v1/metrics/summary",
         ] {
             let answer = given.get_as(&key, path).await;
             if matches!(role, Role::Ingest | Role::Platform) {

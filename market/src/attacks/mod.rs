@@ -24,6 +24,17 @@ const CAMPAIGNS: [(Attack, u64, u32, u32); 7] = [
     (Attack::Crawler, 60, 20, 100),
 ];
 
+/// Who comes to a small shop on one day, at which minute, and with how many orders.
+const OF_A_DAY: [(Attack, i64, u32); 7] = [
+    (Attack::Bot, 10 * 60, 18),
+    (Attack::HijackedAccount, 12 * 60, 5),
+    (Attack::AccountFarm, 13 * 60, 24),
+    (Attack::Crawler, 15 * 60, 12),
+    (Attack::Bot, 17 * 60, 15),
+    (Attack::HoardingDistributor, 18 * 60, 8),
+    (Attack::SegmentHolder, 20 * 60, 30),
+];
+
 /// One operator's action.
 #[derive(Clone, Copy)]
 pub(crate) struct Campaign {
@@ -54,6 +65,16 @@ pub(crate) fn campaigns(people: People) -> Vec<Campaign> {
         campaign.number = number;
     }
     campaigns
+}
+
+/// The attacks of a small shop's day: somebody new every two hours or so.
+pub(crate) fn campaigns_of_a_day(people: People) -> Vec<Campaign> {
+    let mut random = Random::of(key(&[people.seed, 2_100]));
+    let campaigns = (1..).zip(OF_A_DAY).map(|(number, (kind, minute, orders))| {
+        let starts_at = people.calendar.start() + minute * MINUTE + random.between(0, 10 * MINUTE);
+        Campaign { number, kind, starts_at, orders, key: random.key() }
+    });
+    campaigns.collect()
 }
 
 /// Bots and segment holders want what is limited and come when it is on sale; who hides comes when everybody does.

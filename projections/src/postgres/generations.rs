@@ -39,6 +39,14 @@ END $$;
 /// How long the end of somebody else's use of a table is waited for before it is dropped.
 const DROP_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
 
+/// The tables of a read model, as suffixes of its own, which come with views that look-ups go to.
+const fn tables(model: Model) -> &'static [&'static str] {
+    match model {
+        Model::OrderStatus => &["", "_stock_holds", "_outcomes"],
+        Model::ReviewQueue => &[""],
+    }
+}
+
 /// Makes what is missing; one process at a time.
 pub(super) async fn make_tables(pool: &PgPool) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
@@ -144,8 +152,12 @@ async fn make_live(mut transaction: PgTransaction<'_>, next: Generation) -> Resu
         .bind(next.number)
         .execute(&mut *transaction)
         .await?;
-    let view = format!("DROP VIEW IF EXISTS {name}; CREATE VIEW {name} AS SELECT * FROM {}", next.table());
-    run(&mut transaction, view).await?;
+    let table = next.table();
+    for suffix in tables(next.model) {
+        let view =
+            format!("DROP VIEW IF EXISTS {name}{suffix}; CREATE VIEW {name}{suffix} AS SELECT * FROM {table}{suffix}");
+        run(&mut transaction, view).await?;
+    }
     transaction.commit().await?;
     Ok(())
 }
@@ -175,7 +187,9 @@ async fn drop_one(connection: &mut PgConnection, generation: Generation) -> Resu
     for stretch in stretches::tables(connection, &table).await? {
         drop_table(connection, &stretch).await?;
     }
-    drop_table(connection, &table).await?;
+    for suffix in tables(generation.model) {
+        drop_table(connection, &format!("{table}{suffix}")).await?;
+    }
     let forget = "DELETE FROM generations WHERE name = $1 AND number = $2";
     sqlx::query(forget).bind(name).bind(number).execute(&mut *connection).await?;
     Ok(())

@@ -7,8 +7,10 @@ mod review_queue;
 mod search;
 mod settings;
 mod stretches;
+mod sums;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -22,8 +24,10 @@ use crate::error::{ProjectionError, StoreError};
 use crate::fold::Loaded;
 use crate::model::Model;
 use crate::order_status::{LinkCounts, OrderStatusRow, Wanted};
+use crate::outcomes::{Counted, QueueStanding, WholeStanding};
 use crate::page::Page;
 use crate::review_queue::{ReviewQuery, ReviewRow};
+use crate::stock_holds::{StockHold, StockQuery};
 use crate::store::{Building, Generation, Levelling, Live, Saved, Store, Turn};
 use stretches::{Stretches, Whose};
 
@@ -149,13 +153,14 @@ impl PostgresStore {
         let mut filled = Vec::new();
         for generation in &turn.generations {
             match (generation.model, &turn.rows.order_status, &turn.rows.review_queue) {
-                (Model::OrderStatus, Some(rows), _) => {
-                    let stretches = &self.stretches;
+                (Model::OrderStatus, Some(written), _) => {
+                    let (rows, stretches) = (&written.rows, &self.stretches);
                     filled
                         .extend(order_status::save(&mut transaction, *generation, rows, &merchants, stretches).await?);
+                    sums::save(&mut transaction, *generation, &written.sums, &merchants).await?;
                 }
-                (Model::ReviewQueue, _, Some(rows)) => {
-                    review_queue::save(&mut transaction, *generation, rows, &merchants).await?;
+                (Model::ReviewQueue, _, Some(written)) => {
+                    review_queue::save(&mut transaction, *generation, &written.rows, &merchants).await?;
                 }
                 (Model::OrderStatus, None, _) | (Model::ReviewQueue, _, None) => {}
             }
@@ -276,6 +281,37 @@ impl Store for PostgresStore {
             Some(merchant) => review_queue::reviews(&self.readers, merchant, query, cursor, limit(count)).await,
             None => Ok(Vec::new()),
         }
+    }
+
+    async fn stock_holds(
+        &self,
+        merchant: &MerchantId,
+        query: &StockQuery,
+        behind: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<StockHold>, StoreError> {
+        match self.merchant(merchant).await? {
+            Some(merchant) => sums::stock_holds(&self.readers, merchant, query, behind, limit(count)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn outcomes(&self, merchant: &MerchantId, hours: Range<i64>) -> Result<Vec<Counted>, StoreError> {
+        match self.merchant(merchant).await? {
+            Some(merchant) => sums::outcomes(&self.readers, merchant, &hours).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn queue(&self, merchant: &MerchantId) -> Result<QueueStanding, StoreError> {
+        match self.merchant(merchant).await? {
+            Some(merchant) => sums::queue(&self.readers, merchant).await,
+            None => Ok(QueueStanding::default()),
+        }
+    }
+
+    async fn whole(&self) -> Result<WholeStanding, StoreError> {
+        sums::whole(&self.readers).await
     }
 
     async fn close(&self) {

@@ -15,14 +15,16 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row as _};
 use super::stretches::{Stretch, Stretches, by_stretch};
 use crate::error::StoreError;
 use crate::fold::Touched;
-use crate::order_status::{Handles, OrderChallenge, OrderFacts, OrderRisk, OrderStatusRow, UnifiedStatus};
+use crate::order_status::{
+    Course, Handles, OrderChallenge, OrderFacts, OrderRisk, OrderStatusRow, UnifiedStatus, stock,
+};
 use crate::store::Generation;
 use crate::words::{method_word, read_method, read_state, read_status, state_word, status_word};
 
 type Columns = [(&'static str, &'static str)];
 
 /// How an order stands; changes all the time.
-const PROGRESS: [(&str, &str); 16] = [
+const PROGRESS: [(&str, &str); 19] = [
     ("state", "text"),
     ("score", "bigint"),
     ("tier", "text"),
@@ -34,6 +36,9 @@ const PROGRESS: [(&str, &str); 16] = [
     ("challenge_expires_at", "bigint"),
     ("held_since", "bigint"),
     ("released_by", "text"),
+    ("marks", "bigint"),
+    ("decided_at", "bigint"),
+    ("resolved_at", "bigint"),
     ("status", "text"),
     ("status_at", "bigint"),
     ("status_source", "text"),
@@ -41,13 +46,14 @@ const PROGRESS: [(&str, &str); 16] = [
     ("position", "bigint"),
 ];
 /// What it is; changes with amendments.
-const FACTS: [(&str, &str); 13] = [
+const FACTS: [(&str, &str); 14] = [
     ("listed_at", "bigint"),
     ("placed_at", "bigint"),
     ("display_no", "text"),
     ("amount", "bigint"),
     ("currency", "text"),
     ("level", "bigint"),
+    ("stock", "text"),
     ("customer", "bigint"),
     ("buyer_phone", "bigint"),
     ("recipient_phone", "bigint"),
@@ -61,8 +67,19 @@ const NAMES: [(&str, &str); 4] =
     [("stream", "bigint"), ("merchant", "bigint"), ("channel", "text"), ("order_no", "text")];
 
 /// Columns that every row has.
-const KNOWN: [&str; 9] =
-    ["stream", "merchant", "channel", "order_no", "listed_at", "state", "hits", "sources", "position"];
+const KNOWN: [&str; 11] = [
+    "stream",
+    "merchant",
+    "channel",
+    "order_no",
+    "listed_at",
+    "stock",
+    "state",
+    "hits",
+    "marks",
+    "sources",
+    "position",
+];
 
 /// The columns with an index each, where they are known.
 const HANDLES: [&str; 8] =
@@ -84,7 +101,11 @@ pub(super) fn schema(table: &str) -> String {
         format!("{name} {kind}{collation}{null}")
     });
     let columns: Vec<String> = columns.collect();
-    format!("CREATE TABLE {table} ({}, PRIMARY KEY (stream)) PARTITION BY RANGE (stream)", columns.join(", "))
+    format!(
+        "CREATE TABLE {table} ({}, PRIMARY KEY (stream)) PARTITION BY RANGE (stream); {}",
+        columns.join(", "),
+        super::sums::schema(table)
+    )
 }
 
 /// What only look-ups need, one statement each. Where the server takes two for equally good, as in tables that it has not looked at,
@@ -221,6 +242,9 @@ fn bind_progress<'q>(query: PgQuery<'q>, rows: &Rows<'_>) -> PgQuery<'q> {
         .bind(each(rows, |row| row.risk.challenge.as_ref().map(|challenge| challenge.expires_at.millis())))
         .bind(each(rows, |row| row.risk.held_since.map(Timestamp::millis)))
         .bind(each(rows, |row| row.risk.released_by.as_deref()))
+        .bind(each(rows, |row| i64::from(row.course.marks)))
+        .bind(each(rows, |row| row.course.decided_at.map(Timestamp::millis)))
+        .bind(each(rows, |row| row.course.resolved_at.map(Timestamp::millis)))
         .bind(each(rows, |row| row.status.as_ref().map(|status| status_word(status.value))))
         .bind(each(rows, |row| row.status.as_ref().map(|status| status.occurred_at.millis())))
         .bind(each(rows, |row| row.status.as_ref().map(|status| &*status.source)))
@@ -237,6 +261,7 @@ fn bind_facts<'q>(query: PgQuery<'q>, rows: &Rows<'_>) -> PgQuery<'q> {
         .bind(each(rows, |row| row.facts.amount))
         .bind(each(rows, |row| row.facts.currency.as_deref()))
         .bind(each(rows, |row| row.facts.level.map(i64::from)))
+        .bind(each(rows, |row| stock::write(&row.facts.stock)))
         .bind(each(rows, |row| row.facts.handles.customer))
         .bind(each(rows, |row| row.facts.handles.buyer_phone))
         .bind(each(rows, |row| row.facts.handles.recipient_phone))
@@ -256,6 +281,11 @@ pub(super) fn read_row(row: &PgRow) -> Result<OrderStatusRow, StoreError> {
         order_id,
         facts: read_facts(row)?,
         risk: read_risk(row)?,
+        course: Course {
+            marks: small(row, "marks")?.unwrap_or_default(),
+            decided_at: time(row, "decided_at")?,
+            resolved_at: time(row, "resolved_at")?,
+        },
         status: read_unified_status(row)?,
         sources: serde_json::from_str(row.try_get("sources")?)
             .map_err(|error| StoreError::damaged("sources", error))?,
@@ -271,6 +301,7 @@ fn read_facts(row: &PgRow) -> Result<OrderFacts, StoreError> {
         amount: row.try_get("amount")?,
         currency: row.try_get("currency")?,
         level: small(row, "level")?,
+        stock: stock::read(row.try_get("stock")?).map_err(|error| StoreError::damaged("stock", error))?,
         handles: Handles {
             customer: row.try_get("customer")?,
             buyer_phone: row.try_get("buyer_phone")?,

@@ -209,7 +209,7 @@ mod tests {
 
     use super::*;
     use crate::model::Model;
-    use crate::order_status::{Handles, OrderFacts, OrderRisk};
+    use crate::order_status::{Course, Handles, OrderFacts, OrderRisk};
     use crate::postgres::stretches::Stretch;
     use crate::postgres::{order_status, settings};
     use crate::store::Generation;
@@ -248,10 +248,10 @@ mod tests {
         // In a table where all orders are held, every index is as good as another.
         let fill = format!(
             "INSERT INTO {table} (stream, merchant, channel, order_no, display_no, listed_at, placed_at, customer, \
-             buyer_phone, recipient_phone, state, tier, held_since, hits, sources, position) \
+             buyer_phone, recipient_phone, state, tier, held_since, stock, hits, marks, sources, position) \
              SELECT {SECOND} - 5001 + n, 1, 'web', n, n, n, n, n, n, n, \
              CASE WHEN n % 100 = 0 THEN 'frozen' ELSE 'released' END, \
-             CASE WHEN n % 100 = 0 THEN 'sms' ELSE 'pass' END, CASE WHEN n % 100 = 0 THEN n END, '[]', '[]', n \
+             CASE WHEN n % 100 = 0 THEN 'sms' ELSE 'pass' END, CASE WHEN n % 100 = 0 THEN n END, '[]', '[]', 0, '[]', n \
              FROM generate_series(1, 10000) n"
         );
         if stretches != Stretches::Empty {
@@ -302,6 +302,7 @@ mod tests {
             risk: OrderRisk::default(),
             status: None,
             sources: Vec::new(),
+            course: Course::default(),
             position: 1,
         }
     }

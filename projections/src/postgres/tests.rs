@@ -9,8 +9,8 @@ use test_postgres::{Cluster, Database};
 
 use super::stretches::Stretch;
 use super::*;
-use crate::fold::{Folded, Touched};
-use crate::order_status::{OrderFacts, OrderRisk};
+use crate::fold::{Folded, Touched, Written};
+use crate::order_status::{Course, OrderFacts, OrderRisk, OrderSums};
 use crate::page::{Mark, PageOrder};
 
 /// How long is waited for what must come.
@@ -33,10 +33,12 @@ fn turn_with(generation: Generation, orders: Vec<PageOrder>) -> Turn {
             risk: OrderRisk { hits: "[]".into(), ..OrderRisk::default() },
             status: None,
             sources: Vec::new(),
+            course: Course::default(),
             position: 1,
         },
     });
-    let rows = Folded { order_status: Some(rows.collect()), review_queue: None };
+    let written = Written { rows: rows.collect(), sums: OrderSums::default() };
+    let rows = Folded { order_status: Some(written), review_queue: None };
     let page = Page { after: 0, events: Vec::new(), places: Vec::new(), orders, poison: None, is_full: false };
     let end = Mark { position: 1, text: "1".to_owned() };
     Turn { partition: 0, generations: vec![generation], page: Arc::new(page), rows, end }
@@ -44,7 +46,7 @@ fn turn_with(generation: Generation, orders: Vec<PageOrder>) -> Turn {
 
 fn order(stream: StreamId) -> PageOrder {
     let id = format!("web:{stream}").parse().unwrap();
-    PageOrder { stream, merchant: "default".parse().unwrap(), id, begins: true }
+    PageOrder { stream, merchant: "default".parse().unwrap(), id, begins: true, first_of_merchant: 0 }
 }
 
 /// Makes a build the live one, with nothing to come level with.

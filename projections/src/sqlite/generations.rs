@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 /// What a read model has beside the table of its rows.
 const fn beside(model: Model) -> &'static [&'static str] {
     match model {
-        Model::OrderStatus => &["_handles", "_settled"],
+        Model::OrderStatus => &["_handles", "_settled", "_stock_holds", "_outcomes"],
         Model::ReviewQueue => &[],
     }
 }
@@ -41,7 +41,7 @@ const fn beside(model: Model) -> &'static [&'static str] {
 /// The views that look-ups go to, as suffixes of the name and of the table.
 const fn views(model: Model) -> &'static [&'static str] {
     match model {
-        Model::OrderStatus => &["", "_handles"],
+        Model::OrderStatus => &["", "_handles", "_stock_holds", "_outcomes"],
         Model::ReviewQueue => &[""],
     }
 }

@@ -7,9 +7,11 @@ mod readers;
 mod review_queue;
 mod search;
 mod settings;
+mod sums;
 mod writer;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -27,8 +29,10 @@ use crate::error::{ProjectionError, StoreError};
 use crate::fold::Loaded;
 use crate::model::Model;
 use crate::order_status::{LinkCounts, OrderStatusRow, Wanted};
+use crate::outcomes::{Counted, QueueStanding, WholeStanding};
 use crate::page::Page;
 use crate::review_queue::{ReviewQuery, ReviewRow};
+use crate::stock_holds::{StockHold, StockQuery};
 use crate::store::{Building, Generation, Levelling, Live, Saved, Store, Turn};
 
 /// The file, and what is remembered of it.
@@ -168,14 +172,15 @@ fn save(connection: &mut Connection, memory: &Memory, turn: &Turn) -> Result<Sav
     for generation in &turn.generations {
         match generation.model {
             Model::OrderStatus => {
-                let Some(rows) = &turn.rows.order_status else { continue };
+                let Some(written) = &turn.rows.order_status else { continue };
                 let recent = memory.recent();
-                let moved = order_status::save(&transaction, *generation, &recent, rows, &merchants)?;
+                let moved = order_status::save(&transaction, *generation, &recent, &written.rows, &merchants)?;
+                sums::save(&transaction, *generation, &written.sums, &merchants)?;
                 moves = (recent.generation == Some(*generation)).then_some(moved);
             }
             Model::ReviewQueue => {
-                let Some(rows) = &turn.rows.review_queue else { continue };
-                review_queue::save(&transaction, *generation, rows, &merchants)?;
+                let Some(written) = &turn.rows.review_queue else { continue };
+                review_queue::save(&transaction, *generation, &written.rows, &merchants)?;
             }
         }
     }
@@ -316,6 +321,33 @@ impl Store for SqliteStore {
         let find =
             move |connection: &Connection, merchant| review_queue::reviews(connection, merchant, &query, cursor, count);
         self.read(merchant, Vec::new(), find).await
+    }
+
+    async fn stock_holds(
+        &self,
+        merchant: &MerchantId,
+        query: &StockQuery,
+        behind: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<StockHold>, StoreError> {
+        let (query, behind) = (query.clone(), behind.map(str::to_owned));
+        let find = move |connection: &Connection, merchant| {
+            sums::stock_holds(connection, merchant, &query, behind.as_deref(), count)
+        };
+        self.read(merchant, Vec::new(), find).await
+    }
+
+    async fn outcomes(&self, merchant: &MerchantId, hours: Range<i64>) -> Result<Vec<Counted>, StoreError> {
+        let find = move |connection: &Connection, merchant| sums::outcomes(connection, merchant, &hours);
+        self.read(merchant, Vec::new(), find).await
+    }
+
+    async fn queue(&self, merchant: &MerchantId) -> Result<QueueStanding, StoreError> {
+        self.read(merchant, QueueStanding::default(), sums::queue).await
+    }
+
+    async fn whole(&self) -> Result<WholeStanding, StoreError> {
+        self.readers.read(sums::whole).await
     }
 
     async fn close(&self) {

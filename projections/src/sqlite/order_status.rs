@@ -12,12 +12,14 @@ use rusqlite::{Connection, Row, Statement, ToSql, Transaction};
 use super::handles::{HandleWriter, Moves, Recent};
 use crate::error::StoreError;
 use crate::fold::Touched;
-use crate::order_status::{Handles, OrderChallenge, OrderFacts, OrderRisk, OrderStatusRow, UnifiedStatus};
+use crate::order_status::{
+    Course, Handles, OrderChallenge, OrderFacts, OrderRisk, OrderStatusRow, UnifiedStatus, stock,
+};
 use crate::store::Generation;
 use crate::words::{method_word, read_method, read_state, read_status, state_word, status_word};
 
 /// How an order stands; changes all the time.
-const PROGRESS: [&str; 16] = [
+const PROGRESS: [&str; 19] = [
     "state",
     "score",
     "tier",
@@ -29,6 +31,9 @@ const PROGRESS: [&str; 16] = [
     "challenge_expires_at",
     "held_since",
     "released_by",
+    "marks",
+    "decided_at",
+    "resolved_at",
     "status",
     "status_at",
     "status_source",
@@ -36,13 +41,14 @@ const PROGRESS: [&str; 16] = [
     "position",
 ];
 /// What it is; changes with amendments.
-const FACTS: [&str; 13] = [
+const FACTS: [&str; 14] = [
     "listed_at",
     "placed_at",
     "display_no",
     "amount",
     "currency",
     "level",
+    "stock",
     "customer",
     "buyer_phone",
     "recipient_phone",
@@ -61,19 +67,19 @@ pub(super) fn columns() -> String {
 }
 
 pub(super) fn schema(table: &str) -> String {
-    let handles = super::handles::schema(table);
+    let (handles, sums) = (super::handles::schema(table), super::sums::schema(table));
     format!(
         "CREATE TABLE {table} (
             stream INTEGER PRIMARY KEY, merchant INTEGER NOT NULL, channel TEXT NOT NULL, order_no TEXT NOT NULL,
             listed_at INTEGER NOT NULL, placed_at INTEGER, display_no TEXT, amount INTEGER, currency TEXT,
-            level INTEGER, customer INTEGER, buyer_phone INTEGER, recipient_phone INTEGER, device INTEGER,
+            level INTEGER, stock TEXT NOT NULL, customer INTEGER, buyer_phone INTEGER, recipient_phone INTEGER, device INTEGER,
             ip INTEGER, ip24 INTEGER, address INTEGER,
             state TEXT NOT NULL, score INTEGER, tier TEXT, rulebook_version INTEGER, exemption TEXT,
             hits TEXT NOT NULL, challenge_id TEXT, challenge_method TEXT, challenge_expires_at INTEGER,
-            held_since INTEGER, released_by TEXT, status TEXT, status_at INTEGER, status_source TEXT,
+            held_since INTEGER, released_by TEXT, marks INTEGER NOT NULL, decided_at INTEGER, resolved_at INTEGER, status TEXT, status_at INTEGER, status_source TEXT,
             sources TEXT NOT NULL, position INTEGER NOT NULL
         ) STRICT;
-        {handles}"
+        {handles} {sums}"
     )
 }
 
@@ -166,7 +172,7 @@ impl Binder<'_, '_> {
 
 /// In the order of [`PROGRESS`].
 fn bind_progress(binder: &mut Binder<'_, '_>, row: &OrderStatusRow) -> rusqlite::Result<()> {
-    let OrderStatusRow { risk, status, sources, position, .. } = row;
+    let OrderStatusRow { risk, course, status, sources, position, .. } = row;
     let challenge = risk.challenge.as_ref();
     binder.bind(state_word(risk.state))?;
     binder.bind(risk.score)?;
@@ -179,6 +185,9 @@ fn bind_progress(binder: &mut Binder<'_, '_>, row: &OrderStatusRow) -> rusqlite:
     binder.bind(challenge.map(|challenge| challenge.expires_at.millis()))?;
     binder.bind(risk.held_since.map(Timestamp::millis))?;
     binder.bind(risk.released_by.as_deref())?;
+    binder.bind(course.marks)?;
+    binder.bind(course.decided_at.map(Timestamp::millis))?;
+    binder.bind(course.resolved_at.map(Timestamp::millis))?;
     binder.bind(status.as_ref().map(|status| status_word(status.value)))?;
     binder.bind(status.as_ref().map(|status| status.occurred_at.millis()))?;
     binder.bind(status.as_ref().map(|status| &*status.source))?;
@@ -199,6 +208,7 @@ fn bind_facts(binder: &mut Binder<'_, '_>, facts: &OrderFacts) -> rusqlite::Resu
     binder.bind(facts.amount)?;
     binder.bind(facts.currency.as_deref())?;
     binder.bind(facts.level)?;
+    binder.bind(stock::write(&facts.stock))?;
     binder.bind(handles.customer)?;
     binder.bind(handles.buyer_phone)?;
     binder.bind(handles.recipient_phone)?;
@@ -218,6 +228,11 @@ pub(super) fn read_row(row: &Row<'_>) -> Result<OrderStatusRow, StoreError> {
         order_id,
         facts: read_facts(row)?,
         risk: read_risk(row)?,
+        course: Course {
+            marks: row.get("marks")?,
+            decided_at: time(row, "decided_at")?,
+            resolved_at: time(row, "resolved_at")?,
+        },
         status: read_unified_status(row)?,
         sources: serde_json::from_str(text(row, "sources")?).map_err(|error| StoreError::damaged("sources", error))?,
         position: row.get::<_, i64>("position")?.cast_unsigned(),
@@ -232,6 +247,7 @@ fn read_facts(row: &Row<'_>) -> Result<OrderFacts, StoreError> {
         amount: row.get("amount")?,
         currency: row.get("currency")?,
         level: row.get("level")?,
+        stock: stock::read(text(row, "stock")?).map_err(|error| StoreError::damaged("stock", error))?,
         handles: Handles {
             customer: row.get("customer")?,
             buyer_phone: row.get("buyer_phone")?,

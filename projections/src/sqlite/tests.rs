@@ -6,7 +6,7 @@ use domain::time::Timestamp;
 
 use super::*;
 use crate::fold::Touched;
-use crate::order_status::{Handle, OrderFacts, OrderQuery, OrderRisk};
+use crate::order_status::{Course, Handle, OrderFacts, OrderQuery, OrderRisk};
 
 const MERCHANT: i64 = 1;
 
@@ -16,6 +16,7 @@ fn row(stream: StreamId) -> OrderStatusRow {
         order_id: format!("web:{stream}").parse().unwrap(),
         facts: OrderFacts { listed_at: Timestamp::from_millis(0), ..OrderFacts::default() },
         risk: OrderRisk { hits: "[]".into(), ..OrderRisk::default() },
+        course: Course::default(),
         status: None,
         sources: Vec::new(),
         position: stream,

@@ -5,6 +5,8 @@ mod given;
 #[cfg(test)]
 mod order_status;
 #[cfg(test)]
+mod outcomes;
+#[cfg(test)]
 mod review_queue;
 #[cfg(test)]
 mod runner;
@@ -12,6 +14,8 @@ mod runner;
 mod search;
 #[cfg(test)]
 mod shared;
+#[cfg(test)]
+mod stock_holds;
 
 /// One test for each promise.
 #[cfg(test)]
@@ -28,6 +32,23 @@ macro_rules! contract {
             each_source_shows_its_own_newest_report,
             an_amendment_changes_the_leaves_it_names_and_no_other,
             another_merchants_order_of_the_same_number_is_another_order,
+        );
+        crate::contract!($backend, outcomes:
+            what_became_of_an_order_follows_from_what_happened_to_it,
+            an_order_counts_for_what_fired_in_its_last_screening,
+            what_came_of_asking_is_told_by_method,
+            times_are_from_placement_to_the_decision_and_to_the_end,
+            the_hold_out_is_told_by_the_tier_it_reached,
+            stock_that_was_due_and_is_called_off_is_freed,
+            the_queue_is_told_as_it_is_now,
+        );
+        crate::contract!($backend, stock_holds:
+            an_order_holds_its_stock_under_its_strongest_cause,
+            orders_of_one_sku_are_summed_and_the_oldest_is_told,
+            reports_hold_the_same_however_late_repeated_or_reordered,
+            amended_lines_take_the_place_of_those_before,
+            held_skus_are_listed_page_by_page,
+            sums_that_were_followed_are_those_of_a_build,
         );
         crate::contract!($backend, review_queue:
             a_review_follows_what_happens_to_the_order,

@@ -15,7 +15,7 @@ use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::LOOK_UP;
 use crate::http::body::Parameters;
-use crate::http::listing::{Filters, Items, limit};
+use crate::http::listing::{Filters, Items, limit, with_plus};
 use crate::http::position::models_reached;
 use crate::http::problem::Problem;
 use crate::http::view::OrderSummary;
@@ -117,15 +117,6 @@ fn wanted(app: &App, merchant: &MerchantId, query: Query) -> Result<OrderQuery, 
     };
     filters.finish()?;
     Ok(wanted)
-}
-
-/// A time whose `+` was written plainly and so came as a space: in that place it can have meant nothing else.
-fn with_plus(time: String) -> String {
-    const OFFSET: usize = " 08:00".len();
-    match time.len().checked_sub(OFFSET).and_then(|place| time.split_at_checked(place)) {
-        Some((start, offset)) if offset.starts_with(' ') => format!("{start}+{}", offset.trim_start()),
-        _ => time,
-    }
 }
 
 /// The status of a word, as events spell it.

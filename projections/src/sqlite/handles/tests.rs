@@ -4,7 +4,7 @@ use domain::time::Timestamp;
 
 use super::*;
 use crate::model::Model;
-use crate::order_status::{OrderFacts, OrderRisk};
+use crate::order_status::{Course, OrderFacts, OrderRisk};
 
 const GENERATION: Generation = Generation { model: Model::OrderStatus, number: 1 };
 
@@ -28,6 +28,7 @@ fn row(stream: StreamId, device: i64) -> OrderStatusRow {
             ..OrderFacts::default()
         },
         risk: OrderRisk { hits: "[]".into(), ..OrderRisk::default() },
+        course: Course::default(),
         status: None,
         sources: Vec::new(),
         position: stream,
@@ -58,7 +59,7 @@ fn write(
     let mut writer = HandleWriter::new(&transaction, GENERATION, recent).unwrap();
     for row in new {
         let sql = "INSERT INTO order_status_g1 (stream, merchant, channel, order_no, listed_at, device, ip, state, \
-                   hits, sources, position) VALUES (?, 1, 'web', ?, ?, ?, ?, 'none', '[]', '[]', 1)";
+                   stock, hits, marks, sources, position) VALUES (?, 1, 'web', ?, ?, ?, ?, 'none', '[]', '[]', 0, '[]', 1)";
         let handles = &row.facts.handles;
         let (order_no, listed_at) = (row.order_id.order_no(), row.facts.listed_at.millis());
         transaction.execute(sql, (row.stream.cast_signed(), order_no, listed_at, handles.device, handles.ip)).unwrap();

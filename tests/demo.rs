@@ -1,0 +1,80 @@
+//! The demonstration: what a newcomer sees within a minute.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::tempdir;
+
+use crate::support::process::{Process, orderlight};
+use crate::support::reader::{Reader, Seen};
+use crate::support::service::{Service, serving};
+
+/// A day of the shop in some ten seconds.
+const SPEED: &str = "5000";
+
+fn demonstrating(data: &Path) -> Command {
+    let mut command = serving(data);
+    command.args(["--demo", "--demo-speed", SPEED]);
+    command
+}
+
+/// What happened, and why where that makes a difference.
+fn word(seen: &Seen) -> String {
+    let cause = seen.data["cause"].as_str().unwrap_or_default();
+    let method = seen.data["challenge"]["method"].as_str().unwrap_or_default();
+    match &*seen.name {
+        "order.challenged" => format!("asked by {method}"),
+        "order.released" | "order.frozen" => format!("{} {cause}", seen.name),
+        name => name.to_owned(),
+    }
+}
+
+#[test]
+fn orders_pass_are_asked_verified_frozen_and_reviewed_within_a_demonstration() {
+    let directory = tempdir().unwrap();
+    let service = Service::start_as(demonstrating(directory.path()));
+    let mut reader = Reader::begun(&service, Some("0-0"));
+    let mut awaited: BTreeSet<&str> = BTreeSet::from([
+        "order.released clean",
+        "asked by sms",
+        "asked by call",
+        "order.verified",
+        "order.released verified",
+        "order.frozen score",
+        "order.frozen challenge_failed",
+        "review.opened",
+        "review.claimed",
+        "review.returned",
+        "review.closed",
+        "order.released reviewer",
+    ]);
+    while !awaited.is_empty() {
+        let seen = reader.next();
+        awaited.remove(&*word(&seen));
+    }
+    drop(reader);
+    let mut process = service.into_process();
+    process.line("The day is over.");
+    process.signal(rustix::process::Signal::INT);
+    let ended = process.wait().expect_code(0);
+    assert!(ended.stdout.contains("passed at once") || !ended.stdout.is_empty(), "{ended:?}");
+
+    let refused = Process::start(demonstrating(directory.path())).wait().expect_code(1);
+    assert!(refused.stderr.contains("the store holds orders already"), "{refused:?}");
+}
+
+#[test]
+fn a_demonstration_without_a_store_leaves_nothing_behind() {
+    let directory = tempdir().unwrap();
+    let mut command = orderlight(["serve", "--listen", "127.0.0.1:0", "--demo", "--demo-speed", SPEED]);
+    command.current_dir(directory.path()).env("TMPDIR", directory.path());
+    let mut process = Process::start(command);
+    process.line("orderlight listens on http://");
+    let key = process.line("  key      olk_");
+    assert!(key.len() > "  key      olk_".len() + 32, "the key can be used: {key}");
+    process.signal(rustix::process::Signal::INT);
+    process.wait().expect_code(0);
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
