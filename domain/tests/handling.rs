@@ -111,6 +111,7 @@ fn an_sms_that_nobody_answered_may_be_followed_by_a_call() {
     let after_the_call = OrderEvent::ReviewOpened(ReviewOpened {
         challenge: Some(challenge("c2")),
         cause: ReviewCause::ChallengeExpired,
+        note: None,
     });
     given(then_called).when(expire("c2", 42)).then([after_the_call]);
 }
