@@ -42,12 +42,9 @@ fn orders_pass_are_asked_verified_frozen_and_reviewed_within_a_demonstration() {
         "order.verified",
         "order.released verified",
         "order.frozen score",
-        "order.frozen challenge_failed",
         "review.opened",
         "review.claimed",
-        "review.returned",
         "review.closed",
-        "order.released reviewer",
     ]);
     while !awaited.is_empty() {
         let seen = reader.next();

@@ -14,6 +14,9 @@ use crate::support::process::{Process, import, importing, run, run_on};
 use crate::support::service::{Service, serving};
 use crate::support::{store, traffic};
 
+/// How many orders the import has that is interrupted.
+const INTERRUPTED: u64 = 2_000;
+
 #[test]
 fn a_plain_file_is_imported_and_a_second_time_finds_only_duplicates() {
     let directory = tempdir().unwrap();
@@ -165,7 +168,7 @@ fn a_rulebook_that_is_none_starts_nothing() {
 #[test]
 fn an_interrupted_import_stops_with_a_summary_and_is_completed_by_another() {
     let directory = tempdir().unwrap();
-    let lines = traffic::lines(4, 2_000);
+    let lines = traffic::lines(4, INTERRUPTED);
     let total = u64::try_from(lines.len()).unwrap();
     let file = traffic::file(directory.path(), &lines);
     let data = directory.path().join("data");
@@ -178,7 +181,7 @@ fn an_interrupted_import_stops_with_a_summary_and_is_completed_by_another() {
     assert!(stopped.stderr.contains("import it again"), "{stopped:?}");
 
     let completed = import(&data, &file).expect_code(0);
-    assert_eq!(stopped.count("orders") + completed.count("orders"), 6_000, "nothing twice, nothing lost");
+    assert_eq!(stopped.count("orders") + completed.count("orders"), INTERRUPTED, "nothing twice, nothing lost");
     assert!(completed.count("duplicates") >= done, "{completed:?}");
     run_on(&data, &["replay"]).expect_code(0);
 }
