@@ -18,7 +18,7 @@ use crate::support::traffic::{self, Random};
 /// How often the import is killed.
 const KILLS: u64 = 10;
 /// How many orders the stream has for each round, of which hundreds are still answered after the kill; and how many the file has.
-const STREAMED_A_ROUND: u64 = 700;
+const STREAMED_A_ROUND: u64 = 500;
 const IMPORTED: u64 = 2_000;
 /// How often to look for an order of the log's head.
 const LOOKS_MAX: u32 = 60;

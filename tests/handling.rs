@@ -8,6 +8,7 @@ use tempfile::tempdir;
 
 use crate::support::orders::{at, plain, with};
 use crate::support::process::PATIENCE;
+use crate::support::receiver::Receiver;
 use crate::support::service::{Answer, Service, serving};
 
 /// How many orders of the device in five minutes are a burst.
@@ -58,8 +59,20 @@ fn serve(directory: &std::path::Path) -> Service {
     let file = directory.join("rulebook.json");
     std::fs::write(&file, rulebook.to_string()).expect("a file can be written");
     let mut command = serving(&directory.join("data"));
-    command.arg("--rulebook").arg(file);
+    command.arg("--rulebook").arg(file).arg("--allow-private-endpoints");
     Service::start_as(command)
+}
+
+/// Waits until other systems were told of an order; answers with what they were told.
+#[track_caller]
+fn notified(systems: &Receiver, event: &str, order: &str) -> Value {
+    let said = || {
+        let taken = systems.taken().into_iter();
+        let mut messages = taken.map(|(_, body)| serde_json::from_slice::<Value>(&body).expect("a message is JSON"));
+        messages.find(|message| message["type"] == event && message["data"]["order_id"] == order)
+    };
+    systems.until(event, |_| said().is_some());
+    said().expect("it was there a moment before")["data"].take()
 }
 
 fn id(number: usize) -> String {
@@ -147,13 +160,20 @@ fn a_burst_is_asked_about_frozen_with_its_siblings_and_gives_its_stock_back() {
     let provider = Person::with(&service, "calls", "ingest");
     let specialist = Person::with(&service, "Ann", "reviewer");
     let helper = Person::with(&service, "Eve", "service");
+    let systems = Receiver::steady();
+    systems.subscribe(&service, &["challenge.call", "order.frozen", "stock.release_due"]);
 
     let asked = burst(&service);
+    let call = notified(&systems, "challenge.call", &id(BURST - 1));
+    assert_eq!(call["challenge"]["id"], asked["risk"]["challenge"]["id"], "whoever calls knows what to answer to");
+    assert_eq!(call["challenge"]["phone"], format!("+861380013800{}", BURST - 1), "{call}");
     service.settle();
     let waiting = specialist.get("/v1/reviews?state=waiting");
     assert_eq!(waiting["items"].as_array().expect("a list").len(), BURST, "the first four are pulled back: {waiting}");
 
     call_the_customer(&provider, &asked);
+    let held = notified(&systems, "order.frozen", &id(BURST - 1));
+    assert_eq!(held["cause"], "challenge_failed", "the specialist is notified: {held}");
     service.settle();
     freeze_all_of_the_device(&specialist);
     let text = "a customer asked in the chat why the order is held";
@@ -168,6 +188,8 @@ fn a_burst_is_asked_about_frozen_with_its_siblings_and_gives_its_stock_back() {
         let order = helper.get(&format!("/v1/orders/{}", id(number)));
         assert_eq!(order["risk"]["state"], "frozen", "{order}");
         wait_for(&helper, &id(number), "StockReleaseDue");
+        let freed = notified(&systems, "stock.release_due", &id(number));
+        assert_eq!(freed["cause"], "frozen", "{freed}");
     }
 
     let told = history(&helper, &id(BURST - 1));

@@ -1,119 +1,31 @@
 //! Notifications: none is lost, each order's come in their order, and one that comes twice has the same id and says the same.
 //! `ORDERLIGHT_NOTIFICATIONS=100000` makes the proof long.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::StatusCode;
+use axum::response::Redirect;
 use axum::routing::post;
 use domain::endpoint::Notification;
 use domain::order::OrderEvent;
 use eventlog::RecordedEvent;
 use reqwest::Method;
 use serde_json::{Value, json};
-use standardwebhooks::Webhook;
-use tokio::runtime::Runtime;
 
 use crate::support::orders::plain;
-use crate::support::process::PATIENCE;
+use crate::support::receiver::{Got, Receiver, take};
 use crate::support::service::Service;
 use crate::support::shop::Shop;
-use crate::support::traffic::Random;
 
 /// How many messages one order makes here.
 const OF_ONE_ORDER: usize = 3;
 /// How many messages the proof has where the environment does not say.
 const MESSAGES: usize = 3_000;
-/// How often in a row a receiver fails one message at most, so that a short proof stays short.
-const FAILURES_MAX: u32 = 4;
 /// How many orders are sent at once.
 const SENT_AT_ONCE: usize = 2_000;
-
-/// What a receiver got and took.
-#[derive(Default)]
-struct Got {
-    /// How often each message was tried.
-    tries: BTreeMap<String, u32>,
-    /// What was taken: id and body, in the order of arrival.
-    taken: Vec<(String, Bytes)>,
-    secret: String,
-    random: Option<Random>,
-}
-
-/// A receiver on the loopback interface.
-struct Receiver {
-    address: SocketAddr,
-    got: Arc<Mutex<Got>>,
-    _runtime: Runtime,
-}
-
-impl Receiver {
-    /// One that fails three times in ten.
-    fn flaky(seed: u64) -> Self {
-        let got = Got { random: Some(Random::new(seed)), ..Got::default() };
-        Self::start(Arc::new(Mutex::new(got)), |got| Router::new().route("/", post(take)).with_state(got))
-    }
-
-    fn start(got: Arc<Mutex<Got>>, routes: impl FnOnce(Arc<Mutex<Got>>) -> Router) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let (address, routes) = (listener.local_addr().unwrap(), routes(got.clone()));
-        runtime.spawn(async move { axum::serve(listener, routes).await });
-        Self { address, got, _runtime: runtime }
-    }
-
-    /// Lets a service tell it of some events; answers with the endpoint's id.
-    fn subscribe(&self, service: &Service, events: &[&str]) -> String {
-        let body = json!({"url": format!("http://{}/", self.address), "events": events});
-        let created = service.post("/v1/endpoints", &body);
-        assert_eq!(created.status, 201, "{created:?}");
-        let created = created.json();
-        self.got.lock().unwrap().secret = created["secret"].as_str().unwrap().to_owned();
-        created["id"].as_str().unwrap().to_owned()
-    }
-
-    fn taken(&self) -> Vec<(String, Bytes)> {
-        self.got.lock().unwrap().taken.clone()
-    }
-
-    fn distinct(&self) -> usize {
-        let got = self.got.lock().unwrap();
-        got.taken.iter().map(|(id, _)| id).collect::<BTreeSet<_>>().len()
-    }
-
-    /// Waits until something is true of what it got.
-    #[track_caller]
-    fn until(&self, what: &str, true_now: impl Fn(&Self) -> bool) {
-        let until = std::time::Instant::now() + PATIENCE;
-        while !true_now(self) {
-            assert!(std::time::Instant::now() < until, "{what}: {} messages", self.distinct());
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
-    }
-}
-
-async fn take(State(got): State<Arc<Mutex<Got>>>, headers: HeaderMap, body: Bytes) -> Response {
-    let mut got = got.lock().unwrap();
-    let id = headers["webhook-id"].to_str().unwrap().to_owned();
-    if Webhook::new(&got.secret).unwrap().verify(&body, &headers).is_err() {
-        // The secret may be on its way to this test.
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    let tries = got.tries.entry(id.clone()).or_default();
-    *tries += 1;
-    let may_fail = *tries <= FAILURES_MAX;
-    if may_fail && got.random.as_mut().is_some_and(|random| random.below(10) < 3) {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    }
-    got.taken.push((id, body));
-    StatusCode::NO_CONTENT.into_response()
-}
 
 fn messages() -> usize {
     std::env::var("ORDERLIGHT_NOTIFICATIONS").map_or(MESSAGES, |told| told.parse().expect("a number"))
@@ -272,7 +184,7 @@ fn a_receiver_that_hangs_keeps_no_other_waiting() {
         Router::new().route("/", post(async || -> StatusCode { std::future::pending().await }))
     });
     hanging.subscribe(&service, &["challenge.sms", "order.released"]);
-    let well = Receiver::start(Arc::default(), |got| Router::new().route("/", post(take)).with_state(got));
+    let well = Receiver::steady();
     well.subscribe(&service, &["challenge.sms", "order.released"]);
     send(&service, 0..100);
     well.until("all arrive", |well| well.distinct() == 100 * OF_ONE_ORDER);

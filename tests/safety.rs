@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Where tests are.
-const ROOMS: [&str; 7] = ["domain", "eventlog", "engine", "channels", "projections", "api", "tests"];
+const ROOMS: [&str; 8] = ["domain", "eventlog", "engine", "channels", "projections", "notify", "api", "tests"];
 /// Names with so many underscores are sentences, and so tests.
 const SENTENCE: usize = 3;
 /// How deep folders lie in each other at most.

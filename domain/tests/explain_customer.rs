@@ -93,6 +93,7 @@ fn it_depends_on_where_the_order_stands_and_on_nothing_else() {
     let expired = OrderEvent::ReviewOpened(ReviewOpened {
         challenge: Some(challenge("c1")),
         cause: ReviewCause::ChallengeExpired,
+        note: None,
     });
     let rows = [
         (vec![], CustomerCase::Checking),

@@ -31,15 +31,15 @@ fn rejected(attempts_left: u8) -> OrderEvent {
 
 fn called(outcome: CallOutcome) -> OrderCommand {
     let (challenge, at) = (challenge("c1"), minute(3));
-    OrderCommand::Called { challenge, outcome, note: None, at, attempts_max: 2 }
+    OrderCommand::Called { challenge, outcome, note: Some("heard".into()), at, attempts_max: 2 }
 }
 
 fn unanswered(attempts_left: u8) -> OrderEvent {
-    OrderEvent::CallUnanswered(CallUnanswered { challenge: challenge("c1"), attempts_left, note: None })
+    OrderEvent::CallUnanswered(CallUnanswered { challenge: challenge("c1"), attempts_left, note: Some("heard".into()) })
 }
 
 fn opened(cause: ReviewCause) -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge("c1")), cause })
+    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge("c1")), cause, note: None })
 }
 
 fn verdict(at: u32) -> Verdict {
@@ -79,8 +79,10 @@ fn a_call_is_confirmed_denied_unclear_or_tried_again() {
     let call = asked(ChallengeMethod::Call);
     let proved = OrderEvent::Verified(Verified { challenge: challenge("c1"), how: ChallengeMethod::Call });
     given(call.clone()).when(called(CallOutcome::Confirmed)).then([proved, released(ReleasedCause::Verified)]);
-    for outcome in [CallOutcome::Denied, CallOutcome::Unclear] {
-        given(call.clone()).when(called(outcome)).then([frozen(FrozenCause::ChallengeFailed)]);
+    for (outcome, reason) in [(CallOutcome::Denied, "customer_denied"), (CallOutcome::Unclear, "customer_confused")] {
+        let (cause, reason_code) = (FrozenCause::ChallengeFailed, Some(reason.into()));
+        let held = OrderEvent::Frozen(Frozen { cause, actor: None, reason_code, note: Some("heard".into()) });
+        given(call.clone()).when(called(outcome)).then([held]);
     }
     given(call.clone()).when(called(CallOutcome::NoAnswer)).then([unanswered(1)]);
     given(and(call.clone(), [unanswered(1)]))
@@ -109,6 +111,7 @@ fn an_sms_that_nobody_answered_may_be_followed_by_a_call() {
     let after_the_call = OrderEvent::ReviewOpened(ReviewOpened {
         challenge: Some(challenge("c2")),
         cause: ReviewCause::ChallengeExpired,
+        note: None,
     });
     given(then_called).when(expire("c2", 42)).then([after_the_call]);
 }
@@ -116,7 +119,9 @@ fn an_sms_that_nobody_answered_may_be_followed_by_a_call() {
 #[test]
 fn what_left_the_door_is_not_frozen_by_a_failed_challenge_but_shown_to_a_person() {
     let shipped = and(asked(ChallengeMethod::Call), [reported("wms", Status::Shipped, 2)]);
-    given(shipped).when(called(CallOutcome::Denied)).then([opened(ReviewCause::ChallengeFailed)]);
+    let (cause, note) = (ReviewCause::ChallengeFailed, Some("heard".into()));
+    let opened = OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge("c1")), cause, note });
+    given(shipped).when(called(CallOutcome::Denied)).then([opened]);
 }
 
 #[test]
@@ -134,7 +139,8 @@ fn a_call_that_cannot_be_made_becomes_an_sms_and_an_sms_a_persons_look() {
     assert_eq!(by(by_call(), Err(DowngradeReason::Capacity), Err(quiet)), Disposition::Review);
     assert_eq!(by(Disposition::Freeze, Err(quiet), Err(quiet)), Disposition::Freeze);
 
-    let no_channel = OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel });
+    let no_channel =
+        OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel, note: None });
     given([placed()]).when(assess(85, Disposition::Review)).then([scored(85), no_channel.clone()]);
     let order = fold([placed(), scored(85), no_channel]);
     let known = order.known().expect("placed");

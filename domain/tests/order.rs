@@ -395,7 +395,7 @@ fn a_review_goes_back_to_where_it_was_claimed_from() {
     assert_eq!(back.known().expect("placed").review, Review::Waiting);
     // The customer's time runs out while a reviewer holds the order: afterwards a person has to look.
     let to_review = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next: None };
-    let opened = ReviewOpened { challenge: Some(challenge("c1")), cause: ReviewCause::ChallengeExpired };
+    let opened = ReviewOpened { challenge: Some(challenge("c1")), cause: ReviewCause::ChallengeExpired, note: None };
     let opened = OrderEvent::ReviewOpened(opened);
     given(asked.clone()).when(to_review.clone()).then([opened.clone()]);
     let expired: Vec<_> = asked.into_iter().chain([opened]).collect();

@@ -3,6 +3,7 @@
 pub(crate) mod orders;
 pub(crate) mod process;
 pub(crate) mod reader;
+pub(crate) mod receiver;
 pub(crate) mod service;
 pub(crate) mod shop;
 pub(crate) mod store;

@@ -100,7 +100,7 @@ fn placed(random: &mut Random, number: u64, orders: u64) -> Value {
         "customer": {"id": format!("c-{customer}"), "phone": phone, "level": random.below(5), "registered_at": at(placed_at - age)},
         "delivery": {"recipient": "收件人", "phone": format!("139{home:08}"), "country": "CN", "province": "浙江省",
             "city": "杭州市", "street": format!("文三路 {home} 号")},
-        "device": {"id": device}, "ip": format!("198.51.{}.{}", random.below(8), random.below(250)),
+        "device": {"id": device}, "ip": format!("198.18.{}.{}", random.below(250), random.below(250)),
     }});
     if random.percent(50) {
         notice["message_id"] = json!(format!("placed-{number}"));

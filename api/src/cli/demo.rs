@@ -25,6 +25,11 @@ pub(super) struct Demo {
 }
 
 impl Demo {
+    /// Whether there is one.
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.demo
+    }
+
     /// A store that goes away with the process, where the demo has no other.
     pub(super) fn scratch(&self, store: &mut StoreArgs) -> anyhow::Result<Option<TempDir>> {
         if !self.demo || store.is_told() {

@@ -97,7 +97,11 @@ impl Serve {
         let store = self.store.open_or_create(Some(advertised)).await?;
         self.demo.check(&store).await?;
         rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
-        let terms = notify::Terms { allow_private: self.allow_private_endpoints, ..notify::Terms::default() };
+        let terms = {
+            // The demo's own receiver is on this machine.
+            let allow_private = self.allow_private_endpoints || self.demo.is_wanted();
+            notify::Terms { allow_private, ..notify::Terms::default() }
+        };
         let mut service = Service::start_with(store, first_rulebook, terms).await?;
         service.scorer = scorer;
         service.tell_others();

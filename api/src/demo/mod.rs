@@ -25,7 +25,7 @@ use market::{Kind, Market};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use self::account::Account;
+use self::account::{Account, Waits};
 use self::api::Api;
 use self::pace::Pace;
 
@@ -93,14 +93,15 @@ pub async fn run(listens_on: SocketAddr, key: &str, speed: u32, now: Timestamp) 
     account::greet(&api, pace);
     // Whatever of the demo is under way ends with it.
     let mut people = JoinSet::new();
-    let account = Account::begin(&api, pace).await?;
+    let waits = Waits::default();
+    let account = Account::begin(&api, pace, truth.clone(), waits.clone()).await?;
     people.spawn(account.tell());
     customers::receive(&api, pace, truth.clone(), &mut people).await?;
     people.spawn(reviewer::review(api.clone(), pace, truth.clone()));
     let sold = async {
         shop::sell(&api, pace, &truth, day).await?;
         tokio::time::sleep(pace.real(AFTERMATH) + SETTLE).await;
-        account::sum_up(&api, pace).await
+        account::sum_up(&api, &waits).await
     };
     tokio::select! { sold = sold => sold, failure = failure(&mut people) => Err(failure) }
 }

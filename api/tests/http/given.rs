@@ -77,11 +77,11 @@ impl Server {
     }
 }
 
-/// Sends a request and reads its answer whole; of a stream of events, which has no end, the head.
+/// Sends a request and reads its answer whole; of the live stream, which has no end, the head. A job's stream ends with the job.
 pub(crate) async fn answer(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
-    if headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+    if response.url().path() == "/v1/stream" && status == StatusCode::OK {
         return Answer { status, headers, text: String::new() };
     }
     Answer { status, headers, text: response.text().await.unwrap() }

@@ -70,7 +70,7 @@ fn verified(open: &ChallengeState) -> Vec<OrderEvent> {
 pub(super) fn reject_code(known: &Known, challenge: ChallengeId, at: Timestamp, attempts_max: u8) -> Decided {
     let open = sms(known, &challenge, at)?;
     let attempts_left = attempts_max.saturating_sub(open.attempts.saturating_add(1));
-    let consequence = if attempts_left == 0 { failed(known, open) } else { Vec::new() };
+    let consequence = if attempts_left == 0 { failed(known, open, Said::default()) } else { Vec::new() };
     let mut events = vec![OrderEvent::CodeRejected(CodeRejected { challenge, attempts_left })];
     events.extend(consequence);
     Ok(events)
@@ -85,12 +85,19 @@ pub(super) fn resend(known: &Known, challenge: ChallengeId, at: Timestamp, resen
     Ok(vec![OrderEvent::ChallengeResent(ChallengeResent { challenge, count })])
 }
 
+/// What the customer said on the phone: as a reason, and in the caller's words.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) reason_code: Option<&'static str>,
+    pub(super) note: Option<Box<str>>,
+}
+
 /// The customer said on the phone that the order is not theirs, or did not know what to say.
-pub(super) fn deny(known: &Known, challenge: &ChallengeId, at: Timestamp) -> Decided {
+pub(super) fn deny(known: &Known, challenge: &ChallengeId, said: Said, at: Timestamp) -> Decided {
     if matches!(known.risk, Risk::Frozen(FrozenCause::ChallengeFailed)) {
         return Ok(vec![]);
     }
-    call(known, challenge, at).map(|open| failed(known, open))
+    call(known, challenge, at).map(|open| failed(known, open, said))
 }
 
 /// Nobody picked up; after the last call it is as if the time were over.
@@ -133,17 +140,18 @@ pub(super) fn expire(known: &Known, challenge: &ChallengeId, at: Timestamp, next
     }
 }
 
-fn failed(known: &Known, open: &ChallengeState) -> Vec<OrderEvent> {
+fn failed(known: &Known, open: &ChallengeState, said: Said) -> Vec<OrderEvent> {
     match open.on_fail {
-        OnFail::Freeze => freeze(known, open, FrozenCause::ChallengeFailed, ReviewCause::ChallengeFailed),
-        OnFail::Review => review(known, &open.id, ReviewCause::ChallengeFailed),
+        OnFail::Freeze => freeze(known, open, FrozenCause::ChallengeFailed, ReviewCause::ChallengeFailed, said),
+        OnFail::Review => review(known, &open.id, ReviewCause::ChallengeFailed, said),
     }
 }
 
 fn expired(known: &Known, open: &ChallengeState) -> Vec<OrderEvent> {
+    let said = Said::default();
     match open.on_expire {
-        OnExpire::Freeze => freeze(known, open, FrozenCause::ChallengeExpired, ReviewCause::ChallengeExpired),
-        OnExpire::Review => review(known, &open.id, ReviewCause::ChallengeExpired),
+        OnExpire::Freeze => freeze(known, open, FrozenCause::ChallengeExpired, ReviewCause::ChallengeExpired, said),
+        OnExpire::Review => review(known, &open.id, ReviewCause::ChallengeExpired, said),
         OnExpire::Release => vec![OrderEvent::Released(Released {
             cause: ReleasedCause::ChallengeExpired,
             actor: None,
@@ -154,18 +162,26 @@ fn expired(known: &Known, open: &ChallengeState) -> Vec<OrderEvent> {
 }
 
 /// Holds the order; what has left cannot be held, and a person gets to know of it.
-fn freeze(known: &Known, open: &ChallengeState, cause: FrozenCause, otherwise: ReviewCause) -> Vec<OrderEvent> {
+fn freeze(
+    known: &Known,
+    open: &ChallengeState,
+    cause: FrozenCause,
+    otherwise: ReviewCause,
+    said: Said,
+) -> Vec<OrderEvent> {
     if known.reports.departed() {
-        return review(known, &open.id, otherwise);
+        return review(known, &open.id, otherwise, said);
     }
-    vec![OrderEvent::Frozen(Frozen { cause, actor: None, reason_code: None, note: None })]
+    let Said { reason_code, note } = said;
+    vec![OrderEvent::Frozen(Frozen { cause, actor: None, reason_code: reason_code.map(Into::into), note })]
 }
 
-fn review(known: &Known, challenge: &ChallengeId, cause: ReviewCause) -> Vec<OrderEvent> {
+fn review(known: &Known, challenge: &ChallengeId, cause: ReviewCause, said: Said) -> Vec<OrderEvent> {
     match known.review {
         Review::Open | Review::Claimed { pool: Pool::Reviewer, .. } => vec![],
         Review::None | Review::Waiting | Review::Claimed { pool: Pool::Customer, .. } | Review::Closed => {
-            vec![OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge.clone()), cause })]
+            let (challenge, note) = (Some(challenge.clone()), said.note);
+            vec![OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note })]
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::challenge::Said;
 use super::event::{Amended, Facts, OrderEvent, Placed, Status, StatusReported};
 use super::facts::merge;
 use super::handling::{
@@ -16,6 +17,10 @@ use crate::time::{Span, Timestamp};
 
 /// The most sources that can report on one order.
 pub const SOURCES_MAX: usize = 16;
+
+/// The reasons of what customers say on the phone, as reviewers' reasons are called.
+const DENIED: &str = "customer_denied";
+const CONFUSED: &str = "customer_confused";
 
 /// What somebody wants of an order.
 #[derive(Clone, PartialEq, Debug)]
@@ -288,7 +293,8 @@ fn decide_known(known: &Known, command: OrderCommand) -> Result<Vec<OrderEvent>,
         OrderCommand::Resend { challenge, at, resends_max } => challenge::resend(known, challenge, at, resends_max),
         OrderCommand::Called { challenge, outcome, note, at, attempts_max } => match outcome {
             CallOutcome::Confirmed => challenge::confirm(known, &challenge, at),
-            CallOutcome::Denied | CallOutcome::Unclear => challenge::deny(known, &challenge, at),
+            CallOutcome::Denied => challenge::deny(known, &challenge, Said { reason_code: Some(DENIED), note }, at),
+            CallOutcome::Unclear => challenge::deny(known, &challenge, Said { reason_code: Some(CONFUSED), note }, at),
             CallOutcome::NoAnswer => challenge::no_answer(known, challenge, note, at, attempts_max),
         },
         OrderCommand::ExpireChallenge { challenge, at, next } => challenge::expire(known, &challenge, at, next),
@@ -338,8 +344,11 @@ fn assess(
         Disposition::Challenge(terms, instead_of) => {
             may_ask(known, Some(terms)).then(|| ask(terms, instead_of, challenge, at))
         }
-        Disposition::Review => may_ask(known, None)
-            .then_some(OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel })),
+        Disposition::Review => may_ask(known, None).then_some(OrderEvent::ReviewOpened(ReviewOpened {
+            challenge: None,
+            cause: ReviewCause::NoChannel,
+            note: None,
+        })),
         Disposition::Freeze => match known.risk {
             Risk::Frozen(_) | Risk::Released(ReleasedCause::Reviewer) => None,
             Risk::Placed | Risk::Scored | Risk::Challenged(_) | Risk::Verified | Risk::Released(_) => {

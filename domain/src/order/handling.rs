@@ -126,10 +126,10 @@ pub struct Frozen {
     /// The reviewer, when it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Box<str>>,
-    /// The reviewer's reason.
+    /// The reviewer's reason, or what the customer said to a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<Box<str>>,
-    /// The reviewer's words.
+    /// The words of the reviewer, or of whoever called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
 }
@@ -202,6 +202,9 @@ pub struct ReviewOpened {
     pub challenge: Option<ChallengeId>,
     /// Why.
     pub cause: ReviewCause,
+    /// The words of whoever called the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Box<str>>,
 }
 
 /// Why a review was opened.

@@ -239,6 +239,7 @@ pub fn every_event() -> Vec<OrderEvent> {
         OrderEvent::ReviewOpened(ReviewOpened {
             challenge: Some(challenge("c1")),
             cause: ReviewCause::ChallengeExpired,
+            note: None,
         }),
         claimed("rita", 10),
         OrderEvent::ReviewReturned(ReviewReturned { reviewer: "rita".into() }),

@@ -255,7 +255,7 @@ pub(crate) fn released(cause: ReleasedCause, actor: Option<&str>) -> OrderEvent 
 
 pub(crate) fn review_opened(challenge: &str) -> OrderEvent {
     let cause = ReviewCause::ChallengeExpired;
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge.parse().unwrap()), cause })
+    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge.parse().unwrap()), cause, note: None })
 }
 
 pub(crate) fn claimed(reviewer: &str, lease_until: Timestamp) -> OrderEvent {
@@ -277,7 +277,7 @@ pub(crate) fn confirmed(reviewer: &str) -> OrderEvent {
 }
 
 pub(crate) fn nobody_can_be_asked() -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel })
+    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel, note: None })
 }
 
 pub(crate) fn escalated(opened_at: Timestamp) -> OrderEvent {

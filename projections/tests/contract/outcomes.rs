@@ -36,7 +36,7 @@ fn verified_by(how: ChallengeMethod) -> OrderEvent {
 }
 
 fn review(cause: ReviewCause) -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some("c1".parse().unwrap()), cause })
+    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some("c1".parse().unwrap()), cause, note: None })
 }
 
 fn confirmed() -> OrderEvent {
