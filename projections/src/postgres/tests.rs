@@ -192,8 +192,11 @@ async fn builds_of_many_stretches_are_dropped_by_a_server_that_has_room_for_few_
     let at_once = format!("DROP TABLE orderlight_read.{}", old.table());
     let at_once = sqlx::raw_sql(AssertSqlSafe(at_once)).execute(&mut superuser).await.unwrap_err();
     assert_eq!(at_once.as_database_error().unwrap().code().unwrap(), "53200", "{at_once}");
+    // The refusal is told before what it holds is let go of.
+    superuser.ping().await.unwrap();
     store.drop_others().await.unwrap();
-    assert_eq!(tables(&mut superuser).await, [new.table()]);
+    let left = tables(&mut superuser).await;
+    assert!(left.contains(&new.table()) && left.iter().all(|table| table.starts_with(&new.table())), "{left:?}");
 
     // The other way to get rid of as many: a role that could not use them takes them over.
     make_many(new, &url).await;
