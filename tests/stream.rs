@@ -54,7 +54,7 @@ fn a_reader_that_does_not_read_is_dropped_while_others_go_on() {
     service.stream(lines.collect(), |_, _| answers += 1);
     assert_eq!(answers, MANY);
 
-    let never = Reader::open(&service, Some("0-0"));
+    let never = Reader::narrow(&service, Some("0-0"));
     let mut live = Reader::begun(&service, Some("0-0"));
     assert_eq!(live.take(MANY).len(), MANY);
     service.place(&plain("A1"));

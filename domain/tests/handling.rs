@@ -159,6 +159,8 @@ fn a_reviewer_who_freezes_what_is_frozen_confirms_it_and_closes_the_review() {
     given(held.clone()).when(OrderCommand::Freeze(verdict(1))).then([confirmed.clone()]);
     let closed = and(held.clone(), [confirmed]);
     assert_eq!(fold(closed.clone()).known().expect("placed").review, Review::Closed);
+    // A person's word outweighs a score that falls later.
+    given(closed.clone()).when(assess(0, Disposition::Pass)).then([scored(0)]);
     given(closed).when(OrderCommand::Freeze(verdict(2))).then_nothing();
     given(and(held, [claimed("bob", 10)]))
         .when(OrderCommand::Freeze(verdict(1)))

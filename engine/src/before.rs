@@ -18,7 +18,8 @@ pub(crate) async fn before<Told: Default>(
     for event in log.read_streams(&[stream]).await?.iter().take_while(|event| event.sequence < sequence) {
         match read(event) {
             Ok(read) => told = follow(told, read, event.recorded_at),
-            Err(_) if matches!(&*event.event_type, "Scored" | "Challenged" | "Frozen" | "Released") => {}
+            Err(_)
+                if matches!(&*event.event_type, "Scored" | "Challenged" | "Frozen" | "Released" | "ReviewOpened") => {}
             Err(error) => return Err(LogError::Damaged(error.to_string())),
         }
     }

@@ -218,7 +218,8 @@ impl Writer {
         cached: &mut CachedOrder,
         draft: &mut Draft,
     ) -> Result<Result<Acted, Refusal>, LogError> {
-        let is_notice = !matches!(content, WorkContent::Wish(_) | WorkContent::Due(_));
+        let is_due = matches!(content, WorkContent::Due(_));
+        let is_notice = !is_due && !matches!(content, WorkContent::Wish(_));
         if !is_notice && cached.stream.is_none() {
             return Ok(Err(Rejection::UnknownOrder.into()));
         }
@@ -235,7 +236,12 @@ impl Writer {
         commit_to(&mut command, sealed.as_ref().map(|(_, sealed)| sealed));
         let events = match drive(&mut cached.order, command) {
             Ok(events) => events,
-            Err(rejection) => return Ok(Err(rejection.into())),
+            Err(rejection) => {
+                if is_due {
+                    tracing::debug!(order = message.order.as_str(), %rejection, "a deadline led to nothing");
+                }
+                return Ok(Err(rejection.into()));
+            }
         };
         let is_amended = events.iter().any(|event| matches!(event, OrderEvent::Amended(_)));
         let occurred_at = if is_amended { told_of } else { occurred_at };

@@ -77,14 +77,13 @@ impl<T: Send + 'static> Pages<T> {
         let page = page.map_err(|error| LogError::Store(error.into()))??;
         self.after += page.len() as u64;
         if page.len() < PAGE_EVENTS {
-            // The log ended there. What was appended since follows from there on, and not where those ahead begin.
+            // The log ended there. What was appended since follows from there on, and not where those ahead begin; it is asked for when
+            // somebody asks.
             self.ahead.clear();
+        } else {
+            self.read_ahead();
         }
-        if page.is_empty() {
-            return Ok(None);
-        }
-        self.read_ahead();
-        Ok(Some(page))
+        Ok((!page.is_empty()).then_some(page))
     }
 
     fn read_ahead(&mut self) {

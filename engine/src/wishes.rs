@@ -19,6 +19,7 @@ impl Writer {
     pub(crate) fn command_of(&self, message: &Message, wish: OrderWish, draft: &Draft) -> OrderCommand {
         let Settings { review_lease, code_attempts, code_resends, call_attempts, .. } = *self.settings(message);
         let (at, who) = (draft.recorded_at, || message.origin.actor.as_str().into());
+        let ways = self.memory.ways(&message.merchant, at);
         match wish {
             OrderWish::Answer { challenge, code } => {
                 if self.tools.vault.is_challenge_code(&message.merchant, &challenge, &code) {
@@ -28,9 +29,14 @@ impl Writer {
                 }
             }
             OrderWish::CallResult { challenge, outcome, note } => {
-                OrderCommand::Called { challenge, outcome, note, at, attempts_max: call_attempts }
+                // Where no call can be made now, the one that nobody answered was the last.
+                let attempts_max = if ways.call.is_ok() { call_attempts } else { 0 };
+                OrderCommand::Called { challenge, outcome, note, at, attempts_max }
             }
-            OrderWish::Resend { challenge } => OrderCommand::Resend { challenge, at, resends_max: code_resends },
+            OrderWish::Resend { challenge } => {
+                let resends_max = if ways.sms.is_ok() { code_resends } else { 0 };
+                OrderCommand::Resend { challenge, at, resends_max }
+            }
             OrderWish::Claim => OrderCommand::Claim { reviewer: who(), at, lease_until: at.plus(review_lease) },
             OrderWish::Return => OrderCommand::Return { reviewer: who() },
             OrderWish::Decide { action, reason_code, note } => {
@@ -67,8 +73,25 @@ impl Writer {
     /// Takes deadlines whose time has come, as work for the next commit.
     pub(crate) fn take_due(&mut self, room: usize, others_wait: bool) -> Vec<Work> {
         let limit = if others_wait { room.min(DUE_BESIDE_OTHERS_MAX) } else { room };
-        let due = self.memory.deadlines.take_due((self.tools.clock)(), limit);
+        let now = (self.tools.clock)();
+        let mut due = self.memory.deadlines.take_due(now, limit);
+        // What is decided into a batch that was begun before is decided now, or it would be too early for a deadline that has just passed.
+        if let Some(open) = &mut self.open {
+            open.draft.recorded_at = open.draft.recorded_at.max(now);
+        }
+        due.retain(|deadline| self.is_wanted(deadline));
+        self.has_due_under_way = !due.is_empty();
         due.into_iter().map(work).collect()
+    }
+
+    /// Whether the merchant still wants what was wanted when the deadline was set.
+    fn is_wanted(&self, deadline: &Deadline) -> bool {
+        let Some(settings) = self.memory.settings(&deadline.merchant) else { return false };
+        match deadline.due {
+            Due::Challenge(_) => true,
+            Due::Review { .. } => settings.review_sla.is_some(),
+            Due::Stock(_) => settings.stock_release_after.is_some(),
+        }
     }
 }
 

@@ -167,8 +167,9 @@ pub(crate) enum WorkContent {
     Due(Due),
 }
 
-/// What a person, a customer or a provider wants of an order. Who it is stands in the [`Origin`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What a person, a customer or a provider wants of an order. Who it is stands in the [`Origin`]. It may hold a customer's code, so
+/// it has no form that could be printed.
+#[derive(Clone, PartialEq, Eq)]
 pub enum OrderWish {
     /// The customer answers with a code.
     Answer {

@@ -81,6 +81,8 @@ pub(crate) struct Writer {
     /// What is on its way there.
     pub(crate) committing: Option<Committing>,
     last_recorded_at: Timestamp,
+    /// Deadlines were taken out of memory and are not decided so far.
+    pub(crate) has_due_under_way: bool,
     saver: Option<Saver>,
     /// Of memory as it will be after the commit that is under way.
     snapshot: Option<Snapshot>,
@@ -122,6 +124,7 @@ impl Writer {
             open,
             committing,
             last_recorded_at,
+            has_due_under_way: false,
             saver,
             snapshot,
         })
@@ -193,6 +196,7 @@ impl Writer {
                         waiting.push(work);
                     }
                     self.take_or_refuse(&mut waiting).await?;
+                    self.has_due_under_way = false;
                 }
                 received = mailbox.recv_many(&mut waiting, room), if room > 0 && ending.is_none() => {
                     ending = (received == 0).then_some(Ended::Closed);
@@ -267,7 +271,7 @@ impl Writer {
             self.advance(&open.draft);
             self.committing = Some(open.commit(self.tools.log.clone()));
             // What was decided so far is what this commit makes durable; the next batch is not begun.
-            let saver = self.saver.as_mut();
+            let saver = self.saver.as_mut().filter(|_| !self.has_due_under_way);
             self.snapshot = saver.and_then(|it| it.take(&self.memory, self.numbers.head, self.last_recorded_at));
             published::tell(self.numbers.partition, self.memory.remembered());
         }

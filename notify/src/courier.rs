@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use domain::endpoint::Target;
 use domain::time::Timestamp;
 use eventlog::Position;
@@ -129,7 +130,12 @@ impl Courier {
             body: message.body.into_bytes(),
             answer_bytes_max: ANSWER_BYTES_MAX,
         };
-        Tried::of(self.client.send(outgoing).await, |answer| match answer.status {
+        let sent = match self.client.send(outgoing).await {
+            // What a receiver says is not looked at, only that it said it.
+            Err(NoAnswer::TooLong(status)) => Ok(Answer { status, body: Bytes::new() }),
+            sent => sent,
+        };
+        Tried::of(sent, |answer| match answer.status {
             200..=299 => Ok(()),
             300..=399 => Err(Fault::Receiver("answered with a redirect, which is not followed".into())),
             status => Err(Fault::Receiver(format!("answered with status {status}").into())),

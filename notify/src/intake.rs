@@ -60,6 +60,16 @@ impl Follower {
 
     async fn follow(shared: Arc<Shared>, partition: u32) -> Result<std::convert::Infallible, Trouble> {
         let stored = shared.outbox.checkpoint(partition).await?;
+        let written = shared.log.head(partition).await?;
+        if stored > written {
+            // As when an older copy of the log was restored, and the outbox was not.
+            tracing::error!(
+                partition,
+                checkpoint = stored,
+                head = written,
+                "the outbox is ahead of the log, and what is written up to its checkpoint will be told to nobody"
+            );
+        }
         let roster = Roster::at(&*shared.log, partition, stored).await?;
         let mut head = shared.log.watch(partition);
         let (lanes, tasks) = (FxHashMap::default(), JoinSet::new());

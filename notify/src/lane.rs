@@ -24,7 +24,7 @@ const AGENDA: u32 = 256;
 const LOOK: Duration = Duration::from_secs(1);
 /// The pause after the outbox failed.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long what was delivered can be looked up.
+/// How long what was delivered or parked can be looked up.
 pub const KEPT: Span = Span::from_days(30);
 /// How often what is older is forgotten.
 const FORGET: Span = Span::from_hours(1);

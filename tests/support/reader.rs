@@ -3,10 +3,14 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use serde_json::Value;
 
 use super::process::PATIENCE;
 use super::service::{Service, TOKEN};
+
+/// What the system keeps of a stream for a reader on a slow line, in bytes.
+const NARROW: usize = 16 * 1024;
 
 /// One event as its reader sees it.
 #[derive(Clone, PartialEq, Debug)]
@@ -23,9 +27,11 @@ pub(crate) struct Seen {
 pub(crate) struct Reader(BufReader<TcpStream>);
 
 impl Reader {
-    /// One of the administrator, that begins after some position.
-    pub(crate) fn open(service: &Service, after: Option<&str>) -> Self {
-        Self::open_as(service, TOKEN, after)
+    /// One that takes in little ahead of what is read of it, as over a slow line.
+    pub(crate) fn narrow(service: &Service, after: Option<&str>) -> Self {
+        let reader = Self::open_as(service, TOKEN, after);
+        set_socket_recv_buffer_size(reader.0.get_ref(), NARROW).expect("a socket has a buffer");
+        reader
     }
 
     fn open_as(service: &Service, key: &str, after: Option<&str>) -> Self {

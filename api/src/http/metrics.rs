@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use projections::{HoldCause, WholeStanding};
+use tokio::time::timeout;
 
 use super::App;
 use super::problem::Problem;
@@ -55,6 +56,9 @@ fn recorder() -> Result<PrometheusHandle, BuildError> {
         .install_recorder()
 }
 
+/// How long a scrape waits for what the read models hold: when they fail, it is the other metrics that are wanted.
+const WHOLE_WITHIN: Duration = Duration::from_millis(500);
+
 /// Metrics
 ///
 /// In the text format of Prometheus. They tell counts and times of the whole service, and nothing of any merchant.
@@ -78,9 +82,10 @@ pub async fn handle(State(app): State<App>) -> Result<Response, Problem> {
     // Asking for the read models' health sets their gauges.
     app.models.health();
     // What cannot be read now keeps the value it had.
-    match app.models.whole().await {
-        Ok(whole) => tell(&whole),
-        Err(error) => tracing::debug!(%error, "what waits and is held cannot be read"),
+    match timeout(WHOLE_WITHIN, app.models.whole()).await {
+        Ok(Ok(whole)) => tell(&whole),
+        Ok(Err(error)) => tracing::debug!(%error, "what waits and is held cannot be read"),
+        Err(_) => tracing::debug!("what waits and is held cannot be read in time"),
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()).into_response())
 }

@@ -330,7 +330,11 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
                 known.review.pool(Pool::Reviewer);
             }
         }
-        OrderEvent::FreezeConfirmed(_) => known.review = Review::Closed,
+        // From now on it is a person's word, which no score takes back.
+        OrderEvent::FreezeConfirmed(_) => {
+            known.risk = Risk::Frozen(FrozenCause::Reviewer);
+            known.review = Review::Closed;
+        }
         OrderEvent::Released(Released { cause, .. }) => {
             known.risk = Risk::Released(*cause);
             known.stock_release_due = false;

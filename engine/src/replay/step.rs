@@ -70,7 +70,8 @@ impl Step {
             },
             (
                 Order::TYPE,
-                "Placed" | "Amended" | "StatusReported" | "Verified" | "ChallengeResent" | "CallUnanswered",
+                "Placed" | "Amended" | "StatusReported" | "Verified" | "ChallengeResent" | "CallUnanswered"
+                | "FreezeConfirmed",
             ) => read(event).map(|event| Content::Order(Box::new(event))),
             (Order::TYPE, _) => Ok(Content::Nothing),
             _ => Ok(Content::Other(Box::new(event.kept()))),

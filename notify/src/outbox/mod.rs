@@ -187,7 +187,7 @@ pub(crate) trait Outbox: Send + Sync {
     /// Makes messages due again that were delivered or parked, as if they were new; those of an order in their order.
     async fn replay(&self, partition: u32, endpoint: &str, which: Replay, now: Timestamp) -> Result<u64, OutboxError>;
 
-    /// Forgets what was delivered of an endpoint up to a time.
+    /// Forgets what was delivered or parked of an endpoint up to a time.
     async fn forget(&self, endpoint: &str, until: Timestamp) -> Result<(), OutboxError>;
 
     /// How many wait.

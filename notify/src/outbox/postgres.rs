@@ -266,7 +266,7 @@ impl Outbox for PostgresOutbox {
 
     async fn forget(&self, endpoint: &str, until: Timestamp) -> Result<(), OutboxError> {
         let delete =
-            sqlx::query("DELETE FROM messages WHERE endpoint = $1 AND state = 1 AND since <= $2").bind(endpoint);
+            sqlx::query("DELETE FROM messages WHERE endpoint = $1 AND state <> 0 AND since <= $2").bind(endpoint);
         delete.bind(until.millis()).execute(&self.pool).await?;
         Ok(())
     }

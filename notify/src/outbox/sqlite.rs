@@ -224,7 +224,7 @@ impl Outbox for SqliteOutbox {
     async fn forget(&self, endpoint: &str, until: Timestamp) -> Result<(), OutboxError> {
         let endpoint: Box<str> = endpoint.into();
         self.run(move |transaction| {
-            let delete = "DELETE FROM messages WHERE endpoint = ?1 AND state = 1 AND since <= ?2";
+            let delete = "DELETE FROM messages WHERE endpoint = ?1 AND state <> 0 AND since <= ?2";
             transaction.prepare_cached(delete)?.execute(params![endpoint, until.millis()])?;
             Ok(())
         })
