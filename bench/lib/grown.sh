@@ -76,7 +76,7 @@ ready() { # ready PORT
   local line
   exec 3<>"/dev/tcp/127.0.0.1/$1"
   printf 'GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n' >&3
-  read -r line <&3
+  read -r -t 2 line <&3
   exec 3>&-
   echo "$line"
 }

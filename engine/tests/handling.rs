@@ -10,10 +10,10 @@ use domain::merchant::MerchantCommand;
 use domain::order::{CallOutcome, Rejection, ReopenCause, Review, RiskState};
 use domain::settings::{QuietHours, SettingsChanges};
 use domain::time::Span;
-use engine::{OrderWish, Outcome, Receipt, Refusal, ReviewAction, replay};
+use engine::{OrderWish, Outcome, Receipt, Refusal, ReviewAction, WhenFull, replay};
 use eventlog::EventLog;
 use serde_json::{Value, json};
-use support::{START, Shop, origin, placed, second, status};
+use support::{START, Shop, notice, origin, placed, second, status};
 
 /// Long enough for whatever a deadline leads to.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -117,6 +117,29 @@ async fn a_challenge_expires_by_itself_once_and_also_after_a_restart() {
     let looked = wish(&shop, "A1", OrderWish::Note { text: "looked at".into() }).await.expect("noted");
     assert_eq!((state(&looked), looked.review), (RiskState::Challenged, Review::Open));
     assert_eq!(count(&shop, "ReviewOpened").await, 2, "one of each");
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn a_challenge_that_expires_while_a_commit_is_under_way_expires_all_the_same() {
+    let shop = Shop::open().await;
+    shop.send(doubtful("A1", 1)).await.expect("taken");
+    let submit = |line| shop.engine.submit(&shop.merchant, origin(), notice(line), WhenFull::Refuse);
+    shop.log.hold();
+    shop.set_clock(START.plus(Span::from_mins(9)));
+    let under_way = submit(placed("A2", 2)).await.expect("taken");
+    shop.log.append_begins().await;
+    // The batch behind it is begun before the time is over, and goes on to take the deadline in.
+    let behind = submit(placed("A3", 3)).await.expect("taken");
+    while shop.engine.waiting() > 0 {
+        tokio::task::yield_now().await;
+    }
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    shop.log.let_go();
+    under_way.receipt().await.expect("committed");
+    behind.receipt().await.expect("committed");
+    told(&shop, "ReviewOpened").await;
     replays(&shop).await;
 }
 

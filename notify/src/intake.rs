@@ -19,6 +19,8 @@ use crate::roster::{Endpoint, Roster};
 const PAGE: u32 = 1_000;
 /// How often the log is looked at without a wake-up.
 const POLL: Duration = Duration::from_secs(1);
+/// How often it is looked for a first endpoint, while commits follow each other and there is nobody to tell of them.
+const LOOK_FOR_ENDPOINTS: Duration = Duration::from_millis(250);
 /// The pause after a failure.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -78,6 +80,9 @@ impl Follower {
         loop {
             head.borrow_and_update();
             let is_at_head = if follower.roster.is_empty() { follower.skip().await? } else { follower.step().await? };
+            if follower.roster.is_empty() {
+                sleep(LOOK_FOR_ENDPOINTS).await;
+            }
             if is_at_head && matches!(timeout(POLL, head.changed()).await, Ok(Err(_))) {
                 std::future::pending::<()>().await;
             }
