@@ -159,11 +159,33 @@ impl FromStr for Token {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut bytes = [0; 16];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| IdError("expected 32 hexadecimal digits"))?;
-        Ok(Self(bytes))
+        const EXPECTED: IdError = IdError("expected 32 hexadecimal digits");
+        let digits: &[u8; 32] = text.as_bytes().try_into().map_err(|_| EXPECTED)?;
+        let (mut bytes, mut is_digits) = ([0; 16], true);
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+            is_digits &= high | low != NO_DIGIT;
+            *byte = high << 4 | low;
+        }
+        if is_digits { Ok(Self(bytes)) } else { Err(EXPECTED) }
     }
 }
+
+/// No digit's value has all of its bits, nor have two together.
+const NO_DIGIT: u8 = 0xff;
+
+/// What each byte is worth as a hexadecimal digit. A log has ten tokens in each order: they are looked up, not reckoned.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        digits[digit as usize] = value;
+        digits[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    digits
+};
 
 impl Serialize for Token {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -210,6 +232,17 @@ mod tests {
         let token: Token = "000102030405060708090a0b0c0d0e0f".parse().expect("a token");
         assert_eq!(token.to_string(), "000102030405060708090a0b0c0d0e0f");
         assert_eq!(token.short(), 0x0001_0203_0405_0607);
-        assert!("00".parse::<Token>().is_err());
+        assert_eq!("000102030405060708090A0B0C0D0E0F".parse(), Ok(token));
+        for wrong in ["", "00", "000102030405060708090a0b0c0d0e0f00", "000102030405060708090a0b0c0d0e0g", "g0", "０"] {
+            assert!(wrong.parse::<Token>().is_err(), "{wrong:?}");
+        }
+        for place in 0..32 {
+            for wrong in ['g', 'G', '/', ':', '@', '`', ' ', '\0', '\u{7f}'] {
+                let mut digits: Vec<char> = token.to_string().chars().collect();
+                digits[place] = wrong;
+                let digits: String = digits.into_iter().collect();
+                assert!(digits.parse::<Token>().is_err(), "{digits:?}");
+            }
+        }
     }
 }

@@ -21,6 +21,7 @@ mod notices;
 mod orders;
 mod pages;
 mod pipeline;
+mod placement;
 mod published;
 mod replay;
 mod rulebooks;

@@ -7,6 +7,7 @@
 
 mod company;
 mod handling;
+mod room;
 mod shadow;
 mod signals;
 mod stored;
@@ -46,9 +47,6 @@ use crate::work::Comparison;
 /// The most orders that the windows of one partition remember, at some 700 to 1,300 bytes each: about 2 GB. Another limit
 /// makes other decisions: a log must be replayed under the one it was written under.
 pub(crate) const REMEMBERED_MAX: usize = 2_000_000;
-
-/// How many a merchant forgets before it is seen whether it is still the largest.
-const FORGOTTEN_AT_ONCE_MAX: usize = 256;
 
 /// The merchants of one partition.
 pub(crate) struct Memory {
@@ -249,35 +247,8 @@ impl Memory {
                 return merchant.count(scored);
             }
             merchant.handling.count(event, recorded_at);
-            self.remembered -= merchant.windows.remembered();
-            merchant.windows.apply(stream, event, recorded_at);
-            self.remembered += merchant.windows.remembered();
-            if self.remembered > self.remembered_max {
-                self.crowd_out();
-            }
         }
-    }
-
-    /// Forgets a little more than it must, so that it looks for the largest merchant only now and then.
-    fn crowd_out(&mut self) {
-        let target = self.remembered_max - self.remembered_max / 1_024;
-        if !self.has_crowded_out {
-            self.has_crowded_out = true;
-            tracing::warn!(
-                limit = self.remembered_max,
-                "more orders than are remembered, the earliest are forgotten and windows that reach them are unknown"
-            );
-        }
-        while self.remembered > target {
-            let by_size =
-                |(id, memory): &(&MerchantId, &mut MerchantMemory)| (memory.windows.remembered(), (*id).clone());
-            let Some((_, largest)) = self.merchants.iter_mut().max_by_key(by_size) else { return };
-            let before = largest.windows.remembered();
-            largest.windows.forget_earliest((self.remembered - target).min(FORGOTTEN_AT_ONCE_MAX));
-            let forgotten = before - largest.windows.remembered();
-            self.remembered -= forgotten;
-            metrics::counter!("orderlight_crowded_out_orders_total").increment(forgotten as u64);
-        }
+        self.remember(merchant, |windows| windows.apply(stream, event, recorded_at));
     }
 
     pub(crate) fn apply_merchant(&mut self, merchant: &MerchantId, event: &MerchantEvent) {

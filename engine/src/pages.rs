@@ -23,6 +23,7 @@ type Page<T> = Result<Vec<T>, LogError>;
 /// See the module.
 pub(crate) struct Pages<T> {
     read: Box<dyn Fn(Position) -> BoxFuture<'static, Page<T>> + Send>,
+    room: Room<T>,
     /// After this position the first of those ahead begins.
     after: Position,
     ahead: VecDeque<Ahead<T>>,
@@ -48,14 +49,23 @@ impl Pages<Arc<RecordedEvent>> {
 }
 
 impl<T: Send + 'static> Pages<T> {
-    /// The same events as `decode` makes them where they are read, beside the work on the pages before.
-    pub(crate) fn decoded(
+    /// The same events as they are decoded where they are read, beside the work on the pages before. `decoder` gives what decodes
+    /// the events of one page.
+    pub(crate) fn decoded<Decode>(
         log: Arc<dyn EventLog>,
         partition: u32,
         position: Position,
-        decode: impl Fn(Shown<'_>) -> T + Clone + Send + 'static,
-    ) -> Self {
-        Self::new(position, move |after| scan(log.clone(), partition, after, decode.clone()))
+        decoder: impl Fn() -> Decode + Send + 'static,
+    ) -> Self
+    where
+        Decode: FnMut(Shown<'_>) -> T + Send + 'static,
+    {
+        let room = Room::default();
+        let given_back = room.clone();
+        Self {
+            room,
+            ..Self::new(position, move |after| scan(log.clone(), partition, after, given_back.take(), decoder()))
+        }
     }
 
     fn new<Read>(after: Position, read: impl Fn(Position) -> Read + Send + 'static) -> Self
@@ -63,7 +73,7 @@ impl<T: Send + 'static> Pages<T> {
         Read: Future<Output = Page<T>> + Send + 'static,
     {
         let read = move |after| -> BoxFuture<'static, Page<T>> { Box::pin(read(after)) };
-        let mut pages = Self { read: Box::new(read), after, ahead: VecDeque::new() };
+        let mut pages = Self { read: Box::new(read), room: Room::default(), after, ahead: VecDeque::new() };
         pages.read_ahead();
         pages
     }
@@ -86,11 +96,43 @@ impl<T: Send + 'static> Pages<T> {
         Ok((!page.is_empty()).then_some(page))
     }
 
+    /// Gives the room of a page back that was worked on, for one that is read from now on.
+    pub(crate) fn give_back(&self, page: Vec<T>) {
+        self.room.give(page);
+    }
+
     fn read_ahead(&mut self) {
         while self.ahead.len() < AHEAD_MAX {
             let page = (self.read)(self.after + (self.ahead.len() * PAGE_EVENTS) as u64);
             self.ahead.push_back(Ahead(tokio::spawn(page)));
         }
+    }
+}
+
+/// Room of pages that were worked on. Made anew for each page it would come from the operating system, which clears it.
+struct Room<T>(Arc<Mutex<Vec<Vec<T>>>>);
+
+impl<T> Clone for Room<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Default for Room<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> Room<T> {
+    fn take(&self) -> Vec<T> {
+        let given_back = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        given_back.unwrap_or_else(|| Vec::with_capacity(PAGE_EVENTS))
+    }
+
+    fn give(&self, mut page: Vec<T>) {
+        page.clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(page);
     }
 }
 
@@ -108,9 +150,10 @@ async fn scan<T: Send + 'static>(
     log: Arc<dyn EventLog>,
     partition: u32,
     after: Position,
-    decode: impl Fn(Shown<'_>) -> T + Send + 'static,
+    room: Vec<T>,
+    mut decode: impl FnMut(Shown<'_>) -> T + Send + 'static,
 ) -> Page<T> {
-    let page = Arc::new(Mutex::new(Vec::with_capacity(PAGE_EVENTS)));
+    let page = Arc::new(Mutex::new(room));
     let decoded = page.clone();
     let look = move |event: Shown<'_>| {
         let event = decode(event);
@@ -156,7 +199,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&directory.path().join("log.sqlite")).await.unwrap());
         append(&*log, 0, 5_000).await;
-        let mut pages = Pages::decoded(log.clone(), 0, 0, |event| (event.position, event.payload.to_owned()));
+        let mut pages =
+            Pages::decoded(log.clone(), 0, 0, || |event: Shown<'_>| (event.position, event.payload.to_owned()));
         let mut all = pages.next().await.unwrap().unwrap();
         assert_eq!(all.len(), PAGE_EVENTS);
         for through in [6_500, 13_000] {
@@ -171,7 +215,7 @@ mod tests {
         let after = Pages::after(log.clone(), 0, 12_999).next().await.unwrap().unwrap();
         assert_eq!(after.iter().map(|event| event.position).collect::<Vec<_>>(), [13_000]);
         log.close().await;
-        let failed = Pages::decoded(log, 0, 0, |event| event.position).next().await;
+        let failed = Pages::decoded(log, 0, 0, || |event: Shown<'_>| event.position).next().await;
         assert!(matches!(failed, Err(LogError::Store(_))));
     }
 }

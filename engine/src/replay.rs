@@ -14,7 +14,7 @@ use domain::ids::MerchantId;
 use eventlog::{EventLog, LogError, Position};
 
 use self::judge::Judge;
-use self::step::Step;
+use self::step::Decoder;
 use crate::memory::FoldError;
 use crate::pages::Pages;
 
@@ -120,11 +120,14 @@ pub async fn replay(
 ) -> Result<Replayed, ReplayError> {
     let scope = scope.into();
     let (partition, to) = (scope.partition, scope.to.unwrap_or(Position::MAX));
-    let mut pages = Pages::decoded(log.clone(), partition, 0, Step::of);
+    let mut pages = Pages::decoded(log.clone(), partition, 0, || {
+        let mut decoder = Decoder::default();
+        move |event| decoder.decode(event)
+    });
     let mut judge = Judge::new(scope);
     let mut after = 0;
-    while let Some(page) = pages.next().await? {
-        for step in page {
+    while let Some(mut page) = pages.next().await? {
+        for step in page.drain(..) {
             after = next(partition, after, step.position)?;
             let is_beyond = after > to;
             judge.take(&*log, step).await?;
@@ -132,6 +135,7 @@ pub async fn replay(
                 return judge.end(&*log).await;
             }
         }
+        pages.give_back(page);
         progress(after);
         // Pages may be ready faster than they are worked on: whoever shares the thread, or wants this ended, has a turn.
         tokio::task::yield_now().await;

@@ -43,6 +43,37 @@ pub struct StreamKey {
     pub aggregate_id: Box<str>,
 }
 
+/// The same, lent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StreamName<'a> {
+    /// See [`StreamKey::merchant`].
+    pub merchant: &'a MerchantId,
+    /// See [`StreamKey::aggregate_type`].
+    pub aggregate_type: &'a str,
+    /// See [`StreamKey::aggregate_id`].
+    pub aggregate_id: &'a str,
+}
+
+impl StreamKey {
+    /// The same, lent.
+    pub fn lent(&self) -> StreamName<'_> {
+        let Self { merchant, aggregate_type, aggregate_id } = self;
+        StreamName { merchant, aggregate_type, aggregate_id }
+    }
+}
+
+impl StreamName<'_> {
+    /// The name to be kept.
+    pub fn kept(self) -> StreamKey {
+        let Self { merchant, aggregate_type, aggregate_id } = self;
+        StreamKey {
+            merchant: merchant.clone(),
+            aggregate_type: aggregate_type.into(),
+            aggregate_id: aggregate_id.into(),
+        }
+    }
+}
+
 /// One event as stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RecordedEvent {
@@ -80,7 +111,7 @@ pub struct Shown<'a> {
     /// See [`RecordedEvent::stream`].
     pub stream: StreamId,
     /// See [`RecordedEvent::key`].
-    pub key: &'a Arc<StreamKey>,
+    pub key: StreamName<'a>,
     /// See [`RecordedEvent::sequence`].
     pub sequence: u64,
     /// See [`RecordedEvent::event_type`].
@@ -101,11 +132,16 @@ pub type Look = Box<dyn FnMut(Shown<'_>) + Send>;
 impl Shown<'_> {
     /// The event to be kept; its metadata, which it was shown without, is empty.
     pub fn kept(self) -> RecordedEvent {
+        self.kept_under(Arc::new(self.key.kept()))
+    }
+
+    /// The same, with the name of its stream as others share it.
+    fn kept_under(self, key: Arc<StreamKey>) -> RecordedEvent {
         RecordedEvent {
             partition: self.partition,
             position: self.position,
             stream: self.stream,
-            key: Arc::clone(self.key),
+            key,
             sequence: self.sequence,
             event_type: self.event_type.into(),
             event_version: self.event_version.into(),
@@ -124,7 +160,7 @@ impl RecordedEvent {
             partition: self.partition,
             position: self.position,
             stream: self.stream,
-            key: &self.key,
+            key: self.key.lent(),
             sequence: self.sequence,
             event_type: &self.event_type,
             event_version: &self.event_version,

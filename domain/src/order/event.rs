@@ -336,7 +336,7 @@ pub enum ScoredCause {
 pub struct Readings(pub Vec<(Arc<str>, Option<Reading>)>);
 
 /// A feature's value as the log stores it. Decimals and durations are texts (`"1.25"`, `"90s"`).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Reading {
     /// A truth value.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -23,6 +23,40 @@ impl Serialize for Readings {
             map.serialize_entry(name, value)?;
         }
         map.end()
+    }
+}
+
+/// By the kind of the value alone: a screening holds dozens, and none is tried as something that it is not.
+impl<'de> Deserialize<'de> for Reading {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Value;
+
+        impl Visitor<'_> for Value {
+            type Value = Reading;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a truth value, a whole number or a text")
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Reading, E> {
+                Ok(Reading::Bool(value))
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Reading, E> {
+                Ok(Reading::Int(value))
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Reading, E> {
+                let number = i64::try_from(value);
+                number.map(Reading::Int).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<Reading, E> {
+                Ok(Reading::Text(value.into()))
+            }
+        }
+
+        deserializer.deserialize_any(Value)
     }
 }
 

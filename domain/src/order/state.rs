@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Amended, Facts, OrderEvent, Placed, Scored, Status, StatusReported};
+use super::event::{Amended, Facts, OrderEvent, Scored, Status, StatusReported};
 use super::facts::FactTimes;
 use super::handling::{ChallengeMethod, Challenged, Frozen, FrozenCause, OnExpire, OnFail, Released, ReleasedCause};
 use crate::ids::ChallengeId;
@@ -165,6 +165,17 @@ pub enum Pool {
 }
 
 impl Known {
+    fn screened(&mut self, scored: Scored) {
+        // What reaches a tier needs a person until something else is decided; a review that is closed stays closed.
+        if &*scored.tier != PASS && self.review == Review::None {
+            self.review = Review::Open;
+        }
+        if self.risk == Risk::Placed {
+            self.risk = Risk::Scored;
+        }
+        self.screening = Some(scored);
+    }
+
     fn with_challenge(&mut self, change: impl FnOnce(&mut ChallengeState)) {
         if let Risk::Challenged(open) = &mut self.risk {
             change(open);
@@ -247,6 +258,29 @@ impl Order {
         }
     }
 
+    /// The order after its placement with these facts, as [`evolve`] has it. One that is placed already stays as it is.
+    #[must_use]
+    pub fn placed(self, as_of: Option<Timestamp>, facts: Facts) -> Self {
+        let Self::Unknown { reports } = self else { return self };
+        let times = FactTimes::all(as_of.or(facts.placed_at).unwrap_or_default());
+        Self::Known(Box::new(Known {
+            facts,
+            times,
+            reports,
+            screening: None,
+            risk: Risk::Placed,
+            review: Review::None,
+            stock_release_due: false,
+        }))
+    }
+
+    /// Takes in a screening, as [`evolve`] does, from whoever has no other use for it.
+    pub fn take_screening(&mut self, scored: Scored) {
+        if let Self::Known(known) = self {
+            known.screened(scored);
+        }
+    }
+
     /// The placed order, if it is one.
     pub fn known(&self) -> Option<&Known> {
         match self {
@@ -259,27 +293,12 @@ impl Order {
 /// The order after an event. Total: an event that does not fit an unplaced order leaves it as it is.
 pub fn evolve(mut order: Order, event: &OrderEvent) -> Order {
     match (&mut order, event) {
-        (Order::Unknown { reports }, OrderEvent::Placed(placed)) => {
-            order = Order::Known(Box::new(place(placed, std::mem::take(reports))));
-        }
+        (Order::Unknown { .. }, OrderEvent::Placed(placed)) => return order.placed(placed.as_of, placed.facts.clone()),
         (Order::Unknown { reports }, OrderEvent::StatusReported(report)) => reports.take(report),
         (Order::Unknown { .. }, _) => {}
         (Order::Known(known), event) => evolve_known(known, event),
     }
     order
-}
-
-fn place(placed: &Placed, reports: Reports) -> Known {
-    let as_of = placed.as_of.or(placed.facts.placed_at).unwrap_or_default();
-    Known {
-        facts: placed.facts.clone(),
-        times: FactTimes::all(as_of),
-        reports,
-        screening: None,
-        risk: Risk::Placed,
-        review: Review::None,
-        stock_release_due: false,
-    }
 }
 
 fn evolve_known(known: &mut Known, event: &OrderEvent) {
@@ -294,16 +313,7 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
             known.times.absorb(changes, *as_of);
         }
         OrderEvent::StatusReported(report) => known.reports.take(report),
-        OrderEvent::Scored(scored) => {
-            // What reaches a tier needs a person until something else is decided; a review that is closed stays closed.
-            if &*scored.tier != PASS && known.review == Review::None {
-                known.review = Review::Open;
-            }
-            if known.risk == Risk::Placed {
-                known.risk = Risk::Scored;
-            }
-            known.screening = Some(scored.clone());
-        }
+        OrderEvent::Scored(scored) => known.screened(scored.clone()),
         OrderEvent::Challenged(Challenged { challenge, method, expires_at, on_fail, on_expire, .. }) => {
             known.risk = Risk::Challenged(ChallengeState {
                 id: challenge.clone(),

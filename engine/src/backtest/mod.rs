@@ -83,15 +83,19 @@ pub async fn backtest(
 ) -> Result<Backtested, TrialError> {
     let head = log.head(partition).await?;
     let merchant = trial.merchant.clone();
-    let mut pages = Pages::decoded(log.clone(), partition, 0, move |event| Step::of(event, &merchant));
+    let mut pages = Pages::decoded(log.clone(), partition, 0, move || {
+        let merchant = merchant.clone();
+        move |event| Step::of(event, &merchant)
+    });
     let mut tester = Tester::new(trial);
     let mut after = 0;
     while after < head {
-        let Some(page) = pages.next().await? else { break };
-        for step in page {
+        let Some(mut page) = pages.next().await? else { break };
+        for step in page.drain(..) {
             after = next(partition, after, step.position)?;
             tester.take(&*log, step).await?;
         }
+        pages.give_back(page);
         progress(after.min(head), head);
         // Pages may be ready faster than they are worked on: whoever shares the thread, or wants this ended, has a turn.
         tokio::task::yield_now().await;

@@ -1,14 +1,17 @@
 //! Events as far as a back-test needs them.
 
+use std::borrow::Cow;
+
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
-use domain::order::{FrozenCause, Order, OrderEvent, ScoredCause};
+use domain::order::{FrozenCause, Order, OrderEvent, PASS, ScoredCause, Status};
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, Shown, StreamId};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::memory::FoldError;
 use crate::pages::read;
+use crate::placement::Placement;
 
 /// One event.
 pub(super) struct Step {
@@ -23,9 +26,13 @@ pub(super) struct Step {
 
 /// What it says.
 pub(super) enum Content {
-    /// What happened to an order.
-    Order(Box<OrderEvent>),
-    /// How an order was screened.
+    /// An order was placed.
+    Placed(Box<Placement>),
+    /// An order's facts changed.
+    Amended(Box<OrderEvent>),
+    /// A source reported on an order.
+    Reported(Status),
+    /// How an order was screened because of its own messages, or because a person wanted it.
     Screened(Screened),
     /// An order is held by somebody's word, or is not any more.
     Held(bool),
@@ -39,7 +46,9 @@ pub(super) enum Content {
 #[derive(Deserialize)]
 pub(super) struct Screened {
     pub(super) score: i64,
-    pub(super) tier: Box<str>,
+    /// `None` where it is [`PASS`].
+    #[serde(deserialize_with = "tier")]
+    pub(super) tier: Option<Box<str>>,
     pub(super) hits: Vec<RecordedHit>,
     #[serde(default)]
     pub(super) exemption: Option<Box<str>>,
@@ -67,6 +76,22 @@ struct ScoredPayload {
     scored: Screened,
 }
 
+fn tier<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
+    let tier = <Cow<'de, str>>::deserialize(deserializer)?;
+    Ok((tier != PASS).then(|| tier.into()))
+}
+
+#[derive(Deserialize)]
+struct ReportedPayload {
+    #[serde(rename = "StatusReported")]
+    reported: Reported,
+}
+
+#[derive(Deserialize)]
+struct Reported {
+    status: Status,
+}
+
 #[derive(Deserialize)]
 struct FrozenPayload {
     #[serde(rename = "Frozen")]
@@ -81,7 +106,7 @@ struct Caused {
 impl Screened {
     /// Whether the order's own messages, or a person, made it necessary. Others are screened again by what the rulebook in force
     /// found, and when another would have had that done nobody recorded.
-    pub(super) const fn is_own(&self) -> bool {
+    const fn is_own(&self) -> bool {
         match self.cause {
             ScoredCause::Placed | ScoredCause::Amended | ScoredCause::Manual => true,
             ScoredCause::LateEvidence | ScoredCause::Sibling => false,
@@ -92,16 +117,19 @@ impl Screened {
 impl Step {
     pub(super) fn of(event: Shown<'_>, merchant: &MerchantId) -> Self {
         let Shown { position, stream, sequence, recorded_at, .. } = event;
-        let is_own = event.key.merchant == *merchant;
+        let is_own = event.key.merchant == merchant;
         let other = (!is_own).then(|| event.key.merchant.clone());
         let content = match (&*event.key.aggregate_type, event.event_type) {
             // Of every merchant: what one remembers may depend on the traffic of another.
-            (Order::TYPE, "Placed" | "Amended" | "StatusReported") => {
-                read(event).map(|event| Content::Order(Box::new(event)))
+            (Order::TYPE, "Placed") => Placement::read(event).map(Content::Placed),
+            (Order::TYPE, "Amended") => read(event).map(|event| Content::Amended(Box::new(event))),
+            (Order::TYPE, "StatusReported") => {
+                read::<ReportedPayload>(event).map(|payload| Content::Reported(payload.reported.status))
             }
-            (Order::TYPE, "Scored") if is_own => {
-                read::<ScoredPayload>(event).map(|payload| Content::Screened(payload.scored))
-            }
+            (Order::TYPE, "Scored") if is_own => read::<ScoredPayload>(event).map(|payload| match payload.scored {
+                screened if screened.is_own() => Content::Screened(screened),
+                _ => Content::Nothing,
+            }),
             (Order::TYPE, "Frozen") if is_own => {
                 read::<FrozenPayload>(event).map(|payload| Content::Held(is_somebodys_word(payload.frozen.cause)))
             }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use domain::feature::{Feature, FeatureRef, Value};
 use domain::forecast::Tally;
-use domain::ids::Channel;
-use domain::order::{Facts, OrderEvent, Placed, ScoredCause};
+use domain::order::{OrderEvent, Placed, ScoredCause};
 use domain::rulebook::{Evaluator, Findings};
 use domain::time::{Timestamp, window_time};
 use eventlog::{EventLog, LogError, StreamId};
@@ -20,6 +19,7 @@ use super::verdict::{DRAFT, Verdict, Verdicts};
 use super::{Trial, TrialError};
 use crate::before::before;
 use crate::memory::Memory;
+use crate::placement::Placement;
 
 /// The most orders whose facts are kept; those of others are read again from the log when they are needed.
 const TRACKED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -50,22 +50,20 @@ pub(super) struct Tested {
 
 /// An order of the merchant as far as it is needed.
 struct Tracked {
-    channel: Channel,
-    facts: Facts,
-    placed_recorded_at: Timestamp,
+    placement: Box<Placement>,
+    recorded_at: Timestamp,
     marks: Marks,
 }
 
 impl Tracked {
-    fn placed(placed: Placed, recorded_at: Timestamp) -> Self {
-        let Placed { channel, facts, .. } = placed;
-        Self { channel, facts, placed_recorded_at: recorded_at, marks: Marks::default() }
+    fn placed(placement: Box<Placement>, recorded_at: Timestamp) -> Self {
+        Self { placement, recorded_at, marks: Marks::default() }
     }
 
     /// Takes in what happened to it after its placement.
     fn follow(&mut self, event: &OrderEvent) {
         match event {
-            OrderEvent::Amended(amended) => self.facts.absorb(&amended.changes),
+            OrderEvent::Amended(amended) => self.placement.facts.absorb(&amended.changes),
             OrderEvent::StatusReported(report) => self.marks.report(report.status),
             OrderEvent::Frozen(frozen) => self.marks.hold(is_somebodys_word(frozen.cause)),
             OrderEvent::FreezeConfirmed(_) => self.marks.hold(true),
@@ -76,8 +74,8 @@ impl Tracked {
 
     /// The time at which windows place it.
     fn time(&self) -> Timestamp {
-        let placed_at = self.facts.placed_at.unwrap_or(self.placed_recorded_at);
-        window_time(placed_at, self.placed_recorded_at)
+        let placed_at = self.placement.facts.placed_at.unwrap_or(self.recorded_at);
+        window_time(placed_at, self.recorded_at)
     }
 }
 
@@ -107,19 +105,29 @@ impl Tester {
     /// Takes in the next event.
     pub(super) async fn take(&mut self, log: &dyn EventLog, mut step: Step) -> Result<(), TrialError> {
         self.tested.end = step.recorded_at;
+        let (stream, recorded_at) = (step.stream, step.recorded_at);
+        let merchant = step.other.as_ref().unwrap_or(&self.trial.merchant);
         match std::mem::replace(&mut step.content, Ok(Content::Nothing))? {
-            Content::Order(event) => {
-                let merchant = step.other.as_ref().unwrap_or(&self.trial.merchant);
-                self.memory.apply_order(merchant, step.stream, &event, step.recorded_at);
+            Content::Placed(placement) => {
+                self.memory.place_order(merchant, stream, &placement.facts, recorded_at);
+                // One that was reported on before, or that is not kept, is read from the log when it is needed.
+                if step.other.is_none() && step.sequence == 1 {
+                    self.tracked.put(stream, Tracked::placed(placement, recorded_at));
+                }
+            }
+            Content::Amended(event) => {
+                self.memory.apply_order(merchant, stream, &event, recorded_at);
+                if let Some(tracked) = self.tracked.get_mut(&stream) {
+                    tracked.follow(&event);
+                }
+            }
+            Content::Reported(status) => {
+                self.memory.report_on_order(merchant, stream, status, recorded_at);
                 if step.other.is_none() {
-                    self.track(&step, *event);
+                    self.mark(stream, |marks| marks.report(status));
                 }
             }
-            Content::Screened(screened) => {
-                if screened.is_own() {
-                    self.screened(log, &step, &screened).await?;
-                }
-            }
+            Content::Screened(screened) => self.screened(log, &step, &screened).await?,
             Content::Held(is_held) => self.hold(step.stream, is_held),
             Content::Nothing => {}
             Content::Other(event) => self.memory.fold(&event)?,
@@ -127,31 +135,17 @@ impl Tester {
         Ok(())
     }
 
-    /// Keeps an order's facts. One that is not kept is read from the log when it is needed.
-    fn track(&mut self, step: &Step, event: OrderEvent) {
-        match event {
-            OrderEvent::Placed(placed) if step.sequence == 1 => {
-                self.tracked.put(step.stream, Tracked::placed(placed, step.recorded_at));
-            }
-            event => {
-                if let Some(tracked) = self.tracked.get_mut(&step.stream) {
-                    tracked.follow(&event);
-                }
-                if let (OrderEvent::StatusReported(report), Some(marks)) =
-                    (&event, self.tested.cases.marks(step.stream))
-                {
-                    marks.report(report.status);
-                }
-            }
-        }
+    /// Notes what became of an order, wherever it is kept.
+    fn mark(&mut self, stream: StreamId, mark: impl Fn(&mut Marks)) {
+        let kept = self.tracked.get_mut(&stream).map(|tracked| &mut tracked.marks);
+        kept.into_iter().chain(self.tested.cases.marks(stream)).for_each(mark);
     }
 
     /// Nearly every order is let go when it comes, and was never held.
     fn hold(&mut self, stream: StreamId, is_held: bool) {
         let is_news = if is_held { self.held.insert(stream) } else { self.held.remove(&stream) };
         if is_news {
-            let kept = self.tracked.get_mut(&stream).map(|tracked| &mut tracked.marks);
-            kept.into_iter().chain(self.tested.cases.marks(stream)).for_each(|marks| marks.hold(is_held));
+            self.mark(stream, |marks| marks.hold(is_held));
         }
     }
 
@@ -174,9 +168,10 @@ impl Tester {
         let book = verdicts.book_or(version, book);
         let actual = Verdict::recorded(version, &book.rulebook, screened)
             .ok_or_else(|| damaged(step, "names what its rulebook does not have"))?;
-        let channel = tracked.channel.as_str();
+        let Placement { channel, facts, .. } = &*tracked.placement;
+        let channel = channel.as_str();
         let features = self.evaluator.features();
-        let values = self.memory.look(merchant, step.stream, channel, &tracked.facts, features);
+        let values = self.memory.look(merchant, step.stream, channel, facts, features);
         let values = values.ok_or_else(|| damaged(step, "is of an unknown merchant"))?;
         // A rule that the draft has as it is in force sweeps in the draft as well. What only the draft would sweep is not looked for.
         let is_swept = |rule: &Arc<str>| {
@@ -195,8 +190,8 @@ impl Tester {
         let mut naming = Naming::default();
         if actual.is_hit() != self.draft.is_hit() {
             let vip_level = [DRAFT, version].into_iter().filter_map(|version| verdicts.book(version).vip_level).min();
-            let level = tracked.facts.customer.as_ref().and_then(|customer| customer.level);
-            let values = self.memory.look(merchant, step.stream, channel, &tracked.facts, &[FAMILIAR]);
+            let level = facts.customer.as_ref().and_then(|customer| customer.level);
+            let values = self.memory.look(merchant, step.stream, channel, facts, &[FAMILIAR]);
             let is_familiar = values.is_some_and(|values| *values == [Some(Value::Bool(true))]);
             let is_vip = vip_level.zip(level).is_some_and(|(vip, level)| i64::from(level) >= vip);
             naming = Naming { is_vip, is_familiar };
@@ -204,7 +199,7 @@ impl Tester {
         let case = Case {
             position: step.position,
             time,
-            payment_due_at: tracked.facts.payment_due_at.unwrap_or(Timestamp::from_millis(i64::MAX)),
+            payment_due_at: facts.payment_due_at.unwrap_or(Timestamp::from_millis(i64::MAX)),
             actual: verdicts.number(&actual),
             draft: verdicts.number(&self.draft),
             marks: tracked.marks,
@@ -228,7 +223,8 @@ struct Told {
 fn tracked(mut told: Told, event: OrderEvent, recorded_at: Timestamp) -> Told {
     match (&mut told.placed, event) {
         (Some(tracked), event) => tracked.follow(&event),
-        (None, OrderEvent::Placed(placed)) => {
+        (None, OrderEvent::Placed(Placed { channel, as_of, facts, .. })) => {
+            let placed = Box::new(Placement { channel, as_of, facts });
             told.placed = Some(Tracked { marks: told.marks, ..Tracked::placed(placed, recorded_at) });
         }
         (None, OrderEvent::StatusReported(report)) => told.marks.report(report.status),

@@ -30,9 +30,9 @@ pub(super) struct Verdict {
 impl Verdict {
     /// As it is recorded; `None` when the rulebook that was in force does not have what is named.
     pub(super) fn recorded(version: u32, book: &Rulebook, screened: &Screened) -> Option<Self> {
-        let tier = match &*screened.tier {
-            PASS => None,
-            id => Some(book.tiers().iter().position(|tier| *tier.id == *id)?),
+        let tier = match &screened.tier {
+            None => None,
+            Some(id) => Some(book.tiers().iter().position(|tier| *tier.id == **id)?),
         };
         let exemption = match &screened.exemption {
             None => None,

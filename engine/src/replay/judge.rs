@@ -4,20 +4,23 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use domain::order::{
-    DowngradeReason, FrozenCause, Order, OrderCommand, OrderEvent, ReleasedCause, ScoredCause, decide, evolve,
+    DowngradeReason, Facts, FrozenCause, Order, OrderCommand, OrderEvent, Readings, ReleasedCause, Scored, ScoredCause,
+    decide, evolve,
 };
 use domain::screening::Occasion;
-use eventlog::{EventLog, Position, StreamId, StreamKey};
+use domain::time::Timestamp;
+use eventlog::{EventLog, Position, StreamId};
 use lru::LruCache;
 use rustc_hash::FxBuildHasher;
 
-use super::step::{Content, Given, Step};
+use super::step::{Content, Given, Step, Subject};
 use super::{DIFFERENCES_BYTES_MAX, DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope};
 use crate::before::before;
 use crate::memory::Memory;
+use crate::placement::Placement;
 
-/// The most orders that are kept as they stand; others are read again from the log.
-const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+/// The most orders that are kept as they stand, at some 1,500 bytes each; others are read again from the log, one by one.
+const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 
 pub(super) struct Judge {
     scope: Scope,
@@ -62,7 +65,7 @@ enum Next {
 
 /// What a screening that is as it should be leads to.
 struct Due {
-    key: Arc<StreamKey>,
+    of: Arc<Subject>,
     place: Place,
     screening: Position,
     payload: Option<String>,
@@ -112,7 +115,7 @@ impl Judge {
             self.compare_outcome(next, &step, outcome.as_deref(), &payload);
             self.found.events += 1;
             if let Some(outcome) = outcome {
-                self.memory.apply_order(&step.key.merchant, step.stream, &outcome, step.recorded_at);
+                self.memory.apply_order(&step.of.merchant, step.stream, &outcome, step.recorded_at);
                 self.track(&step, &outcome);
             }
             return Ok(());
@@ -123,8 +126,16 @@ impl Judge {
         }
         self.found.events += 1;
         match content {
+            Content::Placed(placement) => {
+                let (Placement { as_of, facts, .. }, merchant) = (*placement, &step.of.merchant);
+                self.memory.place_order(merchant, step.stream, &facts, step.recorded_at);
+                if self.scope.asks_for(merchant, step.position) {
+                    self.place(&step, as_of, facts);
+                }
+                self.wanted = Some(Wanted { by: step, cause: ScoredCause::Placed });
+            }
             Content::Order(event) => {
-                self.memory.apply_order(&step.key.merchant, step.stream, &event, step.recorded_at);
+                self.memory.apply_order(&step.of.merchant, step.stream, &event, step.recorded_at);
                 self.track(&step, &event);
                 self.wanted = wanted(&event).map(|cause| Wanted { by: step, cause });
             }
@@ -139,13 +150,21 @@ impl Judge {
 
     /// Keeps an order as it stands. One that is not kept is read from the log when it is needed.
     fn track(&mut self, step: &Step, event: &OrderEvent) {
-        if !self.scope.asks_for(&step.key.merchant, step.position) {
+        if !self.scope.asks_for(&step.of.merchant, step.position) {
             return;
         }
         if step.sequence == 1 {
             self.orders.put(step.stream, evolve(Order::default(), event));
         } else if let Some(order) = self.orders.get_mut(&step.stream) {
             *order = evolve(std::mem::take(order), event);
+        }
+    }
+
+    fn place(&mut self, step: &Step, as_of: Option<Timestamp>, facts: Facts) {
+        if step.sequence == 1 {
+            self.orders.put(step.stream, Order::default().placed(as_of, facts));
+        } else if let Some(order) = self.orders.get_mut(&step.stream) {
+            *order = std::mem::take(order).placed(as_of, facts);
         }
     }
 
@@ -159,7 +178,7 @@ impl Judge {
         recorded: &str,
     ) -> Result<(), ReplayError> {
         self.next = Next::Unjudged((step.stream, step.sequence + 1));
-        if !self.scope.asks_for(&step.key.merchant, step.position) {
+        if !self.scope.asks_for(&step.of.merchant, step.position) {
             return Ok(());
         }
         self.learn(log, step.stream, step.sequence).await?;
@@ -176,7 +195,7 @@ impl Judge {
         let mut decided = decided.unwrap_or_default().into_iter();
         self.found.decisions += 1;
         let Some(screening) = decided.next() else {
-            self.list(&step.key, step.position, Some(recorded), None);
+            self.list(&step.of, step.position, Some(recorded), None);
             return Ok(());
         };
         self.recomputed.clear();
@@ -185,13 +204,16 @@ impl Judge {
             self.found.identical += 1;
             let payload =
                 decided.next().map(|outcome| serde_json::to_string(&outcome).expect("plain data has a JSON form"));
-            let (key, place) = (step.key.clone(), (step.stream, step.sequence + 1));
-            self.next = Next::Outcome(Due { key, place, screening: step.position, payload });
+            let (of, place) = (step.of.clone(), (step.stream, step.sequence + 1));
+            self.next = Next::Outcome(Due { of, place, screening: step.position, payload });
         } else {
             let recomputed = String::from_utf8_lossy(&self.recomputed).into_owned();
-            self.list(&step.key, step.position, Some(recorded), Some(recomputed));
+            self.list(&step.of, step.position, Some(recorded), Some(recomputed));
         }
-        self.track(step, &screening);
+        if let (Some(order), OrderEvent::Scored(scored)) = (self.orders.get_mut(&step.stream), screening) {
+            // Nobody asks for the values that it read.
+            order.take_screening(Scored { features: Readings::default(), ..scored });
+        }
         Ok(())
     }
 
@@ -199,7 +221,7 @@ impl Judge {
     /// unless rules of other orders may count in it, which only the record of it would tell.
     async fn no_screening_follows(&mut self, log: &dyn EventLog, wanted: &Wanted) -> Result<bool, ReplayError> {
         let Wanted { by, cause } = wanted;
-        if !self.scope.asks_for(&by.key.merchant, by.position) {
+        if !self.scope.asks_for(&by.of.merchant, by.position) {
             return Ok(false);
         }
         self.learn(log, by.stream, by.sequence + 1).await?;
@@ -211,7 +233,7 @@ impl Judge {
         let screening = decided.first().filter(|_| is_exact);
         let payload = screening.map(|event| serde_json::to_string(event).expect("plain data has a JSON form"));
         self.found.decisions += 1;
-        self.list(&by.key, by.position, None, payload);
+        self.list(&by.of, by.position, None, payload);
         Ok(true)
     }
 
@@ -227,11 +249,11 @@ impl Judge {
     /// The screening and what it leads to, as the writer decided them.
     fn decide(&mut self, step: &Step, occasion: Occasion<'_>) -> Option<Vec<OrderEvent>> {
         let order = self.orders.get(&step.stream)?;
-        let channel = step.key.aggregate_id.split(':').next().unwrap_or_default();
+        let channel = step.of.id.split(':').next().unwrap_or_default();
         let facts = &order.known()?.facts;
-        let screened = self.memory.screen(&step.key.merchant, step.stream, channel, facts, occasion)?;
+        let screened = self.memory.screen(&step.of.merchant, step.stream, channel, facts, occasion)?;
         let challenge = format!("{}-{}", self.scope.partition, step.position).parse().ok()?;
-        let assessment = screened.assessment.by(self.memory.ways(&step.key.merchant, step.recorded_at));
+        let assessment = screened.assessment.by(self.memory.ways(&step.of.merchant, step.recorded_at));
         let assess = OrderCommand::Assess { assessment: Box::new(assessment), challenge, at: step.recorded_at };
         decide(order, assess).ok()
     }
@@ -248,14 +270,14 @@ impl Judge {
                 };
                 if !is_due {
                     self.found.identical -= 1;
-                    self.list(&due.key, step.position, Some(recorded), due.payload);
+                    self.list(&due.of, step.position, Some(recorded), due.payload);
                 }
             }
             next => {
                 self.nothing_follows(next);
-                if is_by_score(outcome) && self.scope.asks_for(&step.key.merchant, step.position) {
+                if is_by_score(outcome) && self.scope.asks_for(&step.of.merchant, step.position) {
                     self.found.decisions += 1;
-                    self.list(&step.key, step.position, Some(recorded), None);
+                    self.list(&step.of, step.position, Some(recorded), None);
                 }
             }
         }
@@ -263,14 +285,14 @@ impl Judge {
 
     /// Notes that the event after a screening is not what it leads to.
     fn nothing_follows(&mut self, next: Next) {
-        if let Next::Outcome(Due { key, screening, payload: Some(payload), .. }) = next {
+        if let Next::Outcome(Due { of, screening, payload: Some(payload), .. }) = next {
             self.found.identical -= 1;
-            self.list(&key, screening, None, Some(payload));
+            self.list(&of, screening, None, Some(payload));
         }
     }
 
-    fn list(&mut self, key: &StreamKey, position: Position, recorded: Option<&str>, recomputed: Option<String>) {
-        let (order, recorded) = (String::from(&*key.aggregate_id), recorded.map(str::to_owned));
+    fn list(&mut self, of: &Subject, position: Position, recorded: Option<&str>, recomputed: Option<String>) {
+        let (order, recorded) = (String::from(&*of.id), recorded.map(str::to_owned));
         let difference = Difference { order, partition: self.scope.partition, position, recorded, recomputed };
         let bytes = self.listed_bytes + difference.bytes();
         if self.found.different.len() < DIFFERENCES_MAX && bytes <= DIFFERENCES_BYTES_MAX {
@@ -283,7 +305,6 @@ impl Judge {
 /// Why an event makes a screening necessary, if it does: the one that comes next in its stream.
 fn wanted(event: &OrderEvent) -> Option<ScoredCause> {
     match event {
-        OrderEvent::Placed(_) => Some(ScoredCause::Placed),
         OrderEvent::Amended(amended) if !amended.changes.is_empty() => Some(ScoredCause::Amended),
         _ => None,
     }

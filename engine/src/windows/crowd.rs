@@ -1,7 +1,7 @@
 //! The orders of an entity that has many: a series, and what else its features turn out to need.
 //!
 //! Indexes over values, SKUs and familiar addresses are built from the remembered orders the first time a feature asks for
-//! them, and kept from then on. They answer exactly what a look through all orders would.
+//! them, and kept from then on; so is what reports change of the sums. They answer exactly what a look through all orders would.
 
 use rustc_hash::FxHashMap;
 
@@ -17,6 +17,8 @@ use super::tally::{Tally, Totals, Units, abandoned};
 #[derive(Default)]
 pub(super) struct Crowd {
     tallies: Series<Tally>,
+    /// Whether the tallies follow what is reported of their orders. Most crowds are never asked for what that changes.
+    follows_reports: bool,
     distinct: [Option<Box<Distinct>>; Dimension::ALL.len()],
     skus: Option<FxHashMap<Key, Series<Units>>>,
     /// Only a customer's orders have it, and then the distinct addresses too, marked where familiar.
@@ -79,11 +81,13 @@ impl Crowd {
         }
     }
 
-    /// Follows a report about an order that was `before` when it was last seen.
-    pub(super) fn follow(&mut self, before: &Order, after: &Order, past: Option<&Past>) {
-        self.tallies.update(after.position, |tally| *tally = Tally::of(after));
+    /// Follows a report about an order that is `after` from now on, and before made this address familiar, or none.
+    pub(super) fn follow(&mut self, good_before: Option<Key>, after: &Order, past: Option<&Past>) {
+        if self.follows_reports {
+            self.tallies.update(after.position, |tally| *tally = Tally::of(after));
+        }
         let Some(familiar) = &mut self.familiar else { return };
-        match (before.good_address(), after.good_address()) {
+        match (good_before, after.good_address()) {
             (None, Some(address)) => familiar.gained(address, after.position, past),
             (Some(address), None) => familiar.lost(address, after.position, past),
             _ => return,
@@ -94,12 +98,30 @@ impl Crowd {
         }
     }
 
+    /// Of these, reports change how many are unpaid.
     pub(super) fn totals(&self, stretch: Stretch) -> Totals {
         self.tallies.sum(stretch)
     }
 
-    pub(super) fn abandoned(&self, stretch: Stretch) -> u32 {
-        abandoned(&self.tallies, stretch)
+    pub(super) fn unpaid(&mut self, memory: &Memory, stretch: Stretch) -> u32 {
+        self.as_reported(memory).sum(stretch).unpaid
+    }
+
+    pub(super) fn abandoned(&mut self, memory: &Memory, stretch: Stretch) -> u32 {
+        abandoned(self.as_reported(memory), stretch)
+    }
+
+    /// The tallies with all that was reported so far, which they follow from now on.
+    fn as_reported(&mut self, memory: &Memory) -> &Series<Tally> {
+        if !self.follows_reports {
+            self.follows_reports = true;
+            self.tallies.update_all(&mut |tally| {
+                if let Some(order) = memory.get(tally.arrival()) {
+                    *tally = Tally::of(order);
+                }
+            });
+        }
+        &self.tallies
     }
 
     /// The orders of a stretch, earliest first.

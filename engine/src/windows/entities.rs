@@ -1,7 +1,7 @@
 //! Every entity's orders, and every customer's past.
 
 use domain::feature::Entity;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::group::Group;
 use super::memory::Memory;
@@ -20,6 +20,8 @@ type Groups = FxHashMap<Key, Group>;
 #[derive(Default)]
 pub(super) struct Entities {
     groups: [Groups; ALL.len()],
+    /// The entities with a [`Crowd`](super::crowd::Crowd), which alone follow reports: few, and near where all others are far apart.
+    crowds: [FxHashSet<Key>; ALL.len()],
     pub(super) pasts: Pasts,
 }
 
@@ -30,14 +32,22 @@ impl Entities {
     /// Of all orders in memory, which are given in the order of event time.
     pub(super) fn of<T: Sync>(memory: &Memory, positions: &[(Position, T)], pasts: Pasts) -> Self {
         if positions.len() < SIDE_BY_SIDE_MIN {
-            return Self { groups: ALL.map(|entity| groups_of(memory, positions, entity)), pasts };
+            return Self::with(ALL.map(|entity| groups_of(memory, positions, entity)), pasts);
         }
         // Each entity's groups depend on the orders alone.
         let groups = std::thread::scope(|scope| {
             let makers = ALL.map(|entity| scope.spawn(move || groups_of(memory, positions, entity)));
             makers.map(|maker| maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
-        Self { groups, pasts }
+        Self::with(groups, pasts)
+    }
+
+    fn with(groups: [Groups; ALL.len()], pasts: Pasts) -> Self {
+        let crowds = groups.each_ref().map(|groups| {
+            let crowds = groups.iter().filter(|(_, group)| group.is_crowd());
+            crowds.map(|(key, _)| *key).collect()
+        });
+        Self { groups, crowds, pasts }
     }
 
     /// Adds an order to the groups of all of its entities; all others are in memory.
@@ -45,7 +55,9 @@ impl Entities {
         for entity in ALL {
             let Some(key) = order.key(entity) else { continue };
             let past = past_of(&self.pasts, entity, key);
-            insert(&mut self.groups[entity as usize], memory, key, order, past);
+            if insert(&mut self.groups[entity as usize], memory, key, order, past).is_crowd() {
+                self.crowds[entity as usize].insert(key);
+            }
         }
     }
 
@@ -60,12 +72,14 @@ impl Entities {
         self.pasts.absorb(order);
     }
 
-    /// Follows a report about an order that was `before` when it was last seen.
-    pub(super) fn follow(&mut self, before: &Order, after: &Order) {
+    /// Follows a report about an order that is `after` from now on, and before made this address familiar, or none.
+    pub(super) fn follow(&mut self, good_before: Option<Key>, after: &Order) {
         for entity in ALL {
-            let Some(key) = after.key(entity) else { continue };
+            let Some(key) = after.key(entity).filter(|key| self.crowds[entity as usize].contains(key)) else {
+                continue;
+            };
             if let Some(group) = self.groups[entity as usize].get_mut(&key) {
-                group.follow(before, after, past_of(&self.pasts, entity, key));
+                group.follow(good_before, after, past_of(&self.pasts, entity, key));
             }
         }
     }
@@ -93,16 +107,17 @@ impl Entities {
             let groups = &mut self.groups[entity as usize];
             if groups.get_mut(&key).is_some_and(|group| leave(group, past_of(&self.pasts, entity, key))) {
                 groups.remove(&key);
+                self.crowds[entity as usize].remove(&key);
             }
         }
     }
 }
 
-fn insert(groups: &mut Groups, memory: &Memory, key: Key, order: &Order, past: Option<&Past>) {
+fn insert<'a>(groups: &'a mut Groups, memory: &Memory, key: Key, order: &Order, past: Option<&Past>) -> &'a Group {
     groups
         .entry(key)
         .and_modify(|group| group.insert(memory, order, past))
-        .or_insert(Group::One(order.position.arrival));
+        .or_insert(Group::One(order.position.arrival))
 }
 
 fn groups_of<T>(memory: &Memory, positions: &[(Position, T)], entity: Entity) -> Groups {

@@ -114,13 +114,18 @@ impl Group {
         }
     }
 
-    /// Follows a report about an order that was `before` when it was last seen.
-    pub(super) fn follow(&mut self, before: &Order, after: &Order, past: Option<&Past>) {
+    /// Follows a report about an order that is `after` from now on, and before made this address familiar, or none.
+    pub(super) fn follow(&mut self, good_before: Option<Key>, after: &Order, past: Option<&Past>) {
         if let Self::Many(crowd) = self {
-            crowd.follow(before, after, past);
+            crowd.follow(good_before, after, past);
         }
     }
 
+    pub(super) const fn is_crowd(&self) -> bool {
+        matches!(self, Self::Many(_))
+    }
+
+    /// How many of these are unpaid [`unpaid`](Self::unpaid) tells.
     pub(super) fn totals(&self, memory: &Memory, stretch: Stretch) -> Totals {
         match self {
             Self::Many(crowd) => crowd.totals(stretch),
@@ -130,10 +135,18 @@ impl Group {
         }
     }
 
-    /// Orders called off, or overdue at the end of the stretch, without having been paid.
-    pub(super) fn abandoned(&self, memory: &Memory, stretch: Stretch) -> u32 {
+    /// Orders that are not paid so far.
+    pub(super) fn unpaid(&mut self, memory: &Memory, stretch: Stretch) -> u32 {
         match self {
-            Self::Many(crowd) => crowd.abandoned(stretch),
+            Self::Many(crowd) => crowd.unpaid(memory, stretch),
+            few => few.within(memory, stretch).map(|order| u32::from(order.reported.is_unpaid())).sum(),
+        }
+    }
+
+    /// Orders called off, or overdue at the end of the stretch, without having been paid.
+    pub(super) fn abandoned(&mut self, memory: &Memory, stretch: Stretch) -> u32 {
+        match self {
+            Self::Many(crowd) => crowd.abandoned(memory, stretch),
             few => few
                 .within(memory, stretch)
                 .map(|order| u32::from(is_abandoned(&Tally::of(order), stretch.through)))

@@ -47,7 +47,7 @@ mod stored;
 mod tally;
 
 use chrono_tz::Tz;
-use domain::feature::{FeatureRef, Value, WINDOW_MAX};
+use domain::feature::{Feature, FeatureRef, Measure, Value, WINDOW_MAX};
 use domain::order::{Facts, OrderEvent, Status};
 use domain::time::{Span, Timestamp};
 use rustc_hash::FxHashMap;
@@ -75,6 +75,8 @@ pub struct Windows {
     entities: Entities,
     /// All remembered orders by time: the merchant's unpaid ones, and which is to be evicted next.
     merchant: Series<Unpaid>,
+    /// Whether these follow what is reported of orders: not before a feature asks for the unpaid ones.
+    merchant_follows_reports: bool,
     early: EarlyReports,
     /// The newest event time of any order so far, in milliseconds.
     newest: Option<i64>,
@@ -128,6 +130,11 @@ impl Windows {
         out: &mut Vec<Option<Value>>,
     ) {
         out.clear();
+        if !self.merchant_follows_reports
+            && features.iter().any(|feature| matches!(feature.feature, Feature::Windowed(_, Measure::UnpaidShare)))
+        {
+            self.follow_reports();
+        }
         let Self { memory, arrivals, entities, merchant, forgotten, .. } = self;
         let remembered = arrivals.get(&order).and_then(|arrival| memory.get(*arrival));
         let time = remembered.map(|order| Timestamp::from_millis(order.position.time)).or(facts.placed_at);
@@ -155,7 +162,7 @@ impl Windows {
         self.memory.len()
     }
 
-    fn place(&mut self, number: u64, facts: &Facts, recorded_at: Timestamp) {
+    pub(crate) fn place(&mut self, number: u64, facts: &Facts, recorded_at: Timestamp) {
         self.early.forget_before(recorded_at);
         if self.arrivals.contains_key(&number) {
             return;
@@ -184,20 +191,32 @@ impl Windows {
         self.evict();
     }
 
-    fn report(&mut self, number: u64, status: Status, recorded_at: Timestamp) {
+    pub(crate) fn report(&mut self, number: u64, status: Status, recorded_at: Timestamp) {
         let Some(arrival) = self.arrivals.get(&number) else {
             self.early.forget_before(recorded_at);
             return self.early.report(number, status, recorded_at);
         };
         let Some(order) = self.memory.get_mut(*arrival) else { return };
-        let before = order.clone();
-        order.reported = order.reported.with(status);
-        if has_same_effect(before.reported, order.reported) {
+        let (before, good_before) = (order.reported, order.good_address());
+        order.reported = before.with(status);
+        if has_same_effect(before, order.reported) {
             return;
         }
-        let after = order.clone();
-        self.merchant.update(after.position, |entry| entry.unpaid = after.reported.is_unpaid());
-        self.entities.follow(&before, &after);
+        if self.merchant_follows_reports {
+            self.merchant.update(order.position, |entry| entry.unpaid = order.reported.is_unpaid());
+        }
+        self.entities.follow(good_before, order);
+    }
+
+    /// Catches up with what was reported of the merchant's orders, and follows it from now on.
+    fn follow_reports(&mut self) {
+        let Self { memory, merchant, .. } = self;
+        merchant.update_all(&mut |entry| {
+            if let Some(order) = memory.get(entry.position.arrival) {
+                entry.unpaid = order.reported.is_unpaid();
+            }
+        });
+        self.merchant_follows_reports = true;
     }
 
     fn insert(&mut self, order: &Order) {

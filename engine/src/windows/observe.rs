@@ -90,7 +90,7 @@ impl Seen<'_> {
         let mut distinct = |dimension| Some(count(group.distinct(memory, stretch, dimension)));
         match measure {
             Measure::Orders => Some(count(group.totals(memory, stretch).orders)),
-            Measure::Unpaid => Some(count(group.totals(memory, stretch).unpaid)),
+            Measure::Unpaid => Some(count(group.unpaid(memory, stretch))),
             Measure::Abandoned => Some(count(group.abandoned(memory, stretch))),
             Measure::Amount => Some(Value::Int(group.totals(memory, stretch).amount)),
             Measure::Quantity => Some(count(group.totals(memory, stretch).quantity)),
@@ -104,7 +104,7 @@ impl Seen<'_> {
                 is_known.then(|| count(group.unfamiliar(memory, stretch, order.position, past)))
             }
             Measure::UnpaidShare => {
-                let unpaid = group.totals(memory, stretch).unpaid;
+                let unpaid = group.unpaid(memory, stretch);
                 ratio(unpaid.into(), self.merchant.sum(stretch).0.into())
             }
             Measure::Heat => {

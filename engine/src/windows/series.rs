@@ -116,6 +116,11 @@ impl<E: Entry> Series<E> {
         self.root.update(position, change);
     }
 
+    /// Changes every entry in place; their positions must stay.
+    pub(super) fn update_all(&mut self, change: &mut impl FnMut(&mut E)) {
+        self.root.update_all(change);
+    }
+
     pub(super) fn get(&self, position: Position) -> Option<&E> {
         let mut node = &self.root;
         loop {
@@ -298,6 +303,18 @@ impl<E: Entry> Node<E> {
                 let (before, after) = child.node.update(position, change)?;
                 child.sum = child.sum.exchanged(&before, &after).unwrap_or_else(|| child.node.sum());
                 Some((before, after))
+            }
+        }
+    }
+
+    fn update_all(&mut self, change: &mut impl FnMut(&mut E)) {
+        match self {
+            Self::Leaf(entries) => entries.iter_mut().for_each(change),
+            Self::Inner(children) => {
+                for child in children {
+                    child.node.update_all(change);
+                    child.sum = child.node.sum();
+                }
             }
         }
     }

@@ -302,8 +302,11 @@ fn unnamed(rows: &[PgRow], names: &Names) -> Result<Vec<i64>, LogError> {
 
 /// Events, which share the name of their stream.
 fn events(rows: &[PgRow], names: &Names) -> Result<Vec<RecordedEvent>, LogError> {
-    let event =
-        |row: &PgRow| Ok(RecordedEvent { metadata: column::<&str>(row, 7)?.into(), ..shown(row, names)?.kept() });
+    let event = |row: &PgRow| {
+        let shown = shown(row, names)?;
+        let event = shown.kept_under(Arc::clone(&names[&shown.stream]));
+        Ok(RecordedEvent { metadata: column::<&str>(row, 7)?.into(), ..event })
+    };
     rows.iter().map(event).collect()
 }
 
@@ -314,7 +317,7 @@ fn shown<'a>(row: &'a PgRow, names: &'a Names) -> Result<Shown<'a>, LogError> {
         partition: column::<i32>(row, 0)?.cast_unsigned(),
         position: unsigned(column(row, 1)?)?,
         stream,
-        key,
+        key: key.lent(),
         sequence: unsigned(column(row, 3)?)?,
         event_type: column(row, 4)?,
         event_version: column(row, 5)?,

@@ -7,6 +7,7 @@
 mod append;
 mod checkpoint;
 mod lock;
+mod names;
 mod read;
 mod readers;
 mod schema;

@@ -10,6 +10,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 use rustc_hash::FxHashMap;
 
 use super::PARTITION;
+use super::names::Names;
 use crate::absence::{Kind, Page, Place, ROWS_MAX, Stored, Thing};
 use crate::{
     DeliveryKey, LogError, Look, NewDelivery, Position, RecordedEvent, Shown, StreamId, StreamKey, SubjectKey, VaultRow,
@@ -80,7 +81,7 @@ pub(super) fn page(connection: &Connection, after: Position, limit: u32) -> Resu
 
 /// Shows a page of the log. Positions are gapless, and one that is not the next is refused.
 pub(super) fn scan(connection: &Connection, after: Position, limit: u32, look: &mut Look) -> Result<(), LogError> {
-    let mut keys: FxHashMap<StreamId, Arc<StreamKey>> = FxHashMap::default();
+    let mut names = Names::default();
     let mut statement = connection.prepare_cached(SCAN)?;
     let mut rows = statement.query((after.cast_signed(), limit))?;
     let mut before = after;
@@ -91,18 +92,20 @@ pub(super) fn scan(connection: &Connection, after: Position, limit: u32, look: &
         }
         before = position;
         let (stream, sequence) = (unsigned(column(row, 1)?)?, unsigned(column(row, 2)?)?);
-        let key = match keys.entry(stream) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let key = if sequence == 1 { stream_key(row, 8)? } else { stream_name(connection, stream)? };
-                place.insert(Arc::new(key))
+        let name = match names.find(stream) {
+            Some(known) => known,
+            None if sequence == 1 => names.take_in(stream, row, 8)?,
+            None => {
+                let mut statement = connection.prepare_cached(STREAM_NAME)?;
+                let name = one(&mut statement, (stream.cast_signed(),), |row| names.take_in(stream, row, 0))?;
+                name.ok_or_else(|| LogError::Damaged(format!("stream {stream} has no name")))?
             }
         };
         look(Shown {
             partition: PARTITION,
             position,
             stream,
-            key,
+            key: names.lent(name),
             sequence,
             event_type: text(row, 3)?,
             event_version: text(row, 4)?,
@@ -112,11 +115,6 @@ pub(super) fn scan(connection: &Connection, after: Position, limit: u32, look: &
         });
     }
     Ok(())
-}
-
-fn stream_name(connection: &Connection, stream: StreamId) -> Result<StreamKey, LogError> {
-    let name = one(&mut connection.prepare_cached(STREAM_NAME)?, (stream.cast_signed(),), |row| stream_key(row, 0))?;
-    name.ok_or_else(|| LogError::Damaged(format!("stream {stream} has no name")))
 }
 
 /// A page of one aggregate type.
@@ -316,7 +314,7 @@ fn column<T: FromSql>(row: &Row<'_>, index: usize) -> Result<T, LogError> {
     row.get(index).map_err(damaged)
 }
 
-fn text<'row>(row: &'row Row<'_>, index: usize) -> Result<&'row str, LogError> {
+pub(super) fn text<'row>(row: &'row Row<'_>, index: usize) -> Result<&'row str, LogError> {
     row.get_ref(index)?.as_str().map_err(damaged)
 }
 
@@ -333,6 +331,6 @@ pub(super) fn unsigned(number: i64) -> Result<u64, LogError> {
     u64::try_from(number).map_err(|_| LogError::Damaged(format!("{number} is negative")))
 }
 
-fn merchant(text: &str) -> Result<MerchantId, LogError> {
+pub(super) fn merchant(text: &str) -> Result<MerchantId, LogError> {
     text.parse().map_err(|_| LogError::Damaged("a stream has no merchant".into()))
 }

@@ -24,15 +24,23 @@ struct Shared {
     room: Arc<Semaphore>,
     /// One permit for each scan under way.
     scanners: Arc<Semaphore>,
-    /// Connections that nobody uses, the one used last on top.
+    /// Connections that nobody uses, the one used last on top; those that go through the log apart.
     idle: Mutex<Vec<Connection>>,
+    idle_scanners: Mutex<Vec<Connection>>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    LookUps,
+    Scans,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        let idle = Mutex::new(Vec::with_capacity(READERS_MAX));
+        let [idle, idle_scanners] = [READERS_MAX, SCANNERS_MAX].map(|max| Mutex::new(Vec::with_capacity(max)));
         let [room, scanners] = [READERS_MAX, SCANNERS_MAX].map(|max| Arc::new(Semaphore::new(max)));
-        Self(Arc::new(Shared { path, room, scanners, idle }))
+        Self(Arc::new(Shared { path, room, scanners, idle, idle_scanners }))
     }
 
     /// Reads as [`read`](Self::read) does, for a part of the log at a time.
@@ -45,7 +53,7 @@ impl Readers {
             let _permit = permit;
             scan(connection)
         };
-        self.read(scan).await
+        self.read_by(Purpose::Scans, scan).await
     }
 
     /// Reads with one of the connections. After a failure of the store the connection is not used again.
@@ -53,19 +61,28 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
+        self.read_by(Purpose::LookUps, read).await
+    }
+
+    async fn read_by<T: Send + 'static>(
+        &self,
+        purpose: Purpose,
+        read: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
         let Ok(permit) = Arc::clone(&self.0.room).acquire_owned().await else { return Err(closed()) };
         let shared = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || {
             // It stays until the read has ended, also when nobody waits for that any longer.
             let _permit = permit;
-            let idle = shared.idle().pop();
-            let connection = match idle {
-                Some(connection) => connection,
-                None => settings::open_reader(&shared.path)?,
+            let idle = shared.idle(purpose).pop();
+            let connection = match (idle, purpose) {
+                (Some(connection), _) => connection,
+                (None, Purpose::LookUps) => settings::open_reader(&shared.path)?,
+                (None, Purpose::Scans) => settings::open_scanner(&shared.path)?,
             };
             let found = read(&connection);
             if !matches!(found, Err(LogError::Store(_))) && !shared.room.is_closed() {
-                shared.idle().push(connection);
+                shared.idle(purpose).push(connection);
             }
             found
         });
@@ -78,13 +95,18 @@ impl Readers {
         let all = self.0.room.acquire_many(u32::try_from(READERS_MAX).unwrap_or(u32::MAX)).await;
         self.0.room.close();
         drop(all);
-        self.0.idle().clear();
+        self.0.idle(Purpose::LookUps).clear();
+        self.0.idle(Purpose::Scans).clear();
     }
 }
 
 impl Shared {
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self, purpose: Purpose) -> MutexGuard<'_, Vec<Connection>> {
+        let idle = match purpose {
+            Purpose::LookUps => &self.idle,
+            Purpose::Scans => &self.idle_scanners,
+        };
+        idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -25,6 +25,8 @@ const SHARED: [(&str, &str); 2] = [("mmap_size", "0"), ("temp_store", "MEMORY")]
 const WRITER: [(&str, &str); 3] =
     [("wal_autocheckpoint", "0"), ("journal_size_limit", "67108864"), ("cache_size", "-16384")];
 const READER: [(&str, &str); 2] = [("query_only", "ON"), ("cache_size", "-16384")];
+/// Who goes through the log comes to each page of it once: what it keeps of them need not be more than a processor's own cache holds.
+const SCANNER: [(&str, &str); 2] = [("query_only", "ON"), ("cache_size", "-1024")];
 
 /// How long a connection waits for a lock; only a connection that is being replaced can hold one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +46,11 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
 /// A connection that reads.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX, &READER)
+}
+
+/// A connection that goes through the log.
+pub(super) fn open_scanner(path: &Path) -> rusqlite::Result<Connection> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX, &SCANNER)
 }
 
 fn open(path: &Path, flags: OpenFlags, own: &[(&str, &str)]) -> rusqlite::Result<Connection> {
