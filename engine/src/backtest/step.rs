@@ -119,7 +119,7 @@ impl Step {
         let Shown { position, stream, sequence, recorded_at, .. } = event;
         let is_own = event.key.merchant == merchant;
         let other = (!is_own).then(|| event.key.merchant.clone());
-        let content = match (&*event.key.aggregate_type, event.event_type) {
+        let content = match (event.key.aggregate_type, event.event_type) {
             // Of every merchant: what one remembers may depend on the traffic of another.
             (Order::TYPE, "Placed") => Placement::read(event).map(Content::Placed),
             (Order::TYPE, "Amended") => read(event).map(|event| Content::Amended(Box::new(event))),

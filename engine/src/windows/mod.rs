@@ -25,7 +25,8 @@
 //! The orders of an entity that has few of them are looked through. An entity with many has them in a series:
 //! counts and sums in O(log n), also for late orders and late payments; distinct values in O(log n) for an order in time
 //! and one comparison more for each order that already lies behind a late one. The units of a SKU, distinct values and
-//! familiar addresses of such an entity are indexed when a feature first asks for them, in one pass over its orders.
+//! familiar addresses of such an entity are indexed when a feature first asks for them, in one pass over its orders;
+//! so are sums that reports change, which follow them from then on.
 //! To a merchant with a million orders, one more of a device with all of them costs about what one of a device with ten
 //! does.
 
