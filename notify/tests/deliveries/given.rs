@@ -33,7 +33,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// Makes two tests of each function.
 macro_rules! on_both_stores {
-    ($($name:ident)*) => {
+    ($($name:ident,)*) => {
         mod sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(crate::given::Backend::Sqlite).await; })* }
         mod postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(crate::given::Backend::Postgres).await; })* }
     };

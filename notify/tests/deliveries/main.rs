@@ -23,13 +23,13 @@ mod tests {
     use crate::given::{Backend, Given, Receiver, SECRET, all, frozen, released, resolving_to, until};
 
     on_both_stores! {
-        an_endpoint_is_told_of_what_it_asks_for_from_its_creation_on
-        a_message_that_fails_holds_back_its_order_and_no_other
-        what_fails_for_three_days_is_parked_and_told_again_when_it_is_asked_for
-        a_removed_endpoint_is_told_nothing_more
-        a_name_that_leads_to_a_private_address_is_not_connected_to
-        what_was_delivered_is_not_told_again_after_a_restart
-        what_is_replayed_goes_before_what_waits_of_its_order_and_never_beside_it
+        an_endpoint_is_told_of_what_it_asks_for_from_its_creation_on,
+        a_message_that_fails_holds_back_its_order_and_no_other,
+        what_fails_for_three_days_is_parked_and_told_again_when_it_is_asked_for,
+        a_removed_endpoint_is_told_nothing_more,
+        a_name_that_leads_to_a_private_address_is_not_connected_to,
+        what_was_delivered_is_not_told_again_after_a_restart,
+        what_is_replayed_goes_before_what_waits_of_its_order_and_never_beside_it,
     }
 
     async fn an_endpoint_is_told_of_what_it_asks_for_from_its_creation_on(on: Backend) {

@@ -156,7 +156,7 @@ async fn answer(mut connection: TcpStream, says: &str, then: Then) -> usize {
     sent
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn what_counts_of_a_receiver_is_a_status_that_came_in_time() {
     let (mut given, well) = (Given::nothing(Backend::Sqlite).await, Receiver::answering(200).await);
     given.terms.answer_within = ANSWER_WITHIN;
@@ -197,7 +197,7 @@ async fn what_counts_of_a_receiver_is_a_status_that_came_in_time() {
     notifier.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn what_was_answered_too_late_comes_again_under_the_same_id() {
     let mut given = Given::nothing(Backend::Sqlite).await;
     given.terms.answer_within = ANSWER_WITHIN;
@@ -213,7 +213,7 @@ async fn what_was_answered_too_late_comes_again_under_the_same_id() {
     notifier.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_receiver_leads_to_no_other_address() {
     let (mut given, inside) = (Given::nothing(Backend::Sqlite).await, Receiver::answering(200).await);
     let mut endpoints = Vec::new();

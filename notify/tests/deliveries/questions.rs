@@ -11,8 +11,8 @@ use serde_json::json;
 use crate::given::{Backend, Given, Receiver, all, challenged, event, frozen, placed, released, resolving_to, until};
 
 on_both_stores! {
-    a_question_that_is_settled_before_it_could_be_sent_is_not_asked
-    a_question_does_not_leave_in_the_clear
+    a_question_that_is_settled_before_it_could_be_sent_is_not_asked,
+    a_question_does_not_leave_in_the_clear,
 }
 
 /// What settles a question.

@@ -12,9 +12,9 @@ use notify::{Delivery, State, message_id};
 use crate::given::{Backend, Given, Receiver, all, frozen, until};
 
 on_both_stores! {
-    what_was_settled_is_forgotten_after_thirty_days
-    an_outbox_that_is_ahead_of_its_log_says_so_and_goes_on_when_the_log_has_caught_up
-    a_lane_that_breaks_off_is_begun_again
+    what_was_settled_is_forgotten_after_thirty_days,
+    an_outbox_that_is_ahead_of_its_log_says_so_and_goes_on_when_the_log_has_caught_up,
+    a_lane_that_breaks_off_is_begun_again,
 }
 
 async fn what_was_settled_is_forgotten_after_thirty_days(on: Backend) {
@@ -75,7 +75,7 @@ async fn a_lane_that_breaks_off_is_begun_again(on: Backend) {
     notifier.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_try_that_breaks_off_is_made_again() {
     let (mut given, receiver) = (Given::nothing(Backend::Sqlite).await, Receiver::answering(200).await);
     let breaks = Arc::new(AtomicBool::new(true));
