@@ -51,7 +51,7 @@ fn sender(service: &Service, provider: &Provider, name: &str, secret: &str, more
 #[track_caller]
 fn settled(service: &Service, clock: &Receiver, endpoint: &str) -> Value {
     let path = format!("/v1/endpoints/{endpoint}/deliveries");
-    let item = || service.get(&path).json()["items"][0].take();
+    let item = || service.get(&path).json()["items"].get(0).cloned().unwrap_or_default();
     clock.until("it is settled", |_| !matches!(item()["state"].as_str(), None | Some("pending")));
     item()
 }

@@ -44,12 +44,19 @@ const TABLES: &str = "
         last_error text,
         PRIMARY KEY (endpoint, position)
     );
-    CREATE INDEX messages_due ON messages (endpoint, next_at) WHERE next_at IS NOT NULL;
     CREATE INDEX messages_waiting ON messages (endpoint, subject, position) WHERE state = 0;
     CREATE INDEX messages_parked ON messages (endpoint, position) WHERE state = 2;
 ";
-/// Came later, and is looked for by itself.
-const SETTLED: &str = "CREATE INDEX messages_settled ON messages (endpoint, since) WHERE state <> 0";
+/// What came later, and is looked for by itself. Thousands of messages become due in the same millisecond, so the index of those has
+/// their order.
+const LATER: [(&str, &str); 2] = [
+    ("messages_settled", "CREATE INDEX messages_settled ON messages (endpoint, since) WHERE state <> 0"),
+    (
+        "messages_next",
+        "DROP INDEX IF EXISTS messages_due;
+         CREATE INDEX messages_next ON messages (endpoint, next_at, position) WHERE next_at IS NOT NULL",
+    ),
+];
 
 const INSERT: &str = "
     INSERT INTO messages (endpoint, position, subject, event, state, attempts, since, next_at)
@@ -120,7 +127,7 @@ async fn make(connection: &mut PgConnection) -> Result<(), OutboxError> {
     let mut transaction = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(OPENING).execute(&mut *transaction).await?;
     let tables = format!("CREATE SCHEMA IF NOT EXISTS {SCHEMA}; {TABLES}");
-    for (name, make) in [("messages", tables), ("messages_settled", SETTLED.to_owned())] {
+    for (name, make) in [("messages", &*tables)].into_iter().chain(LATER) {
         let is_there = "SELECT to_regclass($1) IS NOT NULL";
         let is_there: bool =
             sqlx::query_scalar(is_there).bind(format!("{SCHEMA}.{name}")).fetch_one(&mut *transaction).await?;
