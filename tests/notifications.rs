@@ -98,8 +98,8 @@ fn due(events: &[RecordedEvent], endpoint: &str) -> BTreeMap<String, Vec<String>
 }
 
 fn none_is_lost_in(shop: &Shop) {
-    let orders = messages() / OF_ONE_ORDER;
-    let patience = patience(messages());
+    let orders = messages().div_ceil(OF_ONE_ORDER);
+    let patience = patience(orders * OF_ONE_ORDER);
     let directory = tempfile::tempdir().unwrap();
     let rulebook = rulebook(directory.path());
     let receiver = Receiver::flaky(21);
