@@ -250,4 +250,10 @@ mod tests {
         assert_eq!(mixed.look_at("https://a.example/").await, Err(Refused::Private), "one of its addresses is enough");
         assert_eq!(guard(&["10.0.0.1"], true).look_at("http://a.example/").await, Ok(()));
     }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_answers_for_holds_nobody_up_and_is_checked_later() {
+        let silent: Resolve = Arc::new(|_| Box::pin(std::future::pending()));
+        assert_eq!(Guard::new(silent, false).look_at("https://shop.example.com/").await, Ok(()));
+    }
 }
