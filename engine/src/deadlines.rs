@@ -150,6 +150,10 @@ impl Deadlines {
                 }
                 self.wait_for_review(whose, at, settings);
             }
+            OrderEvent::ReviewClosed(_) => {
+                self.end(whose.stream, Kind::Challenge);
+                self.end(whose.stream, Kind::Review);
+            }
             OrderEvent::ReviewReopened(_) => self.wait_for_review(whose, at, settings),
             OrderEvent::FreezeConfirmed(_) => self.end(whose.stream, Kind::Review),
             OrderEvent::StockReleaseDue(_) => {
