@@ -108,6 +108,7 @@ pub(super) fn deny(known: &Known, challenge: &ChallengeId, said: Said, at: Times
 }
 
 /// How often a customer is called, and whether another call can be made now.
+#[derive(Clone, Copy)]
 pub(super) struct Tries {
     pub(super) attempts_max: u8,
     pub(super) call: Result<(), DowngradeReason>,
