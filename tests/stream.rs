@@ -1,13 +1,20 @@
 //! The live stream from outside: over a restart, and with a reader that does not read.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::orders::{at, plain, with};
+use crate::support::process::PATIENCE;
 use crate::support::reader::Reader;
+use crate::support::service::Service;
 use crate::support::shop::Shop;
 
 /// More than lies between a service and somebody who does not read: what the system keeps for a connection, and the buffers.
 const MANY: usize = 40_000;
+
+/// The pause between two tries of what cannot be taken now.
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// An order that passes, or one that its customer is asked about.
 fn order(number: usize) -> Value {
@@ -41,7 +48,8 @@ fn comes_back(shop: &Shop) {
     let last = seen.last().expect("it saw some").id.clone();
     let mut reader = Reader::begun(&service, Some(&last));
     seen.extend(reader.take(5));
-    (9..12).for_each(|number| drop(service.place(&order(number))));
+    place_after_a_start(&service, &order(9));
+    (10..12).for_each(|number| drop(service.place(&order(number))));
     seen.extend(reader.take(3));
 
     let orders: Vec<String> = (0..12).map(|number| format!("web:A{number}")).collect();
@@ -50,6 +58,20 @@ fn comes_back(shop: &Shop) {
     let mut whole = Reader::begun(&service, Some(&shop.beginning()));
     assert_eq!(whole.take(12), seen, "told live, after the restart, and from the beginning: the same");
     service.stop().expect_code(0);
+}
+
+/// A database believes for some seconds in a process that was killed, and nothing is taken for it meanwhile.
+fn place_after_a_start(service: &Service, order: &Value) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answer = service.post("/v1/orders", order);
+        match answer.status {
+            201 => return,
+            503 => assert!(Instant::now() < until, "{answer:?}"),
+            _ => panic!("{answer:?}"),
+        }
+        std::thread::park_timeout(BETWEEN_TRIES);
+    }
 }
 
 #[test]

@@ -338,8 +338,8 @@ async fn an_order_that_is_called_off_is_asked_about_no_more_also_after_a_restart
     assert_eq!(told(&shop, "ReviewEscalated").await["opened_at"], START.to_string());
     let stories = shop.events().await;
     let last_of = |order: &str| {
-        let of_order = stories.iter().filter(|event| &*event.key.aggregate_id == order);
-        of_order.last().map(|event| event.event_type.to_string())
+        let mut of_order = stories.iter().filter(|event| &*event.key.aggregate_id == order);
+        of_order.next_back().map(|event| event.event_type.to_string())
     };
     assert_eq!(last_of("web:A1").as_deref(), Some("ReviewClosed"), "its time is over for nobody");
     assert_eq!(last_of("web:A2").as_deref(), Some("ReviewClosed"));
