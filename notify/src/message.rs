@@ -177,6 +177,10 @@ impl Story<'_> {
                 json!({"cause": released.cause, "actor": released.actor, "reason_code": released.reason_code})
             }
             OrderEvent::ReviewOpened(opened) => json!({"cause": opened.cause, "challenge_id": opened.challenge}),
+            OrderEvent::ReviewClosed(closed) => json!({"cause": closed.cause, "challenge_id": closed.challenge}),
+            OrderEvent::FreezeConfirmed(confirmed) => {
+                json!({"cause": "freeze_confirmed", "actor": confirmed.actor, "reason_code": confirmed.reason_code})
+            }
             OrderEvent::ReviewEscalated(escalated) => json!({"opened_at": escalated.opened_at.to_string()}),
             OrderEvent::ReviewReopened(reopened) => json!({"cause": reopened.cause, "actor": reopened.actor}),
             OrderEvent::StockReleaseDue(due) => {
@@ -187,7 +191,6 @@ impl Story<'_> {
             | OrderEvent::StatusReported(_)
             | OrderEvent::Scored(_)
             | OrderEvent::CodeRejected(_)
-            | OrderEvent::FreezeConfirmed(_)
             | OrderEvent::ReviewClaimed(_)
             | OrderEvent::ReviewReturned(_)
             | OrderEvent::Noted(_)

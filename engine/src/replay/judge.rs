@@ -11,7 +11,7 @@ use eventlog::{EventLog, Position, StreamId, StreamKey};
 use lru::LruCache;
 use rustc_hash::FxBuildHasher;
 
-use super::step::{Content, Given, Step};
+use super::step::{Content, Given, Step, is_of_screening};
 use super::{DIFFERENCES_BYTES_MAX, DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope};
 use crate::before::before;
 use crate::memory::Memory;
@@ -183,8 +183,8 @@ impl Judge {
         serde_json::to_writer(&mut self.recomputed, &screening).expect("plain data has a JSON form");
         if self.recomputed == recorded.as_bytes() {
             self.found.identical += 1;
-            let payload =
-                decided.next().map(|outcome| serde_json::to_string(&outcome).expect("plain data has a JSON form"));
+            let outcome = decided.next().filter(is_of_screening);
+            let payload = outcome.map(|outcome| serde_json::to_string(&outcome).expect("plain data has a JSON form"));
             let (key, place) = (step.key.clone(), (step.stream, step.sequence + 1));
             self.next = Next::Outcome(Due { key, place, screening: step.position, payload });
         } else {

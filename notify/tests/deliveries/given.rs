@@ -274,7 +274,8 @@ pub(crate) fn frozen() -> OrderEvent {
 
 pub(crate) fn released() -> OrderEvent {
     let cause = ReleasedCause::Reviewer;
-    OrderEvent::Released(Released { cause, actor: Some("key".into()), reason_code: Some("called".into()), note: None })
+    let (actor, reason_code) = (Some("key".into()), Some("called".into()));
+    OrderEvent::Released(Released { actor, reason_code, ..Released::by_itself(cause) })
 }
 
 /// An order that can be asked about.
