@@ -117,6 +117,16 @@ impl Windows {
         company
     }
 
+    /// Whether a feature counts an order for another one.
+    pub(crate) fn counts_for(&self, order: u64, other: u64, feature: FeatureRef) -> bool {
+        let (Feature::Windowed(entity, measure), Some(window)) = (feature.feature, feature.window) else { return false };
+        let (Some(own), Some(other)) = (self.remembered_order(order), self.remembered_order(other)) else { return false };
+        let is_alike = own.key(entity).is_some_and(|key| other.key(entity) == Some(key));
+        let (stretch, now) = (behind(own.position.time, window), other.position.time);
+        let lies_behind = stretch.after < now && now <= stretch.through;
+        is_alike && lies_behind && counts(measure, own, now, other.skus.known().unwrap_or_default())
+    }
+
     /// The other orders for which a feature counts an order: at most `max`, earliest first.
     pub(crate) fn counting(&self, order: u64, feature: FeatureRef, max: usize) -> Company {
         let (Feature::Windowed(entity, measure), Some(window)) = (feature.feature, feature.window) else {
