@@ -271,7 +271,9 @@ impl Evaluator {
         }
         findings.tier = self.tiers.iter().rposition(|tier| findings.score >= tier.score_min);
         findings.exemption = findings.tier.and_then(|_| {
-            self.exemptions.iter().position(|exemption| self.conditions.truth(exemption.condition, values) == Truth::True)
+            self.exemptions
+                .iter()
+                .position(|exemption| self.conditions.truth(exemption.condition, values) == Truth::True)
         });
     }
 }
