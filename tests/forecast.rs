@@ -101,7 +101,8 @@ fn others_are_told_of_it(shop: &Shop) {
     let receiver = Receiver::steady();
     receiver.subscribe(&service, &["rulebook.published", "rulebook.rolled_back"]);
     assert_eq!(publish(&service), 2);
-    (1..=ORDERS).for_each(|number| drop(place(&service, number, amount(number))));
+    let versions: Vec<u64> = (1..=ORDERS).map(|number| place(&service, number, amount(number))).collect();
+    assert_eq!(versions.last(), Some(&3), "it was taken back");
     receiver.until("both arrive", |receiver| receiver.distinct() == 2);
     let live = service.get("/v1/rulebook").json();
     service.stop().expect_code(0);

@@ -90,6 +90,10 @@ fn a_replay_gives_a_whole_market_again_and_names_the_one_order_whose_score_was_a
     let named: Vec<_> = found.stdout.lines().filter(|line| line.contains(" at ")).collect();
     assert_eq!(named, [format!("{} at 0-{position}", altered.key.aggregate_id)], "{found:?}");
     assert!(found.stdout.lines().any(|line| line.ends_with(" 1 different")), "{found:?}");
+    let [before, at, behind] = [position - 1, position, position + 1].map(|position| position.to_string());
+    copy.run(&["replay", "--from", &at, "--to", &at]).expect_code(1);
+    copy.run(&["replay", "--to", &before]).expect_code(0);
+    copy.run(&["replay", "--from", &behind]).expect_code(0);
 }
 
 #[test]
