@@ -59,7 +59,7 @@ restart() { # restart FILE ARGUMENTS...
   id=$!
   started+=("$id")
   for ((i = 0; i < start_limit_s * 100; i++)); do
-    answer=$(ready "$port" 2>/dev/null || true)
+    answer=$(ready "$port")
     now=${EPOCHREALTIME/./}
     [[ $answer != *" 200 "* ]] || break
     kill -0 "$id" 2>/dev/null || fail "did not start: $(tail -3 "$work/restart.log")"
@@ -71,14 +71,15 @@ restart() { # restart FILE ARGUMENTS...
   echo "ready_ms=$(((now - begun) / 1000))" >>"$1"
 }
 
-# The first line of the answer to GET /readyz.
+# The first line of the answer to GET /readyz; nothing while nobody listens.
 ready() { # ready PORT
-  local line
-  exec 3<>"/dev/tcp/127.0.0.1/$1"
-  printf 'GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n' >&3
-  read -r -t 2 line <&3
-  exec 3>&-
-  echo "$line"
+  # In a shell of its own, which a connection that is refused ends.
+  (
+    exec 3<>"/dev/tcp/127.0.0.1/$1"
+    printf 'GET /readyz HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n' >&3
+    read -r -t 2 line <&3
+    echo "$line"
+  ) 2>/dev/null || true
 }
 
 # Runs a program and keeps how long it took, with what it says of events and decisions.

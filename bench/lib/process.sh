@@ -22,7 +22,9 @@ clean_up() {
   trap - EXIT
   # The last to be started goes first, so that the database outlives its user.
   for ((i = ${#started[@]} - 1; i >= 0; i--)); do
+    # What a shell starts beside itself ignores the first until it says otherwise; Postgres waits for its clients with the second alone.
     kill -INT "${started[i]}" 2>/dev/null || true
+    kill -TERM "${started[i]}" 2>/dev/null || true
     wait "${started[i]}" 2>/dev/null || true
   done
   [[ -z $work ]] || rm -rf "$work"

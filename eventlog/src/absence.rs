@@ -3,21 +3,28 @@
 //! A Bloom filter over the names of streams, the keys of deliveries and the subjects of data keys: what it does not hold is not
 //! stored; a hundredth or two of what is not stored it takes for stored, and that is looked for in vain. It speaks for a partition from
 //! the moment when all rows have been gone through that the partition had when this process acquired it; that happens beside
-//! everything else. What is appended since is remembered before it is sent to the store.
+//! everything else. What is appended since is remembered before it is sent to the store. A process that ends in order leaves what it
+//! knows in a file, see `kept`, and the one after it speaks at once.
 //!
 //! A process that was followed by another without knowing it speaks for a partition that is not its own. It can write nothing by
 //! that, and answers nothing by that alone: the engine asks for the head before it answers where nothing is written.
 
+mod kept;
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::hash::{BuildHasher, BuildHasherDefault};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::ids::{MerchantId, Token};
 use fastbloom::BloomFilter;
-use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet, FxHasher};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
 use tokio::sync::Notify;
 
+use self::kept::Kept;
 use crate::partition::partition_of_id;
 use crate::{Batch, DeliveryKey, Found, LogError, StreamKey, Wanted};
 
@@ -39,6 +46,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Absence {
     known: Mutex<Known>,
     wake: Notify,
+    /// Where it is kept from one run to the next, if it is.
+    file: Mutex<Option<PathBuf>>,
 }
 
 #[derive(Debug, Default)]
@@ -47,10 +56,12 @@ struct Known {
     is_full: bool,
     /// How often each partition was acquired.
     turns: FxHashMap<u32, u64>,
-    /// Partitions whose rows have to be gone through.
-    waiting: FxHashSet<u32>,
-    /// Partitions that it speaks for.
-    complete: FxHashSet<u32>,
+    /// Partitions whose rows have to be gone through, and the epoch in which each was acquired.
+    waiting: FxHashMap<u32, u64>,
+    /// Partitions that it speaks for, and the epoch in which each was acquired.
+    complete: FxHashMap<u32, u64>,
+    /// Partitions that the run before spoke for when it ended, and their epochs.
+    kept: FxHashMap<u32, u64>,
 }
 
 #[derive(Debug)]
@@ -138,10 +149,61 @@ impl Absence {
         *known.turns.entry(partition).or_default() += 1;
     }
 
-    /// From now on this process alone writes to the partition: its rows are worth going through.
-    pub(crate) fn acquired(&self, partition: u32) {
-        self.known().waiting.insert(partition);
-        self.wake.notify_one();
+    /// From now on this process alone writes to the partition: its rows are worth going through, unless nobody wrote to it since
+    /// a run before went through them.
+    pub(crate) fn acquired(&self, partition: u32, epoch: u64) {
+        let mut known = self.known();
+        if known.kept.remove(&partition).is_some_and(|kept| kept.checked_add(1) == Some(epoch)) {
+            known.complete.insert(partition, epoch);
+        } else {
+            known.waiting.insert(partition, epoch);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Begins with what the run before left in a file, and leaves what is known at the end in the same. For a log of which nothing
+    /// was acquired so far.
+    pub(crate) async fn keep_in(self: Arc<Self>, path: PathBuf) {
+        let reads = tokio::task::spawn_blocking(move || {
+            match kept::read(&path) {
+                Ok(Some(kept)) => self.restore(kept),
+                Ok(None) => {}
+                Err(reason) => {
+                    let reason = &reason as &dyn std::error::Error;
+                    tracing::warn!(file = %path.display(), reason, "what is known to be absent is ignored");
+                }
+            }
+            *self.file() = Some(path);
+        });
+        // A panic has told of itself; then nothing is kept.
+        drop(reads.await);
+    }
+
+    fn restore(&self, kept: Kept) {
+        let mut known = self.known();
+        // What was remembered meanwhile would be forgotten.
+        if known.layers.is_empty() {
+            (known.layers, known.kept) = (kept.layers, kept.epochs);
+        }
+    }
+
+    /// Leaves what is known to the next run. Nothing is appended any more.
+    pub(crate) async fn leave(self: Arc<Self>) {
+        let writes = tokio::task::spawn_blocking(move || {
+            let Some(path) = self.file().take() else { return };
+            let kept = {
+                let mut known = self.known();
+                if known.complete.is_empty() || known.is_full {
+                    return;
+                }
+                Kept { epochs: std::mem::take(&mut known.complete), layers: std::mem::take(&mut known.layers) }
+            };
+            if let Err(error) = kept::write(&path, &kept) {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(file = %path.display(), error, "what is known to be absent cannot be kept");
+            }
+        });
+        drop(writes.await);
     }
 
     /// Before the batch is sent to the store: whatever becomes of it, nothing in it is certainly absent.
@@ -170,7 +232,7 @@ impl Absence {
     async fn go_through(&self, rows: &impl Rows) -> Result<(), LogError> {
         let turns: FxHashMap<u32, u64> = {
             let known = self.known();
-            known.waiting.iter().map(|partition| (*partition, known.turn(*partition))).collect()
+            known.waiting.keys().map(|partition| (*partition, known.turn(*partition))).collect()
         };
         if turns.is_empty() {
             return Ok(());
@@ -191,8 +253,10 @@ impl Absence {
         }
         let mut known = self.known();
         for (partition, turn) in turns {
-            if known.turn(partition) == turn && known.waiting.remove(&partition) {
-                known.complete.insert(partition);
+            if known.turn(partition) == turn
+                && let Some(epoch) = known.waiting.remove(&partition)
+            {
+                known.complete.insert(partition, epoch);
             }
         }
         Ok(())
@@ -201,7 +265,7 @@ impl Absence {
     /// What of this may be there, to be looked for.
     pub(crate) fn narrow(&self, wanted: &Wanted) -> Narrowed {
         let known = self.known();
-        let is_certain = known.complete.contains(&wanted.partition) && !known.is_full;
+        let is_certain = known.complete.contains_key(&wanted.partition) && !known.is_full;
         let may_be = |thing: Thing| !is_certain || known.holds(thing);
         let subject = |(merchant, subject): &(MerchantId, Token)| Thing::subject(merchant.as_str(), subject);
         Narrowed {
@@ -213,6 +277,10 @@ impl Absence {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn file(&self) -> MutexGuard<'_, Option<PathBuf>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -309,142 +377,4 @@ fn spread<T>(asked: usize, places: Vec<usize>, found: Vec<Option<T>>) -> Vec<Opt
     let mut answers: Vec<Option<T>> = std::iter::repeat_with(|| None).take(asked).collect();
     places.into_iter().zip(found).for_each(|(place, found)| answers[place] = found);
     answers
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use domain::time::Timestamp;
-
-    use super::*;
-    use crate::{EventLog, NewDelivery, NewEvent, SubjectKey};
-
-    fn key(number: u64) -> DeliveryKey {
-        let mut bytes = [0; 16];
-        bytes[8..].copy_from_slice(&number.to_be_bytes());
-        DeliveryKey(bytes)
-    }
-
-    #[test]
-    fn nothing_that_was_inserted_is_absent_and_little_else_may_be_there() {
-        let mut known = Known::default();
-        let inserted = 6 * u64::try_from(FIRST_LAYER).unwrap();
-        (0..inserted).for_each(|number| known.insert(Thing::delivery(&key(number))));
-        assert_eq!(known.layers.len(), 3);
-        assert!((0..inserted).all(|number| known.holds(Thing::delivery(&key(number)))));
-        let wrong = (inserted..2 * inserted).filter(|number| known.holds(Thing::delivery(&key(*number)))).count();
-        assert!(u64::try_from(wrong).unwrap() < inserted / 100, "{wrong}");
-    }
-
-    /// A store with one delivery, whose pages wait for a word.
-    struct OneDelivery(Notify);
-
-    #[async_trait]
-    impl Rows for OneDelivery {
-        async fn page(&self, place: Place) -> Result<Page, LogError> {
-            if place.kind != Kind::Deliveries {
-                return Ok(Page::default());
-            }
-            self.0.notified().await;
-            Ok(Page { rows: vec![Stored { id: 1, thing: Thing::delivery(&key(1)) }], next: None })
-        }
-    }
-
-    #[tokio::test]
-    async fn it_speaks_for_a_partition_once_its_rows_were_gone_through_since_it_was_last_acquired() {
-        let (absence, store) = (Absence::default(), OneDelivery(Notify::new()));
-        let wanted = Wanted { deliveries: vec![key(1), key(2)], ..Wanted::default() };
-        let looked_for = || absence.narrow(&wanted).deliveries;
-        assert_eq!(looked_for(), [0, 1], "nothing is known of a partition that is not ours");
-
-        absence.acquired(0);
-        let through = absence.go_through(&store);
-        let acquired_again = async {
-            tokio::task::yield_now().await;
-            absence.doubt(0);
-            absence.acquired(0);
-            store.0.notify_one();
-        };
-        tokio::join!(through, acquired_again).0.unwrap();
-        assert_eq!(looked_for(), [0, 1], "what was gone through is older than the last owner");
-
-        store.0.notify_one();
-        absence.go_through(&store).await.unwrap();
-        assert_eq!(looked_for(), [0]);
-        let narrowed = absence.narrow(&wanted);
-        assert_eq!(narrowed.wanted(&wanted).deliveries, [key(1)]);
-        assert!(absence.narrow(&Wanted { deliveries: vec![key(2)], ..Wanted::default() }).is_empty());
-
-        let delivery = NewDelivery { key: key(2), body: [0; 16], stream: 1, sequence: 1 };
-        absence.remember(&Batch { deliveries: vec![delivery], ..Batch::default() });
-        assert_eq!(looked_for(), [0, 1], "what is on its way may be there");
-
-        absence.doubt(0);
-        assert_eq!(looked_for(), [0, 1]);
-    }
-
-    /// Appends more than two pages hold of each kind.
-    pub(crate) async fn fill(log: &impl EventLog) -> Batch {
-        let acquired = log.acquire(0).await.unwrap();
-        let merchant: MerchantId = "acme".parse().unwrap();
-        let named = |number: u64| StreamKey {
-            merchant: merchant.clone(),
-            aggregate_type: "order".into(),
-            aggregate_id: format!("web:{number}").into(),
-        };
-        let subject = |number: u64| SubjectKey {
-            id: number,
-            merchant: merchant.clone(),
-            subject: Token::new(key(number).0),
-            wrapped: [7; 40].into(),
-        };
-        let event = |stream: u64| NewEvent {
-            stream,
-            sequence: 1,
-            event_type: "Placed",
-            event_version: "1",
-            payload: "{}".into(),
-            metadata: "{}".into(),
-            occurred_at: Timestamp::from_millis(1),
-            recorded_at: Timestamp::from_millis(1),
-        };
-        let numbers = 1..=u64::from(ROWS_MAX) * 5 / 2;
-        let batch = Batch {
-            epoch: acquired.epoch,
-            streams: numbers.clone().map(|number| (number, named(number))).collect(),
-            events: numbers.clone().map(event).collect(),
-            // Not in the order of their keys.
-            deliveries: numbers
-                .clone()
-                .map(|number| NewDelivery {
-                    key: key(number.reverse_bits()),
-                    body: [0; 16],
-                    stream: number,
-                    sequence: 1,
-                })
-                .collect(),
-            subject_keys: numbers.map(subject).collect(),
-            ..Batch::default()
-        };
-        log.append(batch.clone()).await.unwrap();
-        batch
-    }
-
-    /// Going through the rows of a store meets all that [`fill`] put there.
-    pub(crate) async fn all_is_met(rows: &impl Rows, filled: &Batch) {
-        let absence = Absence::default();
-        absence.acquired(0);
-        absence.go_through(rows).await.unwrap();
-        let (streams, deliveries) = (filled.streams.iter(), filled.deliveries.iter());
-        let subjects = filled.subject_keys.iter().map(|key| (key.merchant.clone(), key.subject));
-        let wanted = Wanted {
-            partition: 0,
-            streams: streams.map(|(_, key)| key.clone()).collect(),
-            deliveries: deliveries.map(|delivery| delivery.key).collect(),
-            subjects: subjects.collect(),
-        };
-        let narrowed = absence.narrow(&wanted);
-        let all: Vec<usize> = (0..wanted.streams.len()).collect();
-        assert_eq!((&narrowed.streams, &narrowed.deliveries, &narrowed.subjects), (&all, &all, &all));
-        assert!(absence.narrow(&Wanted { deliveries: vec![key(0)], ..Wanted::default() }).is_empty(), "it speaks");
-    }
 }

@@ -55,15 +55,18 @@ impl StoreArgs {
             None => Directory::Temporary(tempfile::tempdir().context("cannot make a directory")?),
         };
         std::fs::create_dir_all(directory.path()).context("cannot make the directory")?;
+        let absence = directory.path().join("absence.filter");
         let (log, models): (Arc<dyn EventLog>, Place) = match self.store {
             Kind::Sqlite => {
-                let log = SqliteLog::open(&directory.path().join("log.sqlite")).await;
-                (Arc::new(log.context("cannot open the log")?), Place::File(directory.path().join("read.sqlite")))
+                let log = SqliteLog::open(&directory.path().join("log.sqlite")).await.context("cannot open the log")?;
+                log.keep_absence(&absence).await;
+                (Arc::new(log), Place::File(directory.path().join("read.sqlite")))
             }
             Kind::Postgres => {
                 let url = self.database_url.context("a log on Postgres has a database")?;
-                let log = PostgresLog::open(&url, None).await;
-                (Arc::new(log.context("cannot open the log")?), Place::Postgres { url, session_name: None })
+                let log = PostgresLog::open(&url, None).await.context("cannot open the log")?;
+                log.keep_absence(&absence).await;
+                (Arc::new(log), Place::Postgres { url, session_name: None })
             }
         };
         Ok(Store { log, directory, models })

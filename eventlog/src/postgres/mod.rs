@@ -17,6 +17,7 @@ mod settings;
 mod sixteen;
 mod writers;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -91,7 +92,7 @@ struct Shared {
     membership: Membership,
     /// Of each partition, what this process appended last.
     tails: Vec<Tail>,
-    absence: Absence,
+    absence: Arc<Absence>,
 }
 
 #[async_trait]
@@ -120,12 +121,18 @@ impl PostgresLog {
         let heads = Heads::new(reader.done(heads)?);
         let writers = Writers::new(settings::writer(&options), heads.count());
         let tails = std::iter::repeat_with(|| Tail::with_room_for(TAIL_BYTES_MAX)).take(heads.count()).collect();
-        let shared = Arc::new(Shared { writers, readers, heads, membership, tails, absence: Absence::default() });
+        let shared = Arc::new(Shared { writers, readers, heads, membership, tails, absence: Arc::default() });
         Ok(Self { tasks: std::sync::Mutex::new(shared.start(settings::reader(&options))), shared })
     }
 }
 
 impl PostgresLog {
+    /// Keeps what is certainly not in the log in a file of this process from one run to the next, so that new orders are not looked
+    /// for in it after a start either. To be asked for before a partition is acquired; the file is written when the log is closed.
+    pub async fn keep_absence(&self, file: &Path) {
+        self.shared.absence.clone().keep_in(file.to_owned()).await;
+    }
+
     /// What this process's sessions are called. Who takes over from it when it is gone ends all sessions of that name.
     pub fn session_name(&self) -> String {
         self.shared.membership.name()
@@ -166,7 +173,7 @@ impl Shared {
         self.absence.doubt(partition);
         self.membership.take(partition, &self.readers).await?;
         let acquired = turn.acquire(partition).await?;
-        self.absence.acquired(partition);
+        self.absence.acquired(partition, acquired.epoch);
         self.heads.announce(partition, acquired.head);
         Ok(acquired)
     }
@@ -343,6 +350,7 @@ impl EventLog for PostgresLog {
     async fn close(&self) {
         self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).abort_all();
         self.shared.writers.close().await;
+        self.shared.absence.clone().leave().await;
         self.shared.membership.leave(&self.shared.readers).await;
         self.shared.readers.close().await;
         self.shared.tails.iter().for_each(Tail::close);
@@ -369,14 +377,25 @@ async fn to_the_end<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::absence::tests::{all_is_met, fill};
+    use crate::absence::tests::{all_is_met, await_complete, fill, is_kept};
 
     #[tokio::test]
-    async fn what_is_stored_is_gone_through_in_pages() {
+    async fn what_is_stored_is_gone_through_in_pages_and_what_is_not_is_known_after_a_restart() {
         let database = test_postgres::Database::fresh().await;
-        let log = PostgresLog::open(database.url(), None).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let open = async || {
+            let log = PostgresLog::open(database.url(), None).await.unwrap();
+            log.keep_absence(&directory.path().join("absence.filter")).await;
+            log
+        };
+        let log = open().await;
         let filled = fill(&log).await;
         all_is_met(&log.shared.readers, &filled).await;
+        await_complete(&log.shared.absence).await;
+        log.close().await;
+
+        let log = open().await;
+        is_kept(&log, &log.shared.absence).await;
         log.close().await;
     }
 }

@@ -141,6 +141,12 @@ impl SqliteLog {
         let task = tokio::spawn(async move { beside.follow(&rows).await });
         Ok(Self { writer, readers, tail, absence, task: AbortOnDrop(task) })
     }
+
+    /// Keeps what is certainly not in the log in a file from one run to the next, so that new orders are not looked for in it after
+    /// a start either. To be asked for before a partition is acquired; the file is written when the log is closed.
+    pub async fn keep_absence(&self, file: &Path) {
+        self.absence.clone().keep_in(file.to_owned()).await;
+    }
 }
 
 fn open_now(path: PathBuf) -> Result<(Writer, Readers, Arc<Tail>), OpenError> {
@@ -181,7 +187,7 @@ impl EventLog for SqliteLog {
         check_partition(partition)?;
         self.absence.doubt(partition);
         let acquired = self.writer.acquire(partition).await?;
-        self.absence.acquired(partition);
+        self.absence.acquired(partition, acquired.epoch);
         Ok(acquired)
     }
 
@@ -275,6 +281,7 @@ impl EventLog for SqliteLog {
         self.task.0.abort();
         self.readers.close().await;
         self.writer.close().await;
+        self.absence.clone().leave().await;
         self.tail.close();
     }
 }
@@ -282,14 +289,24 @@ impl EventLog for SqliteLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::absence::tests::{all_is_met, fill};
+    use crate::absence::tests::{all_is_met, await_complete, fill, is_kept};
 
     #[tokio::test]
-    async fn what_is_stored_is_gone_through_in_pages() {
+    async fn what_is_stored_is_gone_through_in_pages_and_what_is_not_is_known_after_a_restart() {
         let directory = tempfile::tempdir().unwrap();
-        let log = SqliteLog::open(&directory.path().join("log.db")).await.unwrap();
+        let open = async || {
+            let log = SqliteLog::open(&directory.path().join("log.db")).await.unwrap();
+            log.keep_absence(&directory.path().join("absence.filter")).await;
+            log
+        };
+        let log = open().await;
         let filled = fill(&log).await;
         all_is_met(&log.readers, &filled).await;
+        await_complete(&log.absence).await;
+        log.close().await;
+
+        let log = open().await;
+        is_kept(&log, &log.absence).await;
         log.close().await;
     }
 }
