@@ -157,7 +157,7 @@ fn every_rule_of_a_preset_stands_in_the_document_with_its_reason_and_no_other_do
         }
         // What one adds to another stands once.
         let mut expected = rules(name);
-        if name == "enterprise" {
+        if *name == "enterprise" {
             let growth = rules("growth");
             expected.retain(|rule| !growth.contains(rule));
         }
