@@ -71,7 +71,7 @@ impl Given {
         let expected = Forecast { challenge_ppm: 1, freeze_ppm: 2, factor_percent: 300, after_orders: 100 };
         let publish = |expected| {
             let draft = "d1".parse().unwrap();
-            Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: Some(expected) }
+            Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: Some(expected), tried: None }
         };
         engine.publish(&merchant(), origin(), publish(expected)).await.unwrap();
         engine.shadow(&merchant(), origin(), ShadowWish::Start("d2".parse().unwrap())).await.unwrap();
