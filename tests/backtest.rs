@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::support::process::{Finished, Process, import, orderlight, run_on};
+use crate::support::process::{Finished, Process, import, orderlight};
+use crate::support::shop::Shop;
 use crate::support::traffic;
 
 const EARLIEST: &str = "2000-01-01T00:00:00Z";
@@ -17,15 +18,16 @@ fn backtest(data: &Path, rulebook: &Path, more: &[&str]) -> Finished {
     Process::start(command).wait()
 }
 
-#[test]
-fn a_rulebook_file_is_tried_on_the_orders_of_a_store() {
+fn a_file_is_tried_on_the_orders_of(shop: &Shop) {
     let directory = tempdir().unwrap();
-    let data = directory.path().join("data");
-    let imported = import(&data, &traffic::file(directory.path(), &traffic::lines(7, 300))).expect_code(0);
+    let lines = traffic::file(directory.path(), &traffic::lines(7, 300));
+    let imported = shop.run(&["import", text(&lines)]).expect_code(0);
     assert_eq!(imported.count("orders"), 300);
     let growth = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/src/rulebook/presets/growth.json");
+    let backtest =
+        |rulebook: &Path, more: &[&str]| shop.run(&[&["backtest", "--rulebook", text(rulebook)], more].concat());
 
-    let live = backtest(&data, &growth, &["--from", EARLIEST, "--to", LATEST, "--json"]).expect_code(0);
+    let live = backtest(&growth, &["--from", EARLIEST, "--to", LATEST, "--json"]).expect_code(0);
     let live: Value = serde_json::from_str(&live.stdout).unwrap();
     assert_eq!((&live["orders"], &live["unchanged"]), (&json!(300), &json!(300)));
     let stopped = live["actual"]["challenged"].as_u64().unwrap() + live["actual"]["frozen"].as_u64().unwrap();
@@ -37,13 +39,27 @@ fn a_rulebook_file_is_tried_on_the_orders_of_a_store() {
         "tiers": [{"id": "hold", "from": 1, "action": "freeze"}]
     });
     std::fs::write(&file, lax.to_string()).unwrap();
-    let told = backtest(&data, &file, &["--from", EARLIEST, "--to", LATEST]).expect_code(0);
+    let told = backtest(&file, &["--from", EARLIEST, "--to", LATEST]).expect_code(0);
     assert!(told.stdout.contains("300 orders") && told.stdout.contains("device_burst"), "{told:?}");
     assert!(told.stdout.contains(&format!("no longer hit: {stopped} orders")), "{told:?}");
 
-    let nothing = backtest(&data, &growth, &["--from", "2001-01-01T00:00:00Z", "--to", "2002-01-01T00:00:00Z"]);
+    let nothing = backtest(&growth, &["--from", "2001-01-01T00:00:00Z", "--to", "2002-01-01T00:00:00Z"]);
     assert!(nothing.expect_code(0).stdout.contains("0 orders"));
-    run_on(&data, &["replay"]).expect_code(0);
+    shop.replay();
+}
+
+#[test]
+fn a_rulebook_file_is_tried_on_the_orders_of_an_embedded_store() {
+    a_file_is_tried_on_the_orders_of(&Shop::embedded());
+}
+
+#[test]
+fn a_rulebook_file_is_tried_on_the_orders_of_a_database() {
+    a_file_is_tried_on_the_orders_of(&Shop::on_postgres());
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the path of a test is a text")
 }
 
 #[test]

@@ -44,6 +44,8 @@ mod runtime_role;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]
+mod sending;
+#[cfg(test)]
 mod shadow;
 #[cfg(test)]
 mod signals;
@@ -55,6 +57,8 @@ mod stopping;
 mod stream;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod telling;
 #[cfg(test)]
 mod two_processes;
 #[cfg(test)]

@@ -1,20 +1,20 @@
 //! The demonstration: what a newcomer sees within a minute.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::Command;
 
 use tempfile::tempdir;
 
 use crate::support::process::{Process, orderlight};
 use crate::support::reader::{Reader, Seen};
-use crate::support::service::{Service, serving};
+use crate::support::service::Service;
+use crate::support::shop::Shop;
 
 /// A day of the shop in some ten seconds.
 const SPEED: &str = "5000";
 
-fn demonstrating(data: &Path) -> Command {
-    let mut command = serving(data);
+fn demonstrating(shop: &Shop) -> Command {
+    let mut command = shop.serving();
     command.args(["--demo", "--demo-speed", SPEED]);
     command
 }
@@ -32,9 +32,17 @@ fn word(seen: &Seen) -> String {
 
 #[test]
 fn orders_pass_are_asked_verified_frozen_and_reviewed_within_a_demonstration() {
-    let directory = tempdir().unwrap();
-    let service = Service::start_as(demonstrating(directory.path()));
-    let mut reader = Reader::begun(&service, Some("0-0"));
+    demonstrated(&Shop::embedded());
+}
+
+#[test]
+fn orders_pass_are_asked_verified_frozen_and_reviewed_within_a_demonstration_on_postgres() {
+    demonstrated(&Shop::on_postgres());
+}
+
+fn demonstrated(shop: &Shop) {
+    let service = Service::start_as(demonstrating(shop));
+    let mut reader = Reader::begun(&service, Some(&shop.beginning()));
     let mut awaited: BTreeSet<&str> = BTreeSet::from([
         "order.released clean",
         "asked by sms",
@@ -60,7 +68,7 @@ fn orders_pass_are_asked_verified_frozen_and_reviewed_within_a_demonstration() {
     process.signal(rustix::process::Signal::INT);
     process.wait().expect_code(0);
 
-    let refused = Process::start(demonstrating(directory.path())).wait().expect_code(1);
+    let refused = Process::start(demonstrating(shop)).wait().expect_code(1);
     assert!(refused.stderr.contains("the store holds orders already"), "{refused:?}");
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::orders::{plain, with};
 use crate::support::process::Finished;
+use crate::support::receiver::Receiver;
 use crate::support::service::Service;
 use crate::support::shop::Shop;
 
@@ -90,6 +91,47 @@ fn a_version_that_freezes_far_more_than_expected_is_taken_back_at_the_same_order
 fn it_is_taken_back_at_the_same_order_on_postgres() {
     let embedded = explodes(&Shop::embedded(), Service::stop, &[]);
     assert_eq!(embedded, explodes(&Shop::on_postgres(), Service::stop, &[100]));
+}
+
+/// A receiver is told of the publication, and then of the one that came by itself.
+fn others_are_told_of_it(shop: &Shop) {
+    let mut command = shop.serving();
+    command.env("ORDERLIGHT_ALLOW_PRIVATE_ENDPOINTS", "true");
+    let service = Service::start_as(command);
+    let receiver = Receiver::steady();
+    receiver.subscribe(&service, &["rulebook.published", "rulebook.rolled_back"]);
+    assert_eq!(publish(&service), 2);
+    let versions: Vec<u64> = (1..=ORDERS).map(|number| place(&service, number, amount(number))).collect();
+    assert_eq!(versions.last(), Some(&3), "it was taken back");
+    receiver.until("both arrive", |receiver| receiver.distinct() == 2);
+    let live = service.get("/v1/rulebook").json();
+    service.stop().expect_code(0);
+
+    let told: Vec<Value> =
+        receiver.taken().iter().map(|(_, body)| serde_json::from_slice(body).expect("a message is JSON")).collect();
+    let [published, rolled_back] = &told[..] else { panic!("each comes once: {told:?}") };
+    assert_eq!((&published["type"], &published["data"]["version"]), (&json!("rulebook.published"), &json!(2)));
+    assert_eq!(published["data"]["by_forecast"], false, "somebody published it");
+    assert_eq!(rolled_back["type"], "rulebook.rolled_back");
+    let data = &rolled_back["data"];
+    assert_eq!((&data["version"], &data["restores"], &data["actor"]), (&json!(3), &json!(1), &json!("orderlight")));
+    assert_eq!((&data["by_forecast"], &data["hash"]), (&json!(true), &live["hash"]));
+    let (rollback, _) = taken_back(shop);
+    assert_eq!(
+        (&rollback["version"], &rollback["forecast_left"]["version"]),
+        (&json!(3), &json!(2)),
+        "as the log has it"
+    );
+}
+
+#[test]
+fn others_are_told_when_a_version_is_taken_back_by_itself() {
+    others_are_told_of_it(&Shop::embedded());
+}
+
+#[test]
+fn others_are_told_when_a_version_is_taken_back_by_itself_on_postgres() {
+    others_are_told_of_it(&Shop::on_postgres());
 }
 
 #[test]

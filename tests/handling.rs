@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tempfile::tempdir;
 
 use crate::support::orders::{at, plain, with};
 use crate::support::process::PATIENCE;
 use crate::support::receiver::Receiver;
-use crate::support::service::{Answer, Service, serving};
+use crate::support::service::{Answer, Service};
+use crate::support::shop::Shop;
 
 /// How many orders of the device in five minutes are a burst.
 const BURST: usize = 5;
@@ -49,16 +49,16 @@ impl<'a> Person<'a> {
 }
 
 /// A shop that calls whoever orders in bursts from one device.
-fn serve(directory: &std::path::Path) -> Service {
+fn serve(shop: &Shop) -> Service {
     let call = json!({"challenge": "call", "expires_in": "30m", "on_fail": "freeze", "on_expire": "review"});
     let rulebook = json!({
         "name": "Bursts", "tiers": [{"id": "call", "from": 100, "action": call}],
         "rules": [{"id": "device_burst", "name": {"zh": "同设备短时多单", "en": "Device burst"}, "points": 110, "sweep": true,
                    "when": {"feature": "device.orders", "window": "5m", "op": ">=", "value": BURST}}],
     });
-    let file = directory.join("rulebook.json");
+    let file = shop.data().with_file_name("rulebook.json");
     std::fs::write(&file, rulebook.to_string()).expect("a file can be written");
-    let mut command = serving(&directory.join("data"));
+    let mut command = shop.serving();
     command.arg("--rulebook").arg(file).arg("--allow-private-endpoints");
     Service::start_as(command)
 }
@@ -153,15 +153,26 @@ fn freeze_all_of_the_device(specialist: &Person<'_>) {
 
 #[test]
 fn a_burst_is_asked_about_frozen_with_its_siblings_and_gives_its_stock_back() {
-    let directory = tempdir().expect("a directory");
-    let service = serve(directory.path());
+    burst_is_frozen(&Shop::embedded());
+}
+
+#[test]
+fn a_burst_is_asked_about_frozen_with_its_siblings_and_gives_its_stock_back_on_postgres() {
+    burst_is_frozen(&Shop::on_postgres());
+}
+
+fn burst_is_frozen(shop: &Shop) {
+    let service = serve(shop);
     let settings = service.request(Method::PUT, "/v1/settings").json(&json!({"stock_release_after": "1m"}));
     assert_eq!(service.send(settings).status, 200);
     let provider = Person::with(&service, "calls", "ingest");
     let specialist = Person::with(&service, "Ann", "reviewer");
     let helper = Person::with(&service, "Eve", "service");
     let systems = Receiver::steady();
-    systems.subscribe(&service, &["challenge.call", "order.frozen", "stock.release_due"]);
+    systems.subscribe(
+        &service,
+        &["challenge.call", "order.frozen", "review.opened", "review.closed", "stock.release_due"],
+    );
 
     let asked = burst(&service);
     let call = notified(&systems, "challenge.call", &id(BURST - 1));
@@ -173,9 +184,13 @@ fn a_burst_is_asked_about_frozen_with_its_siblings_and_gives_its_stock_back() {
 
     call_the_customer(&provider, &asked);
     let held = notified(&systems, "order.frozen", &id(BURST - 1));
-    assert_eq!(held["cause"], "challenge_failed", "the specialist is notified: {held}");
+    assert_eq!(held["cause"], "challenge_failed", "{held}");
+    let opened = notified(&systems, "review.opened", &id(BURST - 1));
+    assert_eq!(opened["cause"], "challenge_failed", "the specialist is notified: {opened}");
     service.settle();
     freeze_all_of_the_device(&specialist);
+    let closed = notified(&systems, "review.closed", &id(BURST - 1));
+    assert_eq!(closed["cause"], "freeze_confirmed", "{closed}");
     let text = "a customer asked in the chat why the order is held";
     helper.told(&format!("/v1/orders/{}/notes", id(BURST - 1)), &json!({"text": text}));
     let revealed = specialist.told(&format!("/v1/orders/{}/reveal", id(BURST - 1)), &json!({"reason": "to call back"}));
@@ -201,6 +216,7 @@ fn a_burst_is_asked_about_frozen_with_its_siblings_and_gives_its_stock_back() {
             "Challenged",
             "CallUnanswered",
             "Frozen",
+            "ReviewOpened",
             "ReviewClaimed",
             "FreezeConfirmed",
             "Noted",
@@ -221,12 +237,22 @@ fn a_burst_is_asked_about_frozen_with_its_siblings_and_gives_its_stock_back() {
         (&frozen["data"]["cause"], &frozen["data"]["reason_code"]),
         (&json!("reviewer"), &json!("customer_confused"))
     );
+    service.stop().expect_code(0);
+    shop.replay();
 }
 
 #[test]
 fn a_frozen_orders_customer_is_heard() {
-    let directory = tempdir().expect("a directory");
-    let service = serve(directory.path());
+    customer_is_heard(&Shop::embedded());
+}
+
+#[test]
+fn a_frozen_orders_customer_is_heard_on_postgres() {
+    customer_is_heard(&Shop::on_postgres());
+}
+
+fn customer_is_heard(shop: &Shop) {
+    let service = serve(shop);
     let provider = Person::with(&service, "calls", "ingest");
     let specialist = Person::with(&service, "Ann", "reviewer");
     let helper = Person::with(&service, "Eve", "service");
@@ -243,5 +269,72 @@ fn a_frozen_orders_customer_is_heard() {
     let released = specialist.told(&format!("/v1/reviews/{order}/decision"), &decision);
     assert_eq!(released["risk"]["state"], "released");
     let told = history(&helper, &order);
-    assert_eq!(types(&told)[5..], ["FreezeConfirmed", "ReviewReopened", "ReviewClaimed", "Released"]);
+    assert_eq!(types(&told)[6..], ["FreezeConfirmed", "ReviewReopened", "ReviewClaimed", "Released"]);
+}
+
+#[test]
+fn one_decision_is_about_all_that_share_something() {
+    decided_by_what_is_shared(&Shop::embedded());
+}
+
+#[test]
+fn one_decision_is_about_all_that_share_something_on_postgres() {
+    decided_by_what_is_shared(&Shop::on_postgres());
+}
+
+/// What orders can share, with the facts of two that do and of one that does not, however like them it is.
+fn shared() -> [(&'static str, [Value; 3]); 5] {
+    let device = |id: &str| json!({"device": {"id": id}});
+    let ip = |ip: &str| json!({"ip": ip});
+    let buyer = |phone: &str| json!({"customer": {"id": format!("buyer-{phone}"), "phone": phone}});
+    let recipient = |phone: &str| json!({"delivery": {"recipient": "李四", "phone": phone}});
+    let address = |street: &str| {
+        json!({"delivery": {"recipient": "李四", "country": "CN", "province": "浙江省", "city": "杭州市",
+                            "district": "西湖区", "street": street}})
+    };
+    [
+        ("device", [device("d-1"), device("d-1"), device("d-2")]),
+        ("ip", [ip("198.51.100.7"), ip("198.51.100.7"), ip("198.51.100.8")]),
+        ("ip24", [ip("192.0.2.1"), ip("192.0.2.200"), ip("192.0.3.1")]),
+        // One's buyer is the other's recipient.
+        ("phone", [buyer("13800138000"), recipient("+86 138 0013 8000"), buyer("13800138001")]),
+        ("address", [address("文三路 1 号"), address("文三路1号"), address("文三路 11 号")]),
+    ]
+}
+
+/// First shown, then decided, and by then nothing else has changed.
+fn decided_by_what_is_shared(shop: &Shop) {
+    let service = serve(shop);
+    let specialist = Person::with(&service, "Ann", "reviewer");
+    let name = |by: &str, number: usize| format!("web:{by}-{number}");
+    for (by, facts) in shared() {
+        for (number, facts) in facts.into_iter().enumerate() {
+            let placed = service.place(&with(plain(&format!("{by}-{number}")), facts));
+            assert_eq!(placed["risk"]["state"], "released", "{placed}");
+        }
+    }
+    service.settle();
+    for (by, _) in shared() {
+        let order = specialist.get(&format!("/v1/orders/{}", name(by, 0)));
+        assert_eq!(order["links"][by], 1, "{by}: {order}");
+        let decision = json!({
+            "action": "freeze", "reason_code": "bot_or_script", "linked_to": {"order_id": name(by, 0), "by": by},
+        });
+        let preview = specialist.told("/v1/reviews/bulk", &with(decision.clone(), json!({"preview": true})));
+        let results: Vec<Value> =
+            [0, 1].map(|number| json!({"order_id": name(by, number), "ok": true, "unchanged": false})).into();
+        assert_eq!(preview, json!({"preview": true, "results": results}), "{by}");
+        let states = || [0, 1, 2].map(|number| specialist.get(&format!("/v1/orders/{}", name(by, number))));
+        let states = || states().map(|order| order["risk"]["state"].clone());
+        service.settle();
+        assert_eq!(states(), ["released", "released", "released"], "{by}: it was only shown");
+        let decided = specialist.post("/v1/reviews/bulk", &decision);
+        let position = decided.header("orderlight-position").to_owned();
+        assert_eq!(decided.json(), json!({"preview": false, "results": results}), "{by}");
+        assert_eq!(service.get(&format!("/v1/orders?limit=1&after={position}")).status, 200);
+        assert_eq!(states(), ["frozen", "frozen", "released"], "{by}");
+        let again = specialist.told("/v1/reviews/bulk", &decision);
+        let unchanged = again["results"].as_array().expect("results").iter().all(|result| result["unchanged"] == true);
+        assert!(unchanged, "{by}: {again}");
+    }
 }

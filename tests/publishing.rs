@@ -12,7 +12,7 @@ use crate::support::orders::{at, plain, with};
 use crate::support::service::{Answer, Service};
 use crate::support::shop::Shop;
 
-/// How many versions come into force one after another.
+/// How many versions come into force one after another; a quarter of them on Postgres, where the same code publishes.
 const PUBLICATIONS: u32 = 1_000;
 /// How many of them between two orders of the witness.
 const WITNESSED_EVERY: u32 = 50;
@@ -148,15 +148,13 @@ fn the_version_of_decisions_switches_exactly_where_it_was_published_on_postgres(
     publishes_while_orders_flow(&Shop::on_postgres());
 }
 
-#[test]
-fn a_thousand_publications_in_a_row_lose_no_window_and_no_request() {
-    let shop = Shop::embedded();
+fn one_publication_follows_another(shop: &Shop, publications_in_all: u32) {
     let service = shop.serve();
     publish(&service, 0);
     let load = Load::start(&service, 0);
     let begun = Instant::now();
     let (mut publications, mut witnessed) = (BTreeMap::new(), 0);
-    for number in 1..=PUBLICATIONS {
+    for number in 1..=publications_in_all {
         // Between two new ones the version before the last is brought back.
         let (version, position) =
             if number % 4 == 1 { publish(&service, number) } else { roll_back(&service, u64::from(number)) };
@@ -170,13 +168,23 @@ fn a_thousand_publications_in_a_row_lose_no_window_and_no_request() {
     let took = begun.elapsed();
     assert_eq!(load.refused(), 0, "no request failed");
     let outcome = load.stop();
-    println!("{PUBLICATIONS} publications in {took:?} beside {} orders", outcome.acknowledged.len());
+    println!("{publications_in_all} publications in {took:?} beside {} orders", outcome.acknowledged.len());
     let newest = service.send(service.request(Method::GET, "/v1/rulebooks?limit=1")).json();
-    assert_eq!(newest["items"][0]["version"], PUBLICATIONS + 2);
+    assert_eq!(newest["items"][0]["version"], publications_in_all + 2);
     service.stop().expect_code(0);
     let service = shop.serve();
     look(&service, witnessed + 1);
     service.stop().expect_code(0);
     shop.replay();
-    check(&shop, &outcome, &publications);
+    check(shop, &outcome, &publications);
+}
+
+#[test]
+fn a_thousand_publications_in_a_row_lose_no_window_and_no_request() {
+    one_publication_follows_another(&Shop::embedded(), PUBLICATIONS);
+}
+
+#[test]
+fn many_publications_in_a_row_lose_no_window_and_no_request_on_postgres() {
+    one_publication_follows_another(&Shop::on_postgres(), PUBLICATIONS / 4);
 }

@@ -31,10 +31,15 @@ fn line(device: &str, value: &Value, expires_at: &str) -> Value {
 
 #[track_caller]
 fn put_in_force(service: &Service) {
-    let book = json!({"name": "Lists", "tiers": [{"id": "freeze", "from": 100, "action": "freeze"}], "rules": [
-        {"id": "blocked", "points": 200, "when": {"feature": "signal.blocked", "op": "==", "value": 1}}]});
-    assert_eq!(service.post("/v1/rulebooks", &book).status, 422, "nobody declared it");
+    let is_on = |list: &str| json!({"feature": format!("signal.{list}"), "op": "==", "value": 1});
+    let book = json!({
+        "name": "Lists", "tiers": [{"id": "freeze", "from": 100, "action": "freeze"}],
+        "rules": [{"id": "blocked", "points": 200, "when": is_on("blocked")}],
+        "exemptions": [{"id": "allowed", "when": is_on("allowed"), "action": "release"}],
+    });
+    assert_eq!(service.post("/v1/rulebooks", &book).status, 422, "nobody declared them");
     assert_eq!(put(service, "/v1/signals/blocked", &json!({"subject": "device"})).status, 201);
+    assert_eq!(put(service, "/v1/signals/allowed", &json!({"subject": "customer"})).status, 201);
     let begun = service.post("/v1/rulebooks", &book);
     assert_eq!(begun.status, 201, "{begun:?}");
     let path = format!("/v1/rulebooks/{}/publish", begun.json()["id"].as_str().unwrap());
@@ -47,6 +52,13 @@ fn state(service: &Service, order_no: &str, device: &str, time: i64) -> Value {
     service.place(&with(plain(order_no), facts))["risk"]["state"].clone()
 }
 
+/// Where an order of a customer from the blocked device stands, and what spared it.
+fn spared(service: &Service, order_no: &str, customer: &str, time: i64) -> (Value, Value) {
+    let facts = json!({"placed_at": at(time), "device": {"id": "d-1"}, "customer": {"id": customer}});
+    let mut risk = service.place(&with(plain(order_no), facts))["risk"].take();
+    (risk["state"].take(), risk["exemption"].take())
+}
+
 fn lists_are_read_by_the_next_order_and_outlive(end: fn(Service) -> Finished, shop: &Shop) {
     let service = shop.serve();
     put_in_force(&service);
@@ -54,14 +66,22 @@ fn lists_are_read_by_the_next_order_and_outlive(end: fn(Service) -> Finished, sh
     let mut lines: Vec<Value> = (0..LISTED).map(|number| line(&format!("listed-{number}"), &json!(1), FAR)).collect();
     lines.push(line("d-1", &json!(1), FAR));
     lines.push(line("d-2", &json!(1), &at(10_000)));
+    lines.push(json!({"name": "allowed", "subject": "u-1", "value": 1, "expires_at": FAR}));
     assert!(push(&service, &lines).iter().all(|answer| answer["ok"] == true && answer["changed"] == true));
     assert_eq!(state(&service, "A2", "d-1", 1_000), "frozen");
     assert_eq!(state(&service, "A4", "d-2", 10_000), "released", "it had expired");
     assert_eq!(state(&service, "A5", "d-3", 1_000), "released", "it is on no list");
+    assert_eq!(
+        spared(&service, "A6", "u-1", 1_000),
+        (json!("released"), json!("allowed")),
+        "its customer is on another"
+    );
     end(service);
 
     let service = shop.serve();
     assert_eq!(state(&service, "B1", "d-1", 2_000), "frozen");
+    assert_eq!(spared(&service, "B4", "u-1", 2_000), (json!("released"), json!("allowed")));
+    assert_eq!(spared(&service, "B5", "u-2", 2_000), (json!("frozen"), Value::Null));
     assert_eq!(state(&service, "B2", "listed-2999", 2_000), "frozen");
     let withdrawn = put(&service, "/v1/signals/blocked/d-1", &json!({"value": null}));
     assert_eq!((withdrawn.status, &withdrawn.json()["changed"]), (200, &json!(true)));

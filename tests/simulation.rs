@@ -26,19 +26,18 @@ fn the_same_seed_gives_the_same_notices_and_labels_and_another_one_others() {
     assert!(first.0 != other.0 && first.1 != other.1);
 }
 
-#[test]
-fn a_market_is_imported_without_its_labels_and_judged_by_them() {
+fn a_market_is_judged_by_its_labels_in(shop: &Shop) {
     let directory = tempdir().unwrap();
-    let (labels, data) = (directory.path().join("labels.ndjson"), directory.path().join("data"));
+    let labels = directory.path().join("labels.ndjson");
     let notices = directory.path().join("notices.ndjson");
     std::fs::write(&notices, simulate(7, &labels).stdout).unwrap();
-    let imported = import(&data, &notices).expect_code(0);
+    let imported = shop.run(&["import", notices.to_str().unwrap()]).expect_code(0);
     assert_eq!((imported.count("orders"), imported.count("refused")), (3_000, 0), "{imported:?}");
     assert!(imported.count("duplicates") > 0, "some messages come twice: {imported:?}");
 
     let labels = labels.to_str().unwrap();
     let report: Value =
-        serde_json::from_str(&run_on(&data, &["judge", "--json", "--labels", labels]).expect_code(0).stdout).unwrap();
+        serde_json::from_str(&shop.run(&["judge", "--json", "--labels", labels]).expect_code(0).stdout).unwrap();
     let of = |share: &Value| share["of"].as_u64().unwrap();
     assert_eq!((&report["orders"], &report["not_screened"]), (&3_000.into(), &0.into()), "{report:#}");
     let (honest, attacks) = (of(&report["honest"]["challenged"]), of(&report["attacks"]["caught"]));
@@ -48,11 +47,21 @@ fn a_market_is_imported_without_its_labels_and_judged_by_them() {
     // As import counted them: what reached a tier and was not exempted is somebody's work.
     let reached = ["sms", "call", "freeze"].map(|tier| imported.count(tier)).iter().sum::<u64>();
     assert!(reached > 0 && report["attacks"]["caught"]["count"].as_u64().unwrap() > 0, "{report:#}");
-    let table = run_on(&data, &["judge", "--labels", labels]).expect_code(0).stdout;
+    let table = shop.run(&["judge", "--labels", labels]).expect_code(0).stdout;
     assert!(
         table.contains("gift_sender") && table.contains("segment_holder") && table.contains("manual share"),
         "{table}"
     );
+}
+
+#[test]
+fn a_market_is_imported_without_its_labels_and_judged_by_them() {
+    a_market_is_judged_by_its_labels_in(&Shop::embedded());
+}
+
+#[test]
+fn a_market_in_a_database_is_judged_by_its_labels_as_well() {
+    a_market_is_judged_by_its_labels_in(&Shop::on_postgres());
 }
 
 #[test]
@@ -81,6 +90,10 @@ fn a_replay_gives_a_whole_market_again_and_names_the_one_order_whose_score_was_a
     let named: Vec<_> = found.stdout.lines().filter(|line| line.contains(" at ")).collect();
     assert_eq!(named, [format!("{} at 0-{position}", altered.key.aggregate_id)], "{found:?}");
     assert!(found.stdout.lines().any(|line| line.ends_with(" 1 different")), "{found:?}");
+    let [before, at, behind] = [position - 1, position, position + 1].map(|position| position.to_string());
+    copy.run(&["replay", "--from", &at, "--to", &at]).expect_code(1);
+    copy.run(&["replay", "--to", &before]).expect_code(0);
+    copy.run(&["replay", "--from", &behind]).expect_code(0);
 }
 
 #[test]

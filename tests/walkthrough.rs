@@ -11,7 +11,8 @@ use std::process::Command;
 use serde_json::{Map, Value, json};
 use tempfile::tempdir;
 
-use crate::support::service::{Service, TOKEN};
+use crate::support::service::TOKEN;
+use crate::support::shop::Shop;
 
 /// Where the document's service listens.
 const ADDRESS: &str = "127.0.0.1:8080";
@@ -23,6 +24,8 @@ const TIME: &str = "2026-11-10T16:00:01.310Z";
 const ELAPSED_MS: u64 = 3;
 /// What stands for how old something is.
 const AGE_SECONDS: u64 = 95;
+/// How many partitions a database has.
+const PARTITIONS: u32 = 16;
 /// How many entries of a list are shown.
 const LISTED_MAX: usize = 4;
 
@@ -57,6 +60,8 @@ fn pieces(document: &str) -> Vec<Piece> {
 #[derive(Default)]
 struct Names {
     real: BTreeMap<String, String>,
+    /// The merchant's partition, which is another one where there are more.
+    partition: u32,
     keys: usize,
     ids: usize,
 }
@@ -67,6 +72,11 @@ impl Names {
         let is_hex = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|it| it.is_ascii_hexdigit());
         if let Some(known) = self.real.get(text) {
             return Some(known.clone());
+        }
+        if let Some(position) = text.strip_prefix(&format!("{}-", self.partition))
+            && position.bytes().all(|it| it.is_ascii_digit())
+        {
+            return Some(format!("0-{position}"));
         }
         let name = if text.strip_prefix("olk_").is_some_and(|secret| is_hex(secret, 64)) {
             self.keys += 1;
@@ -141,21 +151,27 @@ fn laid_out(value: &Value, indent: usize) -> String {
 
 #[test]
 fn every_request_of_the_walk_through_is_answered_as_it_says() {
-    answered_as_it_says("WALKTHROUGH.md");
+    answered_as_it_says("WALKTHROUGH.md", &Shop::embedded(), 0);
+}
+
+#[test]
+fn every_request_of_the_walk_through_is_answered_as_it_says_on_postgres() {
+    let partition = eventlog::partition_of(&"default".parse().expect("a merchant"), PARTITIONS);
+    answered_as_it_says("WALKTHROUGH.md", &Shop::on_postgres(), partition);
 }
 
 #[test]
 fn every_request_of_the_life_of_a_held_order_is_answered_as_it_says() {
-    answered_as_it_says("HANDLING.md");
+    answered_as_it_says("HANDLING.md", &Shop::embedded(), 0);
 }
 
 #[track_caller]
-fn answered_as_it_says(document: &str) {
+fn answered_as_it_says(document: &str, shop: &Shop, partition: u32) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(document);
     let document = std::fs::read_to_string(&file).expect("the document is there");
-    let (data, desk) = (tempdir().expect("a directory"), tempdir().expect("a directory"));
-    let service = Service::start(data.path());
-    let (mut names, mut said, mut last) = (Names::default(), String::new(), None);
+    let desk = tempdir().expect("a directory");
+    let service = shop.serve();
+    let (mut names, mut said, mut last) = (Names { partition, ..Names::default() }, String::new(), None);
     let mut before = String::new();
     for piece in pieces(&document) {
         match piece {

@@ -135,6 +135,8 @@ pub enum DraftCommand {
         eyes: Eyes,
         /// The version in force so far.
         live: u32,
+        /// The hash of what it must say, where it was tried before.
+        tried: Option<Box<str>>,
     },
 }
 
@@ -167,6 +169,9 @@ pub enum DraftRejection {
         /// Which version.
         version: u32,
     },
+    /// It was edited after it was tried.
+    #[error("the draft does not say what was tried; try it again as it is now")]
+    NotAsTried,
     /// Four eyes: nobody submitted what it says now.
     #[error("the merchant asks for four eyes: what the draft says now must be submitted first")]
     NotSubmitted,
@@ -224,6 +229,9 @@ pub fn decide(draft: &RulebookDraft, command: DraftCommand) -> Result<Vec<DraftE
         (Standing::Submitted, DraftCommand::Submit { .. }) => Ok(vec![]),
         (Standing::Open, DraftCommand::Submit { actor }) => {
             Ok(vec![DraftEvent::RulebookSubmitted(RulebookSubmitted { revision, actor })])
+        }
+        (_, DraftCommand::Publish { tried: Some(tried), .. }) if tried != draft.content.hash => {
+            Err(DraftRejection::NotAsTried)
         }
         (Standing::Open, DraftCommand::Publish { eyes: Eyes::Four, .. }) => Err(DraftRejection::NotSubmitted),
         (_, DraftCommand::Publish { eyes: Eyes::Four, actor, .. }) if draft.authors.contains(&actor) => {
@@ -335,7 +343,11 @@ mod tests {
     }
 
     fn publish(actor: &str, eyes: Eyes, live: u32) -> DraftCommand {
-        DraftCommand::Publish { actor: actor.into(), eyes, live }
+        DraftCommand::Publish { actor: actor.into(), eyes, live, tried: None }
+    }
+
+    fn publish_tried(points: u32, live: u32) -> DraftCommand {
+        DraftCommand::Publish { actor: "rita".into(), eyes: Eyes::Two, live, tried: Some(book(points).hash().into()) }
     }
 
     #[test]
@@ -382,6 +394,17 @@ mod tests {
             given(sent.clone()).when(publish(author, Eyes::Four, 1)).then_expect_error(DraftRejection::OwnWork);
         }
         given(sent).when(publish("rita", Eyes::Four, 1)).then_expect_events(vec![published(2, 2, "rita")]);
+    }
+
+    #[test]
+    fn what_was_tried_is_published_and_nothing_else() {
+        let open = || vec![drafted("ana")];
+        let edited = || vec![drafted("ana"), edited(2, "ben")];
+        given(open()).when(publish_tried(80, 1)).then_expect_events(vec![published(1, 2, "rita")]);
+        given(edited()).when(publish_tried(80, 1)).then_expect_error(DraftRejection::NotAsTried);
+        given(edited()).when(publish_tried(90, 1)).then_expect_events(vec![published(2, 2, "rita")]);
+        let done = || vec![drafted("ana"), published(1, 2, "rita")];
+        given(done()).when(publish_tried(80, 2)).then_expect_events(vec![]);
     }
 
     #[test]

@@ -83,6 +83,8 @@ notifications! {
     ReviewEscalated = "review.escalated",
     /// A review that was closed is open again.
     ReviewReopened = "review.reopened",
+    /// Nobody has to look any more, and nobody is asked: a held order was confirmed to stay so, or it left or is off.
+    ReviewClosed = "review.closed",
     /// Stock that an order holds is to be set free.
     StockReleaseDue = "stock.release_due",
     /// Another rulebook is in force.
@@ -132,13 +134,13 @@ impl Notification {
             OrderEvent::ReviewOpened(_) => Some(Self::ReviewOpened),
             OrderEvent::ReviewEscalated(_) => Some(Self::ReviewEscalated),
             OrderEvent::ReviewReopened(_) => Some(Self::ReviewReopened),
+            OrderEvent::ReviewClosed(_) | OrderEvent::FreezeConfirmed(_) => Some(Self::ReviewClosed),
             OrderEvent::StockReleaseDue(_) => Some(Self::StockReleaseDue),
             OrderEvent::Placed(_)
             | OrderEvent::Amended(_)
             | OrderEvent::StatusReported(_)
             | OrderEvent::Scored(_)
             | OrderEvent::CodeRejected(_)
-            | OrderEvent::FreezeConfirmed(_)
             | OrderEvent::ReviewClaimed(_)
             | OrderEvent::ReviewReturned(_)
             | OrderEvent::Noted(_)
@@ -154,7 +156,7 @@ impl Notification {
 
     /// Whether events of this name may be told of at all, so that the others need not be read.
     pub fn may_tell(event_type: &str) -> bool {
-        const TOLD: [&str; 11] = [
+        const TOLD: [&str; 13] = [
             "Challenged",
             "CallUnanswered",
             "ChallengeResent",
@@ -164,6 +166,8 @@ impl Notification {
             "ReviewOpened",
             "ReviewEscalated",
             "ReviewReopened",
+            "ReviewClosed",
+            "FreezeConfirmed",
             "StockReleaseDue",
             "RulebookPublished",
         ];

@@ -115,8 +115,8 @@ pub enum Disposition {
     Exempt,
     /// The customer is to be asked, perhaps in place of something stronger.
     Challenge(ChallengeTerms, Option<Downgrade>),
-    /// The customer should be asked and cannot be now, so that a person is to look.
-    Review,
+    /// The customer should be asked and cannot be now, so that a person is to look: the way that was due, and the one in its place.
+    Review(Downgrade, Option<Downgrade>),
     /// The order is to be held.
     Freeze,
 }
@@ -152,17 +152,15 @@ impl Assessment {
     #[must_use]
     pub fn by(mut self, ways: Ways) -> Self {
         let Disposition::Challenge(terms, None) = self.disposition else { return self };
-        let closed = match terms.method {
-            ChallengeMethod::Call => ways.call.err(),
-            ChallengeMethod::Sms => ways.sms.err(),
-        };
-        let Some(reason) = closed else { return self };
-        self.disposition = match terms.method {
-            ChallengeMethod::Call if ways.sms.is_ok() => {
-                let instead_of = Downgrade { method: terms.method, reason };
-                Disposition::Challenge(ChallengeTerms { method: ChallengeMethod::Sms, ..terms }, Some(instead_of))
+        let closed = |method, way: Result<(), DowngradeReason>| way.err().map(|reason| Downgrade { method, reason });
+        let (sms, call) = (closed(ChallengeMethod::Sms, ways.sms), closed(ChallengeMethod::Call, ways.call));
+        self.disposition = match (terms.method, call, sms) {
+            (ChallengeMethod::Call, None, _) | (ChallengeMethod::Sms, _, None) => return self,
+            (ChallengeMethod::Call, Some(call), None) => {
+                Disposition::Challenge(ChallengeTerms { method: ChallengeMethod::Sms, ..terms }, Some(call))
             }
-            ChallengeMethod::Call | ChallengeMethod::Sms => Disposition::Review,
+            (ChallengeMethod::Call, Some(call), Some(sms)) => Disposition::Review(call, Some(sms)),
+            (ChallengeMethod::Sms, _, Some(sms)) => Disposition::Review(sms, None),
         };
         self
     }
@@ -170,7 +168,7 @@ impl Assessment {
     /// Spares the order what its score leads to, if it leads to anything.
     #[must_use]
     pub fn held_out(mut self) -> Self {
-        if matches!(self.disposition, Disposition::Challenge(..) | Disposition::Review | Disposition::Freeze) {
+        if matches!(self.disposition, Disposition::Challenge(..) | Disposition::Review(..) | Disposition::Freeze) {
             self.scored.exemption = Some(HOLD_OUT.into());
             self.disposition = Disposition::Exempt;
         }

@@ -94,6 +94,7 @@ fn it_depends_on_where_the_order_stands_and_on_nothing_else() {
         challenge: Some(challenge("c1")),
         cause: ReviewCause::ChallengeExpired,
         note: None,
+        instead_of: vec![],
     });
     let rows = [
         (vec![], CustomerCase::Checking),
@@ -131,7 +132,14 @@ fn an_order_that_is_over_is_told_so_whatever_was_made_of_it() {
             assert_eq!(CustomerCase::of(&fold(events.clone())), case, "{events:?}");
             assert_ne!(customer_wording(case), customer_wording(CustomerCase::Released), "it is not being processed");
         }
-        for status in [Status::Paid, Status::Shipped, Status::RefundRequested] {
+        let mut left = events.clone();
+        left.push(reported("shop", Status::Shipped, 5));
+        assert_eq!(
+            CustomerCase::of(&fold(left.clone())),
+            CustomerCase::Released,
+            "nothing is asked any more: {left:?}"
+        );
+        for status in [Status::Paid, Status::RefundRequested] {
             let mut events = events.clone();
             events.push(reported("shop", status, 5));
             assert_eq!(CustomerCase::of(&fold(events.clone())), stands, "{events:?}");

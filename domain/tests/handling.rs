@@ -3,10 +3,10 @@
 mod support;
 
 use domain::order::{
-    CallOutcome, CallUnanswered, ChallengeMethod, ChallengeResent, CodeRejected, Downgrade, DowngradeReason,
-    FreezeConfirmed, Frozen, FrozenCause, Line, NextChallenge, OnExpire, OnFail, OrderCommand, OrderEvent, Rejection,
-    ReleasedCause, ReopenCause, Review, ReviewCause, ReviewEscalated, ReviewOpened, ReviewReopened, RiskState, Status,
-    StockCause, StockReleaseDue, Verdict, Verified,
+    CallOutcome, CallUnanswered, ChallengeMethod, ChallengeResent, Challenged, ClosedCause, CodeRejected, Downgrade,
+    DowngradeReason, FreezeConfirmed, Frozen, FrozenCause, Line, NextChallenge, OnExpire, OnFail, OrderCommand,
+    OrderEvent, Rejection, Released, ReleasedCause, ReopenCause, Review, ReviewCause, ReviewClosed, ReviewEscalated,
+    ReviewOpened, ReviewReopened, RiskState, Status, StockCause, StockReleaseDue, Verdict, Verified,
 };
 use domain::screening::{Assessment, Disposition, Ways};
 use domain::time::Span;
@@ -31,7 +31,7 @@ fn rejected(attempts_left: u8) -> OrderEvent {
 
 fn called(outcome: CallOutcome) -> OrderCommand {
     let (challenge, at) = (challenge("c1"), minute(3));
-    OrderCommand::Called { challenge, outcome, note: Some("heard".into()), at, attempts_max: 2 }
+    OrderCommand::Called { challenge, outcome, note: Some("heard".into()), at, attempts_max: 2, call: Ok(()) }
 }
 
 fn unanswered(attempts_left: u8) -> OrderEvent {
@@ -39,7 +39,26 @@ fn unanswered(attempts_left: u8) -> OrderEvent {
 }
 
 fn opened(cause: ReviewCause) -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge("c1")), cause, note: None })
+    opened_for(Some("c1"), cause)
+}
+
+fn opened_for(asked: Option<&str>, cause: ReviewCause) -> OrderEvent {
+    let challenge = asked.map(challenge);
+    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: vec![] })
+}
+
+/// A review that was opened because a way to ask was closed.
+fn opened_instead(asked: Option<&str>, cause: ReviewCause, instead_of: Vec<Downgrade>) -> OrderEvent {
+    let OrderEvent::ReviewOpened(opened) = opened_for(asked, cause) else { panic!("opened") };
+    OrderEvent::ReviewOpened(ReviewOpened { instead_of, ..opened })
+}
+
+const fn closed(method: ChallengeMethod, reason: DowngradeReason) -> Downgrade {
+    Downgrade { method, reason }
+}
+
+fn review_closed(asked: Option<&str>, cause: ClosedCause) -> OrderEvent {
+    OrderEvent::ReviewClosed(ReviewClosed { challenge: asked.map(challenge), cause })
 }
 
 fn verdict(at: u32) -> Verdict {
@@ -51,7 +70,11 @@ fn wrong_codes_are_counted_and_the_last_one_fails_the_challenge() {
     let sms = asked(ChallengeMethod::Sms);
     given(sms.clone()).when(wrong_code(1)).then([rejected(2)]);
     let twice = and(sms, [rejected(2), rejected(1)]);
-    given(twice.clone()).when(wrong_code(2)).then([rejected(0), frozen(FrozenCause::ChallengeFailed)]);
+    given(twice.clone()).when(wrong_code(2)).then([
+        rejected(0),
+        frozen(FrozenCause::ChallengeFailed),
+        opened(ReviewCause::ChallengeFailed),
+    ]);
     given(twice.clone()).when(wrong_code(11)).then_rejected(&Rejection::ChallengeExpired);
     let right = OrderCommand::Verify { challenge: challenge("c1"), at: minute(3) };
     given(twice).when(right).then([verified("c1"), released(ReleasedCause::Verified)]);
@@ -67,10 +90,14 @@ fn a_challenge_that_came_to_nothing_takes_no_more_answers() {
 
 #[test]
 fn a_code_is_sent_again_as_often_as_the_merchant_wants() {
-    let resend = OrderCommand::Resend { challenge: challenge("c1"), at: minute(1), resends_max: 1 };
+    let resend_when = |sms| OrderCommand::Resend { challenge: challenge("c1"), at: minute(1), resends_max: 1, sms };
+    let (resend, when_full) = (resend_when(Ok(())), resend_when(Err(DowngradeReason::Capacity)));
     let resent = OrderEvent::ChallengeResent(ChallengeResent { challenge: challenge("c1"), count: 1 });
     given(asked(ChallengeMethod::Sms)).when(resend.clone()).then([resent.clone()]);
-    given(and(asked(ChallengeMethod::Sms), [resent])).when(resend.clone()).then_rejected(&Rejection::ResendsUsedUp);
+    given(asked(ChallengeMethod::Sms)).when(when_full.clone()).then_rejected(&Rejection::NoCapacity);
+    let used_up = and(asked(ChallengeMethod::Sms), [resent]);
+    given(used_up.clone()).when(resend.clone()).then_rejected(&Rejection::ResendsUsedUp);
+    given(used_up).when(when_full).then_rejected(&Rejection::ResendsUsedUp);
     given(asked(ChallengeMethod::Call)).when(resend).then_rejected(&Rejection::NotCode);
 }
 
@@ -82,7 +109,7 @@ fn a_call_is_confirmed_denied_unclear_or_tried_again() {
     for (outcome, reason) in [(CallOutcome::Denied, "customer_denied"), (CallOutcome::Unclear, "customer_confused")] {
         let (cause, reason_code) = (FrozenCause::ChallengeFailed, Some(reason.into()));
         let held = OrderEvent::Frozen(Frozen { cause, actor: None, reason_code, note: Some("heard".into()) });
-        given(call.clone()).when(called(outcome)).then([held]);
+        given(call.clone()).when(called(outcome)).then([held, opened(ReviewCause::ChallengeFailed)]);
     }
     given(call.clone()).when(called(CallOutcome::NoAnswer)).then([unanswered(1)]);
     given(and(call.clone(), [unanswered(1)]))
@@ -98,7 +125,7 @@ fn an_sms_that_nobody_answered_may_be_followed_by_a_call() {
     let expire = |id: &str, at| OrderCommand::ExpireChallenge {
         challenge: challenge(id),
         at: minute(at),
-        next: Some(next.clone()),
+        next: Some(Ok(next.clone())),
     };
     let OrderEvent::Challenged(mut by_call) = challenged("c2", ChallengeMethod::Call) else { panic!("challenged") };
     by_call.expires_at = minute(41);
@@ -108,11 +135,7 @@ fn an_sms_that_nobody_answered_may_be_followed_by_a_call() {
     given(asked(ChallengeMethod::Call)).when(expire("c1", 11)).then([opened(ReviewCause::ChallengeExpired)]);
     let then_called = and(asked(ChallengeMethod::Sms), [by_call]);
     given(then_called.clone()).when(expire("c1", 11)).then_rejected(&Rejection::ChallengeSuperseded);
-    let after_the_call = OrderEvent::ReviewOpened(ReviewOpened {
-        challenge: Some(challenge("c2")),
-        cause: ReviewCause::ChallengeExpired,
-        note: None,
-    });
+    let after_the_call = opened_for(Some("c2"), ReviewCause::ChallengeExpired);
     given(then_called).when(expire("c2", 42)).then([after_the_call]);
 }
 
@@ -120,7 +143,8 @@ fn an_sms_that_nobody_answered_may_be_followed_by_a_call() {
 fn what_left_the_door_is_not_frozen_by_a_failed_challenge_but_shown_to_a_person() {
     let shipped = and(asked(ChallengeMethod::Call), [reported("wms", Status::Shipped, 2)]);
     let (cause, note) = (ReviewCause::ChallengeFailed, Some("heard".into()));
-    let opened = OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge("c1")), cause, note });
+    let challenge = Some(challenge("c1"));
+    let opened = OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note, instead_of: vec![] });
     given(shipped).when(called(CallOutcome::Denied)).then([opened]);
 }
 
@@ -135,17 +159,19 @@ fn a_call_that_cannot_be_made_becomes_an_sms_and_an_sms_a_persons_look() {
     let instead_of = Some(Downgrade { method: ChallengeMethod::Call, reason: quiet });
     assert_eq!(by(by_call(), Ok(()), Err(quiet)), Disposition::Challenge(sms, instead_of));
     assert_eq!(by(by_call(), Ok(()), Ok(())), by_call());
-    assert_eq!(by(by_sms(), Err(DowngradeReason::Capacity), Ok(())), Disposition::Review);
-    assert_eq!(by(by_call(), Err(DowngradeReason::Capacity), Err(quiet)), Disposition::Review);
+    let full = DowngradeReason::Capacity;
+    let (no_sms, no_call) = (closed(ChallengeMethod::Sms, full), closed(ChallengeMethod::Call, quiet));
+    assert_eq!(by(by_sms(), Err(full), Ok(())), Disposition::Review(no_sms, None));
+    assert_eq!(by(by_call(), Err(full), Err(quiet)), Disposition::Review(no_call, Some(no_sms)));
     assert_eq!(by(Disposition::Freeze, Err(quiet), Err(quiet)), Disposition::Freeze);
 
-    let no_channel =
-        OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel, note: None });
-    given([placed()]).when(assess(85, Disposition::Review)).then([scored(85), no_channel.clone()]);
+    let nobody = Disposition::Review(no_call, Some(no_sms));
+    let no_channel = opened_instead(None, ReviewCause::NoChannel, vec![no_call, no_sms]);
+    given([placed()]).when(assess(85, nobody)).then([scored(85), no_channel.clone()]);
     let order = fold([placed(), scored(85), no_channel]);
     let known = order.known().expect("placed");
     assert_eq!((known.risk.state(), &known.review), (RiskState::Scored, &Review::Open));
-    given([placed(), scored(130), frozen(FrozenCause::Score)]).when(assess(85, Disposition::Review)).then([scored(85)]);
+    given([placed(), scored(130), frozen(FrozenCause::Score)]).when(assess(85, nobody)).then([scored(85)]);
 }
 
 #[test]
@@ -231,4 +257,103 @@ fn what_follows_a_failure_is_what_the_tier_says() {
     given(last).when(wrong_code(1)).then([rejected(0), opened(ReviewCause::ChallengeFailed)]);
     let expire = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next: None };
     given(asked).when(expire).then([released(ReleasedCause::ChallengeExpired)]);
+}
+
+#[test]
+fn a_call_that_should_come_next_and_cannot_be_made_is_recorded_with_what_comes_in_its_place() {
+    let full = closed(ChallengeMethod::Call, DowngradeReason::Capacity);
+    let (challenge_id, at) = (challenge("c1"), minute(11));
+    let expire = OrderCommand::ExpireChallenge { challenge: challenge_id.clone(), at, next: Some(Err(full.reason)) };
+    let to_a_person = opened_instead(Some("c1"), ReviewCause::ChallengeExpired, vec![full]);
+    given(asked(ChallengeMethod::Sms)).when(expire.clone()).then([to_a_person.clone()]);
+    // After a call no other would have come.
+    given(asked(ChallengeMethod::Call)).when(expire.clone()).then([opened(ReviewCause::ChallengeExpired)]);
+
+    let asked_with = |on_expire| {
+        let OrderEvent::Challenged(terms) = challenged("c1", ChallengeMethod::Sms) else { panic!("challenged") };
+        [placed(), scored(85), OrderEvent::Challenged(Challenged { on_expire, ..terms })]
+    };
+    let frozen = frozen(FrozenCause::ChallengeExpired);
+    given(asked_with(OnExpire::Freeze)).when(expire.clone()).then([frozen, to_a_person]);
+    let released = Released { instead_of: vec![full], ..Released::by_itself(ReleasedCause::ChallengeExpired) };
+    given(asked_with(OnExpire::Release)).when(expire).then([OrderEvent::Released(released)]);
+
+    let quiet = closed(ChallengeMethod::Call, DowngradeReason::QuietHours);
+    let nobody = |attempts_max| OrderCommand::Called {
+        challenge: challenge_id.clone(),
+        outcome: CallOutcome::NoAnswer,
+        note: Some("heard".into()),
+        at: minute(3),
+        attempts_max,
+        call: Err(quiet.reason),
+    };
+    let in_place_of_the_next = opened_instead(Some("c1"), ReviewCause::ChallengeExpired, vec![quiet]);
+    given(asked(ChallengeMethod::Call)).when(nobody(2)).then([unanswered(0), in_place_of_the_next]);
+    let last = [unanswered(0), opened(ReviewCause::ChallengeExpired)];
+    given(asked(ChallengeMethod::Call)).when(nobody(1)).then(last);
+}
+
+#[test]
+fn whoever_is_asked_about_an_order_that_left_or_is_off_is_asked_no_more() {
+    for (status, cause) in [
+        (Status::Cancelled, ClosedCause::Cancelled),
+        (Status::Refunded, ClosedCause::Refunded),
+        (Status::Shipped, ClosedCause::Shipped),
+        (Status::Completed, ClosedCause::Shipped),
+    ] {
+        let told = reported("web", status, 2);
+        let over = [told.clone(), review_closed(Some("c1"), cause)];
+        given(asked(ChallengeMethod::Sms)).when(report("web", status, 2)).then(over.clone());
+        let after = and(asked(ChallengeMethod::Sms), over);
+        given(after.clone()).when(wrong_code(3)).then_rejected(&Rejection::NoChallenge);
+        let (challenge_id, at) = (challenge("c1"), minute(3));
+        let resend = OrderCommand::Resend { challenge: challenge_id.clone(), at, resends_max: 9, sms: Ok(()) };
+        given(after.clone()).when(resend).then_rejected(&Rejection::NoChallenge);
+        let expire = OrderCommand::ExpireChallenge { challenge: challenge_id, at: minute(11), next: None };
+        given(after.clone()).when(expire).then_nothing();
+        given(after).when(report("wms", status, 3)).then([reported("wms", status, 3)]);
+    }
+    let paid = [reported("web", Status::Paid, 2)];
+    given(asked(ChallengeMethod::Sms)).when(report("web", Status::Paid, 2)).then(paid);
+}
+
+#[test]
+fn nobody_has_to_look_at_an_order_that_left_or_is_off() {
+    let held = vec![placed(), scored(130), frozen(FrozenCause::Score), opened_for(None, ReviewCause::Frozen)];
+    let off = [reported("web", Status::Cancelled, 2), review_closed(None, ClosedCause::Cancelled)];
+    given(held.clone()).when(report("web", Status::Cancelled, 2)).then(off.clone());
+    given(and(held.clone(), [claimed("ann", 10)])).when(report("web", Status::Cancelled, 2)).then(off.clone());
+    let closed = and(held, off);
+    assert_eq!(fold(closed.clone()).known().expect("placed").review, Review::Closed);
+    let claim = OrderCommand::Claim { reviewer: "ann".into(), at: minute(3), lease_until: minute(13) };
+    given(closed.clone()).when(claim).then_rejected(&Rejection::NotUnderReview);
+
+    // The shop had it wrong: the order is paid after all, and nobody had decided about it.
+    let back = [reported("web", Status::Paid, 5), opened_for(None, ReviewCause::Resumed)];
+    given(closed).when(report("web", Status::Paid, 5)).then(back);
+    let decided = [placed(), scored(130), frozen(FrozenCause::Reviewer), reported("web", Status::Cancelled, 2)];
+    given(decided).when(report("web", Status::Paid, 5)).then([reported("web", Status::Paid, 5)]);
+    let passed = [placed(), scored(0), released(ReleasedCause::Clean)];
+    given(passed).when(report("web", Status::Cancelled, 2)).then([reported("web", Status::Cancelled, 2)]);
+}
+
+#[test]
+fn what_reaches_a_tier_when_it_has_left_is_shown_to_a_person_and_what_is_off_is_not() {
+    let known_by = |status| [placed(), reported("web", status, 1)];
+    given(known_by(Status::Shipped))
+        .when(assess(130, Disposition::Freeze))
+        .then([scored(130), opened_for(None, ReviewCause::Departed)]);
+    given(known_by(Status::Cancelled))
+        .when(assess(85, by_sms()))
+        .then([scored(85), review_closed(None, ClosedCause::Cancelled)]);
+}
+
+#[test]
+fn a_person_who_has_to_look_is_told_so_once() {
+    let held = [scored(130), frozen(FrozenCause::Score)];
+    let told = and(held.to_vec(), [opened_for(None, ReviewCause::Frozen)]);
+    given([placed()]).when(assess(130, Disposition::Freeze)).then(told.clone());
+    given(asked(ChallengeMethod::Sms)).when(assess(130, Disposition::Freeze)).then(told);
+    let open = and(asked(ChallengeMethod::Sms), [opened(ReviewCause::ChallengeExpired)]);
+    given(open).when(assess(130, Disposition::Freeze)).then(held);
 }

@@ -4,9 +4,9 @@ mod support;
 
 use domain::ids::Token;
 use domain::order::{
-    Amended, ChallengeMethod, CustomerFacts, DeliveryFacts, Facts, FrozenCause, Order, OrderCommand, OrderEvent, PASS,
-    PhoneFacts, Rejection, ReleasedCause, Review, ReviewCause, ReviewOpened, ReviewReturned, RiskState, Status,
-    StatusReported, address, decide, evolve, transition,
+    Amended, ChallengeMethod, ClosedCause, CustomerFacts, DeliveryFacts, Facts, FrozenCause, Order, OrderCommand,
+    OrderEvent, PASS, PhoneFacts, Rejection, ReleasedCause, Review, ReviewCause, ReviewClosed, ReviewOpened,
+    ReviewReturned, RiskState, Status, StatusReported, address, decide, evolve, transition,
 };
 use domain::phone::PhoneKind;
 use domain::screening::Disposition;
@@ -39,8 +39,16 @@ fn a_doubtful_order_is_challenged_and_released_when_the_customer_proves_it() {
 
 #[test]
 fn a_dangerous_order_is_frozen_and_a_spared_one_released() {
-    given([placed()]).when(assess(130, Disposition::Freeze)).then([scored(130), frozen(FrozenCause::Score)]);
+    given([placed()]).when(assess(130, Disposition::Freeze)).then(frozen_by_score());
     given([placed()]).when(assess(130, Disposition::Exempt)).then([scored(130), released(ReleasedCause::Exempt)]);
+}
+
+fn needs_a_person(cause: ReviewCause) -> OrderEvent {
+    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause, note: None, instead_of: vec![] })
+}
+
+fn frozen_by_score() -> [OrderEvent; 3] {
+    [scored(130), frozen(FrozenCause::Score), needs_a_person(ReviewCause::Frozen)]
 }
 
 /// A history that ends in each risk state.
@@ -137,15 +145,21 @@ fn nothing_but_placing_and_reporting_is_possible_before_placement() {
 fn what_left_the_door_is_scored_but_not_held() {
     for status in [Status::Shipped, Status::Delivered, Status::Completed, Status::Cancelled, Status::Refunded] {
         let departed = [placed(), scored(0), released(ReleasedCause::Clean), reported("wms", status, 5)];
-        given(departed.clone()).when(assess(100, by_call())).then([scored(100)]);
-        given(departed.clone()).when(assess(130, Disposition::Freeze)).then([scored(130)]);
+        let (opened, closed) = match status {
+            Status::Cancelled => (None, Some(ClosedCause::Cancelled)),
+            Status::Refunded => (None, Some(ClosedCause::Refunded)),
+            _ => (Some(ReviewCause::Departed), None),
+        };
+        let opened = opened.map(needs_a_person);
+        let closed = closed.map(|cause| OrderEvent::ReviewClosed(ReviewClosed { challenge: None, cause }));
+        let then = |score| [scored(score)].into_iter().chain(opened.clone()).chain(closed.clone());
+        given(departed.clone()).when(assess(100, by_call())).then(then(100));
+        given(departed.clone()).when(assess(130, Disposition::Freeze)).then(then(130));
         given(departed).when(OrderCommand::Freeze(verdict())).then_rejected(&Rejection::Departed);
-        given([reported("wms", status, 5), placed()]).when(assess(130, Disposition::Freeze)).then([scored(130)]);
+        given([reported("wms", status, 5), placed()]).when(assess(130, Disposition::Freeze)).then(then(130));
     }
     for status in [Status::Paid, Status::PartiallyShipped, Status::RefundRequested] {
-        given([placed(), reported("wms", status, 5)])
-            .when(assess(130, Disposition::Freeze))
-            .then([scored(130), frozen(FrozenCause::Score)]);
+        given([placed(), reported("wms", status, 5)]).when(assess(130, Disposition::Freeze)).then(frozen_by_score());
     }
 }
 
@@ -153,7 +167,7 @@ fn what_left_the_door_is_scored_but_not_held() {
 fn a_screening_again_pulls_back_escalates_and_lets_go() {
     let clean = [placed(), scored(0), released(ReleasedCause::Clean)];
     given(clean.clone()).when(assess(85, by_sms())).then([scored(85), challenged("c1", ChallengeMethod::Sms)]);
-    given(clean.clone()).when(assess(130, Disposition::Freeze)).then([scored(130), frozen(FrozenCause::Score)]);
+    given(clean.clone()).when(assess(130, Disposition::Freeze)).then(frozen_by_score());
     given(clean).when(assess(10, Disposition::Pass)).then([scored(10)]);
     let asked = [placed(), scored(85), challenged("c0", ChallengeMethod::Sms)];
     given(asked.clone()).when(assess(110, by_call())).then([scored(110), challenged("c1", ChallengeMethod::Call)]);
@@ -171,7 +185,7 @@ fn people_and_customers_who_have_spoken_outweigh_a_new_score() {
     given(by_reviewer).when(assess(85, by_sms())).then([scored(85)]);
     let verified = [placed(), scored(85), challenged("c0", ChallengeMethod::Sms), released(ReleasedCause::Verified)];
     given(verified.clone()).when(assess(110, by_call())).then([scored(110)]);
-    given(verified).when(assess(130, Disposition::Freeze)).then([scored(130), frozen(FrozenCause::Score)]);
+    given(verified).when(assess(130, Disposition::Freeze)).then(frozen_by_score());
     for cause in [FrozenCause::Reviewer, FrozenCause::ChallengeFailed, FrozenCause::ChallengeExpired] {
         given([placed(), scored(85), frozen(cause)]).when(assess(0, Disposition::Pass)).then([scored(0)]);
     }
@@ -395,7 +409,8 @@ fn a_review_goes_back_to_where_it_was_claimed_from() {
     assert_eq!(back.known().expect("placed").review, Review::Waiting);
     // The customer's time runs out while a reviewer holds the order: afterwards a person has to look.
     let to_review = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next: None };
-    let opened = ReviewOpened { challenge: Some(challenge("c1")), cause: ReviewCause::ChallengeExpired, note: None };
+    let (challenge, cause) = (Some(challenge("c1")), ReviewCause::ChallengeExpired);
+    let opened = ReviewOpened { challenge, cause, note: None, instead_of: vec![] };
     let opened = OrderEvent::ReviewOpened(opened);
     given(asked.clone()).when(to_review.clone()).then([opened.clone()]);
     let expired: Vec<_> = asked.into_iter().chain([opened]).collect();

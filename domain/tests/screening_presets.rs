@@ -139,6 +139,35 @@ fn every_preset_reads_and_every_rule_has_names_in_both_languages() {
 }
 
 #[test]
+fn every_rule_of_a_preset_stands_in_the_document_with_its_reason_and_no_other_does() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/RULEBOOKS.md");
+    let document = std::fs::read_to_string(file).expect("the document is there");
+    let rules = |name: &str| -> Vec<String> {
+        preset(name).expect("a preset").rules().iter().map(|rule| rule.id.to_string()).collect()
+    };
+    for (name, _) in PRESETS {
+        let (_, section) = document.split_once(&format!("\n### `{name}`")).expect("every preset has a section");
+        let section = section.split_once("\n### ").map_or(section, |(section, _)| section);
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let mut told = vec![];
+        for (rule, row) in rows {
+            let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+            assert!(cells.len() == 3 && cells.iter().all(|cell| !cell.trim().is_empty()), "{name}: {rule}: {row}");
+            told.push(rule.to_owned());
+        }
+        // What one adds to another stands once.
+        let mut expected = rules(name);
+        if *name == "enterprise" {
+            let growth = rules("growth");
+            expected.retain(|rule| !growth.contains(rule));
+        }
+        told.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(told, expected, "{name}");
+    }
+}
+
+#[test]
 fn an_order_of_which_nothing_is_known_passes_every_preset() {
     for (name, _) in PRESETS {
         let assessment = screened(&preset(name).unwrap(), &[]);

@@ -9,14 +9,16 @@
 //! but what lies in its window speaks about the others all the same. A rule that counts as fired for an order because it
 //! fired for another one does so for as long as that holds.
 
-use std::collections::hash_map::Entry;
+mod swept;
+
 use std::sync::Arc;
 
 use domain::ids::{MerchantId, OrderId};
-use domain::order::{Known, Scored, ScoredCause, Swept, Trigger};
+use domain::order::{Known, Readings, Scored, ScoredCause, Swept, Trigger};
 use domain::screening::{Assessment, Occasion};
 use eventlog::{LogError, Position, StreamId};
 use rustc_hash::{FxHashMap, FxHashSet};
+pub(crate) use swept::counted_so_far;
 
 use crate::batch::Draft;
 use crate::drive::drive;
@@ -45,8 +47,8 @@ pub(crate) struct Correction {
     merchant: MerchantId,
     /// Orders that were looked at, at most [`ASKED_FOR_MAX`].
     asked_for: FxHashSet<StreamId>,
-    /// Rules that were found to fire for orders themselves. Windows do not change on the way.
-    sweeping: FxHashMap<StreamId, Vec<Sweeping>>,
+    /// Whether rules fire for orders themselves, and then with what. Windows do not change on the way.
+    evidence: FxHashMap<(StreamId, Arc<str>), Option<Readings>>,
     /// How many more may be screened again because rules swept.
     left: usize,
 }
@@ -73,8 +75,8 @@ struct Speaker {
 
 impl Correction {
     pub(crate) fn new(merchant: &MerchantId) -> Self {
-        let (asked_for, sweeping) = (FxHashSet::default(), FxHashMap::default());
-        Self { merchant: merchant.clone(), asked_for, sweeping, left: SWEPT_MAX }
+        let (asked_for, evidence) = (FxHashSet::default(), FxHashMap::default());
+        Self { merchant: merchant.clone(), asked_for, evidence, left: SWEPT_MAX }
     }
 }
 
@@ -138,7 +140,6 @@ impl Writer {
         let swept = self.swept_so_far(correction, stream).await?;
         let Some(assessment) = self.screen_again(correction, stream, reason, &swept) else { return Ok(None) };
         let now = self.memory.sweeping(&correction.merchant, &assessment.scored);
-        correction.sweeping.insert(stream, now.clone());
         let trace_before = self.memory.trace(&correction.merchant, stream);
         let order = self.record_again(stream, assessment, reason, draft)?;
         Ok(order.map(|order| Speaker { stream, order, now, before, trace_before }))
@@ -158,7 +159,7 @@ impl Writer {
             let asked = company.orders.len();
             let mut counted = self.ask_for(correction, company.orders).await?;
             let mut left_out = company.left_out + (asked - counted.len()) as u64;
-            counted.retain(|other| self.is_open(*other) && !self.has_hit(*other, rule));
+            counted.retain(|other| self.known(*other).is_some_and(|known| is_open(known) && !has_hit(known, rule)));
             // The latest are the ones that can most likely be held still.
             let too_many = counted.len().saturating_sub(correction.left);
             counted.drain(..too_many);
@@ -195,7 +196,9 @@ impl Writer {
             let counted = self.memory.counted(&correction.merchant, speaker.stream, trace, rule, SWEPT_MAX);
             for other in self.ask_for(correction, counted.orders).await? {
                 // Whatever is recorded of why it counts there: that something else had taken its place was not worth an event.
-                if correction.left == 0 || !self.is_open(other) || !self.has_hit(other, rule) {
+                if correction.left == 0
+                    || !self.known(other).is_some_and(|known| is_open(known) && has_hit(known, rule))
+                {
                     continue;
                 }
                 correction.left -= 1;
@@ -206,68 +209,6 @@ impl Writer {
             }
         }
         Ok(())
-    }
-
-    /// See [`Self::still_swept`], for an order at hand.
-    async fn swept_so_far(&mut self, correction: &mut Correction, stream: StreamId) -> Result<Vec<Swept>, LogError> {
-        let Some((key, cached)) = self.orders.of_stream(stream) else { return Ok(Vec::new()) };
-        let Some(last) = cached.order.known().and_then(|known| known.screening.as_ref()) else { return Ok(Vec::new()) };
-        let counted = self.counted_so_far(&correction.merchant, &key.1, last);
-        self.still_swept(correction, stream, &key.1.clone(), counted).await
-    }
-
-    /// The sweeping rules that counted as fired in an order's last screening; those that fired for the order itself may from
-    /// now on do so because of another one.
-    pub(crate) fn counted_so_far(&self, merchant: &MerchantId, own: &OrderId, last: &Scored) -> Vec<Swept> {
-        let by_itself = self.memory.sweeping(merchant, last).into_iter();
-        let by_itself = by_itself.map(|it| Swept { rule: it.rule, by: own.clone(), evidence: it.evidence });
-        by_itself.chain(last.swept.iter().cloned()).collect()
-    }
-
-    /// Of rules that counted as fired for an order those that do because of others: they fire for the same one as before, or
-    /// for another in whose window it lies. Where that could not be looked at everything stays as it is.
-    pub(crate) async fn still_swept(
-        &mut self,
-        correction: &mut Correction,
-        stream: StreamId,
-        own: &OrderId,
-        counted: Vec<Swept>,
-    ) -> Result<Vec<Swept>, LogError> {
-        let mut still = Vec::new();
-        for entry in counted {
-            if !self.memory.has_sweep(&correction.merchant, &entry.rule) {
-                continue;
-            }
-            let counting = self.memory.counting(&correction.merchant, stream, &entry.rule, SWEPT_MAX);
-            let (asked, left_out) = (counting.orders.len(), counting.left_out);
-            let mut others = self.ask_for(correction, counting.orders).await?;
-            let was_looked_at = others.len() == asked && left_out == 0;
-            // First the one for which it fired, then the others as they lie.
-            others.sort_by_key(|other| self.orders.of_stream(*other).is_none_or(|(key, _)| key.1 != entry.by));
-            let found = others.into_iter().find_map(|other| self.swept_by(correction, other, &entry.rule));
-            match found {
-                Some(found) => still.push(found),
-                None if was_looked_at || entry.by == *own => {}
-                None => still.push(entry),
-            }
-        }
-        Ok(still)
-    }
-
-    /// The sweep of a rule by an order, if the rule fires for it.
-    fn swept_by(&mut self, correction: &mut Correction, stream: StreamId, rule: &Arc<str>) -> Option<Swept> {
-        let (key, cached) = self.orders.of_stream(stream)?;
-        let sweeping = match correction.sweeping.entry(stream) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let facts = &cached.order.known()?.facts;
-                let occasion = Occasion::of(ScoredCause::Manual);
-                let screened = self.memory.screen(&key.0, stream, key.1.channel(), facts, occasion)?;
-                place.insert(self.memory.sweeping(&key.0, &screened.assessment.scored))
-            }
-        };
-        let sweeping = sweeping.iter().find(|sweeping| sweeping.rule == *rule)?;
-        Some(Swept { rule: rule.clone(), by: key.1.clone(), evidence: sweeping.evidence.clone() })
     }
 
     fn screen_again(
@@ -348,14 +289,10 @@ impl Writer {
     fn last_screening(&self, stream: StreamId) -> Option<&Scored> {
         self.known(stream)?.screening.as_ref()
     }
+}
 
-    fn is_open(&self, stream: StreamId) -> bool {
-        self.known(stream).is_some_and(is_open)
-    }
-
-    fn has_hit(&self, stream: StreamId, rule: &str) -> bool {
-        self.last_screening(stream).is_some_and(|scored| scored.hits.iter().any(|hit| &*hit.rule == rule))
-    }
+fn has_hit(known: &Known, rule: &str) -> bool {
+    known.screening.as_ref().is_some_and(|scored| scored.hits.iter().any(|hit| &*hit.rule == rule))
 }
 
 /// Whether a decision about an order can still change anything.

@@ -14,8 +14,11 @@ use rustc_hash::FxHashMap;
 
 use crate::bytes::{Reader, Writer};
 
-/// The most orders whose payment is waited for; of more than these stock is not asked for.
+/// The most orders whose payment is waited for, of all merchants of a partition, whose memory it bounds at some 300 MB; of more
+/// than these stock is not asked for.
 const UNPAID_MAX: usize = 1_000_000;
+/// The most of one merchant, so that none keeps the others from it.
+const UNPAID_OF_MERCHANT_MAX: usize = UNPAID_MAX / 2;
 
 /// What an order waits for; at most one of each kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -64,7 +67,40 @@ pub(crate) struct Deadline {
 pub(crate) struct Deadlines {
     queue: BTreeMap<(Timestamp, StreamId, Kind), Deadline>,
     times: FxHashMap<(StreamId, Kind), Timestamp>,
-    unpaid: usize,
+    unpaid: Unpaid,
+}
+
+/// How many payments are waited for.
+#[derive(Clone, Default)]
+struct Unpaid {
+    all: usize,
+    of: FxHashMap<MerchantId, usize>,
+}
+
+impl Unpaid {
+    fn has_room(&self, merchant: &MerchantId) -> bool {
+        self.all < UNPAID_MAX && self.of.get(merchant).is_none_or(|of| *of < UNPAID_OF_MERCHANT_MAX)
+    }
+
+    fn begin(&mut self, merchant: &MerchantId) {
+        self.all += 1;
+        match self.of.get_mut(merchant) {
+            Some(of) => *of += 1,
+            None => drop(self.of.insert(merchant.clone(), 1)),
+        }
+    }
+
+    fn end(&mut self, deadline: &Deadline) {
+        if deadline.due.kind() == Kind::UnpaidStock {
+            self.all -= 1;
+            if let Some(of) = self.of.get_mut(&deadline.merchant) {
+                *of -= 1;
+                if *of == 0 {
+                    self.of.remove(&deadline.merchant);
+                }
+            }
+        }
+    }
 }
 
 /// Whose event is folded.
@@ -104,7 +140,7 @@ impl Deadlines {
         while due.len() < limit && self.next().is_some_and(|time| time < now) {
             let Some(((_, stream, kind), deadline)) = self.queue.pop_first() else { break };
             self.times.remove(&(stream, kind));
-            self.unpaid -= usize::from(kind == Kind::UnpaidStock);
+            self.unpaid.end(&deadline);
             due.push(deadline);
         }
         due
@@ -150,6 +186,10 @@ impl Deadlines {
                 }
                 self.wait_for_review(whose, at, settings);
             }
+            OrderEvent::ReviewClosed(_) => {
+                self.end(whose.stream, Kind::Challenge);
+                self.end(whose.stream, Kind::Review);
+            }
             OrderEvent::ReviewReopened(_) => self.wait_for_review(whose, at, settings),
             OrderEvent::FreezeConfirmed(_) => self.end(whose.stream, Kind::Review),
             OrderEvent::StockReleaseDue(_) => {
@@ -172,9 +212,9 @@ impl Deadlines {
     fn wait_for_payment(&mut self, whose: &Whose<'_>, facts: &Facts, at: Timestamp, settings: &Settings) {
         let (Some(due), Some(span)) = (facts.payment_due_at, settings.stock_release_after) else { return };
         self.end(whose.stream, Kind::UnpaidStock);
-        if self.unpaid < UNPAID_MAX {
+        if self.unpaid.has_room(whose.merchant) {
             self.begin(whose, due.max(at).plus(span), Due::Stock(StockCause::Unpaid));
-            self.unpaid += 1;
+            self.unpaid.begin(whose.merchant);
         }
     }
 
@@ -196,8 +236,8 @@ impl Deadlines {
 
     fn end(&mut self, stream: StreamId, kind: Kind) {
         if let Some(time) = self.times.remove(&(stream, kind)) {
-            self.queue.remove(&(time, stream, kind));
-            self.unpaid -= usize::from(kind == Kind::UnpaidStock);
+            let deadline = self.queue.remove(&(time, stream, kind));
+            deadline.iter().for_each(|deadline| self.unpaid.end(deadline));
         }
     }
 }
@@ -238,9 +278,34 @@ impl Deadlines {
                 3 => Due::Stock(StockCause::Unpaid),
                 _ => return None,
             };
-            deadlines.unpaid += usize::from(due.kind() == Kind::UnpaidStock);
+            if due.kind() == Kind::UnpaidStock {
+                deadlines.unpaid.begin(&merchant);
+            }
             deadlines.begin(&Whose { merchant: &merchant, order: &order, stream }, time, due);
         }
         Some(deadlines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_merchant_keeps_the_others_payments_from_being_waited_for() {
+        let (settings, at) = (Settings::in_zone("UTC"), Timestamp::default());
+        let settings = Settings { stock_release_after: Some(domain::time::Span::from_hours(1)), ..settings };
+        let facts = Facts { payment_due_at: Some(at), ..Facts::default() };
+        let order: OrderId = "web:A1".parse().unwrap();
+        let [large, small]: [MerchantId; 2] = ["large", "small"].map(|name| name.parse().unwrap());
+        let mut deadlines = Deadlines::default();
+        deadlines.unpaid.all = UNPAID_OF_MERCHANT_MAX;
+        deadlines.unpaid.of.insert(large.clone(), UNPAID_OF_MERCHANT_MAX);
+        let whose = |merchant, stream| Whose { merchant, order: &order, stream };
+        deadlines.wait_for_payment(&whose(&large, 1), &facts, at, &settings);
+        deadlines.wait_for_payment(&whose(&small, 2), &facts, at, &settings);
+        assert!(!deadlines.has(1) && deadlines.has(2));
+        deadlines.end(2, Kind::UnpaidStock);
+        assert_eq!((deadlines.unpaid.all, deadlines.unpaid.of.get(&small)), (UNPAID_OF_MERCHANT_MAX, None));
     }
 }

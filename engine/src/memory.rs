@@ -158,7 +158,7 @@ impl Memory {
             (
                 "order",
                 "Challenged" | "ChallengeResent" | "CallUnanswered" | "Frozen" | "FreezeConfirmed" | "ReviewOpened"
-                | "ReviewReopened" | "StockReleaseDue",
+                | "ReviewClosed" | "ReviewReopened" | "StockReleaseDue",
             ) => self.fold_order(event, &read(event)?)?,
             ("order", "Released") if self.deadlines.has(event.stream) => self.fold_order(event, &read(event)?)?,
             ("merchant", "MerchantRegistered" | "SettingsChanged") => {

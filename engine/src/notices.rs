@@ -12,7 +12,7 @@ use eventlog::{DeliveryKey, LogError, NewDelivery, Position, Wanted};
 use rustc_hash::FxHashMap;
 
 use crate::batch::{Draft, Recording};
-use crate::correction::Correction;
+use crate::correction::{Correction, counted_so_far};
 use crate::deadlines::Whose;
 use crate::drive::drive;
 use crate::orders::{CachedOrder, OrderKey, order_at, stream_key};
@@ -256,8 +256,9 @@ impl Writer {
             let swept = match &known.screening {
                 Some(last) if !last.hits.is_empty() => {
                     let mut correction = Correction::new(&message.merchant);
-                    let counted = self.counted_so_far(&message.merchant, &message.order, last);
-                    Box::pin(self.still_swept(&mut correction, stream, &message.order, counted)).await?
+                    let (merchant, own) = (&message.merchant, &message.order);
+                    let counted = counted_so_far(&mut self.memory, merchant, stream, own, known);
+                    Box::pin(self.still_swept(&mut correction, stream, own, counted)).await?
                 }
                 _ => Vec::new(),
             };

@@ -156,6 +156,11 @@ impl Orders {
         Some((key, self.batch.get(key).or_else(|| self.cache.peek(key))?))
     }
 
+    /// The stream of an order that is at hand.
+    pub(crate) fn stream_of(&self, key: &OrderKey) -> Option<StreamId> {
+        self.batch.get(key).or_else(|| self.cache.peek(key))?.stream
+    }
+
     /// Takes it out, to be [put](Self::put) back when it is decided.
     pub(crate) fn take_of_stream(&mut self, stream: StreamId) -> Option<(OrderKey, CachedOrder)> {
         let key = self.names.peek(&stream)?.clone();

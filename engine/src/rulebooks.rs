@@ -39,6 +39,7 @@ struct Terms {
     eyes: Eyes,
     note: Option<Box<str>>,
     expected: Option<Forecast>,
+    tried: Option<Box<str>>,
 }
 
 impl Writer {
@@ -61,8 +62,8 @@ impl Writer {
         let mut draft = self.draft();
         let decided = match command {
             _ if !self.memory.knows(&merchant) => Ok(Err(Refusal::UnknownMerchant)),
-            Publication::OfDraft { draft: id, eyes, note, expected } => {
-                let terms = Terms { eyes, note, expected };
+            Publication::OfDraft { draft: id, eyes, note, expected, tried } => {
+                let terms = Terms { eyes, note, expected, tried };
                 self.publish_draft(&merchant, &origin, id, terms, &mut draft).await
             }
             Publication::RollBack { to_version, rulebook, author, note } => {
@@ -108,10 +109,10 @@ impl Writer {
         terms: Terms,
         batch: &mut Draft,
     ) -> Decided<(u32, InForce)> {
-        let Terms { eyes, note, expected } = terms;
+        let Terms { eyes, note, expected, tried } = terms;
         let (live, actor): (_, Box<str>) = (self.memory.live_version(merchant), origin.actor.as_str().into());
         let mut loaded = self.take_draft(merchant, &id).await?;
-        let command = DraftCommand::Publish { actor: actor.clone(), eyes, live };
+        let command = DraftCommand::Publish { actor: actor.clone(), eyes, live, tried };
         let decided = decide_draft(&mut loaded, origin, command, batch)?;
         let content =
             loaded.aggregate.begun().map(|draft| (draft.content.rulebook.clone(), draft.content.actor.clone()));

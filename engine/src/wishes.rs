@@ -29,13 +29,10 @@ impl Writer {
                 }
             }
             OrderWish::CallResult { challenge, outcome, note } => {
-                // Where no call can be made now, the one that nobody answered was the last.
-                let attempts_max = if ways.call.is_ok() { call_attempts } else { 0 };
-                OrderCommand::Called { challenge, outcome, note, at, attempts_max }
+                OrderCommand::Called { challenge, outcome, note, at, attempts_max: call_attempts, call: ways.call }
             }
             OrderWish::Resend { challenge } => {
-                let resends_max = if ways.sms.is_ok() { code_resends } else { 0 };
-                OrderCommand::Resend { challenge, at, resends_max }
+                OrderCommand::Resend { challenge, at, resends_max: code_resends, sms: ways.sms }
             }
             OrderWish::Claim => OrderCommand::Claim { reviewer: who(), at, lease_until: at.plus(review_lease) },
             OrderWish::Return => OrderCommand::Return { reviewer: who() },
@@ -56,9 +53,11 @@ impl Writer {
         let at = draft.recorded_at;
         match due {
             Due::Challenge(challenge) => {
-                let is_open = self.memory.ways(&message.merchant, at).call.is_ok();
-                let next = self.settings(message).call_after_sms.filter(|_| is_open);
-                let next = next.map(|expires_in| NextChallenge { id: next_challenge(draft), expires_in });
+                let call = self.memory.ways(&message.merchant, at).call;
+                let next = self.settings(message).call_after_sms.map(|expires_in| {
+                    let id = next_challenge(draft);
+                    call.map(|()| NextChallenge { id, expires_in })
+                });
                 OrderCommand::ExpireChallenge { challenge, at, next }
             }
             Due::Review { opened_at } => OrderCommand::Escalate(ReviewEscalated { opened_at }),

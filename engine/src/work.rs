@@ -110,6 +110,8 @@ pub enum Publication {
         note: Option<Box<str>>,
         /// What it is expected to do, where it is to be replaced by itself when it does something else.
         expected: Option<Forecast>,
+        /// The hash of what it must say, where what is expected was found by trying it.
+        tried: Option<Box<str>>,
     },
     /// What an earlier version said.
     RollBack {

@@ -118,7 +118,7 @@ async fn put_in_force(shop: &Shop, id: &str, rulebook: Rulebook) {
     let draft: DraftId = id.parse().expect("what a test sets up holds");
     let begin = DraftChange::Begin { draft: draft.clone(), rulebook, drafts: 0 };
     shop.engine.change_draft(&shop.merchant, origin(), begin).await.expect("what a test sets up holds");
-    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None };
+    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None, tried: None };
     shop.engine.publish(&shop.merchant, origin(), publication).await.expect("what a test sets up holds");
 }
 

@@ -250,7 +250,7 @@ async fn publish(shop: &Shop, rulebook: Rulebook) {
     let begin = engine::DraftChange::Begin { draft: draft.clone(), rulebook, drafts: 0 };
     shop.engine.change_draft(&shop.merchant, support::origin(), begin).await.expect("what a test sets up holds");
     let publication =
-        engine::Publication::OfDraft { draft, eyes: domain::draft::Eyes::Two, note: None, expected: None };
+        engine::Publication::OfDraft { draft, eyes: domain::draft::Eyes::Two, note: None, expected: None, tried: None };
     shop.engine.publish(&shop.merchant, support::origin(), publication).await.expect("what a test sets up holds");
 }
 

@@ -39,7 +39,7 @@ async fn publish(shop: &Shop, draft: &str, rulebook: Rulebook, expected: Option<
     let draft: DraftId = draft.parse().expect("an id");
     let begin = DraftChange::Begin { draft: draft.clone(), rulebook, drafts: 0 };
     shop.engine.change_draft(&shop.merchant, origin(), begin).await.expect("begun");
-    let publish = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected };
+    let publish = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected, tried: None };
     shop.engine.publish(&shop.merchant, origin(), publish).await.expect("published").version
 }
 
@@ -203,7 +203,7 @@ async fn what_is_in_force_cannot_be_bound_afterwards_and_asking_again_changes_no
     let shop = Shop::open().await;
     let again = async |draft: &str, expected| {
         let draft = draft.parse().expect("an id");
-        let publish = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected };
+        let publish = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected, tried: None };
         shop.engine.publish(&shop.merchant, origin(), publish).await.map(|receipt| receipt.version)
     };
     let too_late = |version| Err::<u32, _>(Refusal::from(RulebookRejection::ForecastTooLate { version }));

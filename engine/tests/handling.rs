@@ -62,6 +62,12 @@ async fn told(shop: &Shop, kind: &str) -> Value {
     }
 }
 
+/// The payload of the last event of a kind.
+async fn last(shop: &Shop, kind: &str) -> Value {
+    let events = shop.order_events().await;
+    events.into_iter().rev().find(|(name, _)| name == kind).unwrap_or_else(|| panic!("no {kind}")).1
+}
+
 async fn count(shop: &Shop, kind: &str) -> usize {
     shop.order_events().await.iter().filter(|(name, _)| name == kind).count()
 }
@@ -134,8 +140,8 @@ async fn a_challenge_that_expires_while_a_commit_is_under_way_expires_all_the_sa
     while shop.engine.waiting() > 0 {
         tokio::task::yield_now().await;
     }
-    shop.set_clock(START.plus(Span::from_mins(11)));
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    // Once to see that the time is over, and once more to take what is due.
+    shop.set_clock_and_tell(START.plus(Span::from_mins(11)), 2).await;
     shop.log.let_go();
     under_way.receipt().await.expect("committed");
     behind.receipt().await.expect("committed");
@@ -184,7 +190,14 @@ async fn in_quiet_hours_an_sms_is_sent_in_place_of_a_call_and_beyond_capacity_a_
     assert_eq!((&asked["method"], &asked["instead_of"]["reason"]), (&json!("sms"), &json!("quiet_hours")));
     let beyond = shop.send(doubtful("A2", 2)).await.expect("taken");
     assert_eq!((state(&beyond), beyond.review), (RiskState::Scored, Review::Open));
-    assert_eq!(told(&shop, "ReviewOpened").await["cause"], "no_channel");
+    let opened = told(&shop, "ReviewOpened").await;
+    let no_sms = json!({"method": "sms", "reason": "capacity"});
+    assert_eq!(opened, json!({"cause": "no_channel", "instead_of": [no_sms]}));
+    let mut risky = doubtful("A4", 2);
+    risky["order"]["customer"]["phone"] = "17012345679".into();
+    shop.send(risky).await.expect("taken");
+    let no_call = json!({"method": "call", "reason": "quiet_hours"});
+    assert_eq!(last(&shop, "ReviewOpened").await["instead_of"], json!([no_call, no_sms]));
     shop.set_clock(START.plus(Span::from_mins(2)));
     let later = shop.send(doubtful("A3", 3)).await.expect("taken");
     assert_eq!(state(&later), RiskState::Challenged);
@@ -248,5 +261,88 @@ async fn a_review_that_waits_is_escalated_and_stock_that_is_held_is_asked_for() 
     assert_eq!(told(&shop, "StockReleaseDue").await, json!({"cause": "unpaid", "units": 2}));
     wish(&shop, "A1", OrderWish::Note { text: "stock is free".into() }).await.expect("noted");
     assert_eq!(count(&shop, "StockReleaseDue").await, 1, "what is paid for keeps its stock");
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn a_call_that_should_follow_an_sms_in_quiet_hours_is_recorded_as_one_that_could_not_be_made() {
+    let shop = Shop::open().await;
+    let changes = SettingsChanges {
+        call_after_sms: Some(Some(Span::from_mins(30))),
+        quiet_hours: Some(Some(QuietHours { from: 0, to: 24 * 60 - 1 })),
+        ..SettingsChanges::default()
+    };
+    settings(&shop, changes).await;
+    shop.send(doubtful("A1", 1)).await.expect("taken");
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    let opened = told(&shop, "ReviewOpened").await;
+    assert_eq!(opened["instead_of"], json!([{"method": "call", "reason": "quiet_hours"}]));
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn a_second_call_that_cannot_be_made_is_recorded_and_a_person_looks() {
+    let shop = Shop::open().await;
+    let mut risky = doubtful("A1", 1);
+    risky["order"]["customer"]["phone"] = "17012345678".into();
+    let challenge = challenge(&shop.send(risky).await.expect("taken"));
+    let calls_per_minute = Some(Some(0));
+    settings(&shop, SettingsChanges { calls_per_minute, ..SettingsChanges::default() }).await;
+    let no_answer = OrderWish::CallResult { challenge, outcome: CallOutcome::NoAnswer, note: None };
+    let told_of = wish(&shop, "A1", no_answer).await.expect("recorded");
+    assert_eq!(told_of.review, Review::Open);
+    assert_eq!(told(&shop, "CallUnanswered").await["attempts_left"], 0);
+    let opened = told(&shop, "ReviewOpened").await;
+    assert_eq!(opened["instead_of"], json!([{"method": "call", "reason": "capacity"}]));
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn a_code_that_cannot_be_sent_again_now_can_be_later() {
+    let shop = Shop::open().await;
+    let sms_per_minute = Some(Some(1));
+    settings(&shop, SettingsChanges { sms_per_minute, ..SettingsChanges::default() }).await;
+    let challenge = challenge(&shop.send(doubtful("A1", 1)).await.expect("taken"));
+    let resend = OrderWish::Resend { challenge };
+    assert_eq!(wish(&shop, "A1", resend.clone()).await.err(), Some(Refusal::Order(Rejection::NoCapacity)));
+    shop.set_clock(START.plus(Span::from_mins(2)));
+    assert_eq!(wish(&shop, "A1", resend).await.expect("sent").outcome, Outcome::Updated);
+    assert_eq!(last(&shop, "ChallengeResent").await["count"], 1);
+}
+
+#[tokio::test]
+async fn an_order_that_is_called_off_is_asked_about_no_more_also_after_a_restart() {
+    let shop = Shop::open().await;
+    let review_sla = Some(Some(Span::from_mins(30)));
+    settings(&shop, SettingsChanges { review_sla, ..SettingsChanges::default() }).await;
+    let asked = challenge(&shop.send(doubtful("A1", 1)).await.expect("taken"));
+    for order_no in ["A2", "A3"] {
+        let challenge = challenge(&shop.send(doubtful(order_no, 2)).await.expect("taken"));
+        let wrong = OrderWish::Answer { challenge, code: "no code".into() };
+        for _ in 0..5 {
+            wish(&shop, order_no, wrong.clone()).await.expect("recorded");
+        }
+    }
+    let off = shop.send(status("A1", "cancelled", 60)).await.expect("taken");
+    assert_eq!(off.review, Review::Closed);
+    assert_eq!(off.risk.expect("placed").challenge, None, "nobody is asked");
+    let closed = last(&shop, "ReviewClosed").await;
+    assert_eq!(closed, json!({"challenge": asked.as_str(), "cause": "cancelled"}));
+    shop.send(status("A2", "shipped", 61)).await.expect("taken");
+    assert_eq!(last(&shop, "ReviewClosed").await, json!({"cause": "shipped"}), "what left needs no look");
+    let resend = OrderWish::Resend { challenge: asked };
+    assert_eq!(wish(&shop, "A1", resend).await.err(), Some(Refusal::Order(Rejection::NoChallenge)));
+
+    let shop = shop.without_snapshots().await;
+    shop.set_clock(START.plus(Span::from_mins(60)));
+    assert_eq!(told(&shop, "ReviewEscalated").await["opened_at"], START.to_string());
+    let stories = shop.events().await;
+    let last_of = |order: &str| {
+        let mut of_order = stories.iter().filter(|event| &*event.key.aggregate_id == order);
+        of_order.next_back().map(|event| event.event_type.to_string())
+    };
+    assert_eq!(last_of("web:A1").as_deref(), Some("ReviewClosed"), "its time is over for nobody");
+    assert_eq!(last_of("web:A2").as_deref(), Some("ReviewClosed"));
+    assert_eq!(last_of("web:A3").as_deref(), Some("ReviewEscalated"));
     replays(&shop).await;
 }

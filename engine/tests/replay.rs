@@ -39,7 +39,7 @@ async fn shop() -> Shop {
     let draft: domain::ids::DraftId = "d1".parse().expect("what a test sets up holds");
     let begin = DraftChange::Begin { draft: draft.clone(), rulebook: by_amount(), drafts: 0 };
     shop.engine.change_draft(&shop.merchant, origin(), begin).await.expect("what a test sets up holds");
-    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None };
+    let publication = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None, tried: None };
     shop.engine.publish(&shop.merchant, origin(), publication).await.expect("what a test sets up holds");
     shop.send(of_amount("SMALL", 10, 39_900)).await.expect("what a test sets up holds");
     shop.send(of_amount("LARGE", 20, 60_000)).await.expect("what a test sets up holds");

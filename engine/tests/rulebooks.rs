@@ -53,7 +53,7 @@ async fn begin(shop: &Shop, draft: &str, rulebook: Rulebook) {
 }
 
 fn publish(draft: &str) -> Publication {
-    Publication::OfDraft { draft: id(draft), eyes: Eyes::Two, note: None, expected: None }
+    Publication::OfDraft { draft: id(draft), eyes: Eyes::Two, note: None, expected: None, tried: None }
 }
 
 /// The version of a receipt, and since when it is in force.

@@ -38,7 +38,7 @@ async fn edit(shop: &Shop, draft: &str, revision: u32, points: u32) {
 }
 
 async fn publish(shop: &Shop, draft: &str) {
-    let publish = Publication::OfDraft { draft: id(draft), eyes: Eyes::Two, note: None, expected: None };
+    let publish = Publication::OfDraft { draft: id(draft), eyes: Eyes::Two, note: None, expected: None, tried: None };
     shop.engine.publish(&shop.merchant, origin(), publish).await.expect("published");
 }
 

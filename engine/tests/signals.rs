@@ -56,7 +56,7 @@ async fn put_in_force(shop: &Shop, merchant: &MerchantId, rulebook: Rulebook) {
     let draft: domain::ids::DraftId = "d1".parse().expect("an id");
     let begin = DraftChange::Begin { draft: draft.clone(), rulebook, drafts: 0 };
     shop.engine.change_draft(merchant, origin(), begin).await.expect("begun");
-    let publish = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None };
+    let publish = Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: None, tried: None };
     shop.engine.publish(merchant, origin(), publish).await.expect("published");
 }
 

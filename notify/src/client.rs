@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -16,6 +16,10 @@ use crate::guard::{Guard, Refused};
 
 /// The longest head of an answer.
 const HEAD_BYTES_MAX: usize = 16_384;
+/// How much of an answer is read of which the status alone counts, and how long that may take: enough for the connection of a decent
+/// receiver to be used again.
+const LEFT_BYTES_MAX: usize = 4_096;
+const LEFT_WITHIN: Duration = Duration::from_millis(500);
 /// How long a connection that nobody uses is kept.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
@@ -32,8 +36,19 @@ pub(crate) struct Outgoing {
     pub(crate) url: String,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Vec<u8>,
-    /// How much of an answer is read.
-    pub(crate) answer_bytes_max: usize,
+    pub(crate) wanted: Wanted,
+}
+
+/// What of an answer counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wanted {
+    /// Its status, whatever follows, and however that ends.
+    Status,
+    /// All of it, up to so many bytes.
+    Body {
+        /// How many.
+        bytes_max: usize,
+    },
 }
 
 /// What came back.
@@ -76,23 +91,40 @@ impl Client {
 
     pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<Answer, NoAnswer> {
         let uri = self.guard.read(&outgoing.url)?;
-        timeout(self.answer_within, self.exchange(uri, outgoing)).await.unwrap_or(Err(NoAnswer::Slow))
-    }
-
-    async fn exchange(&self, uri: Uri, outgoing: Outgoing) -> Result<Answer, NoAnswer> {
-        let mut request = Request::new(Full::from(outgoing.body));
-        *request.method_mut() = outgoing.method;
-        *request.uri_mut() = uri;
-        request.headers_mut().extend(outgoing.headers);
-        let response = self.pool.request(request).await.map_err(|error| why(&error))?;
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), outgoing.answer_bytes_max).collect().await;
-        match body {
-            Ok(body) => Ok(Answer { status, body: body.to_bytes() }),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(NoAnswer::TooLong(status)),
-            Err(_) => Err(NoAnswer::BrokenOff),
+        let wanted = outgoing.wanted;
+        let asked = self.pool.request(request(uri, outgoing));
+        match wanted {
+            Wanted::Status => {
+                let response = timeout(self.answer_within, asked).await.map_err(|_| NoAnswer::Slow)?;
+                let response = response.map_err(|error| why(&error))?;
+                let status = response.status().as_u16();
+                let left = Limited::new(response.into_body(), LEFT_BYTES_MAX).collect();
+                // What it says, and whether it says it to its end, is of no interest.
+                drop(timeout(LEFT_WITHIN, left).await);
+                Ok(Answer { status, body: Bytes::new() })
+            }
+            Wanted::Body { bytes_max } => {
+                let exchange = async {
+                    let response = asked.await.map_err(|error| why(&error))?;
+                    let status = response.status().as_u16();
+                    match Limited::new(response.into_body(), bytes_max).collect().await {
+                        Ok(body) => Ok(Answer { status, body: body.to_bytes() }),
+                        Err(error) if error.is::<LengthLimitError>() => Err(NoAnswer::TooLong(status)),
+                        Err(_) => Err(NoAnswer::BrokenOff),
+                    }
+                };
+                timeout(self.answer_within, exchange).await.unwrap_or(Err(NoAnswer::Slow))
+            }
         }
     }
+}
+
+fn request(uri: Uri, outgoing: Outgoing) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::from(outgoing.body));
+    *request.method_mut() = outgoing.method;
+    *request.uri_mut() = uri;
+    request.headers_mut().extend(outgoing.headers);
+    request
 }
 
 fn why(error: &hyper_util::client::legacy::Error) -> NoAnswer {

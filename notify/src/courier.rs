@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 use domain::endpoint::Target;
 use domain::time::Timestamp;
 use eventlog::Position;
@@ -15,13 +14,12 @@ use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use standardwebhooks::Webhook;
 
-use crate::client::{Answer, Client, NoAnswer, Outgoing};
+use crate::client::{Answer, Client, NoAnswer, Outgoing, Wanted};
+use crate::guard::leaves_in_the_clear;
 use crate::message::{Composer, Errand, Message};
 use crate::roster::Endpoint;
 use crate::senders::{self, Failure, Sender};
 
-/// How much of a receiver's answer is read; what it says beyond its status is of no interest.
-const ANSWER_BYTES_MAX: usize = 4_096;
 /// How much of a provider's answer is read.
 const PROVIDER_ANSWER_BYTES_MAX: usize = 65_536;
 
@@ -35,7 +33,7 @@ pub(crate) struct Courier {
 }
 
 enum To {
-    Receiver { url: String, webhook: Webhook },
+    Receiver { url: String, webhook: Webhook, in_the_clear: bool },
     Provider(Box<Sender>),
 }
 
@@ -64,6 +62,8 @@ pub(crate) enum Fault {
     Message(Box<str>),
     /// Something here: it is tried again, and says nothing of the receiver.
     Here(Box<str>),
+    /// What the message asks for was settled before it could be sent, so it was not.
+    Settled,
 }
 
 /// What an endpoint's secret is sealed for, so that it opens nowhere else.
@@ -83,9 +83,13 @@ impl Courier {
         composer: Arc<Composer>,
         client: Arc<Client>,
     ) -> Result<Self, NoCourier> {
-        let secret = open(&composer.vault, endpoint)?;
+        let secret = open(composer.vault(), endpoint)?;
         let to = match &endpoint.target {
-            Target::Url(url) => To::Receiver { url: url.to_string(), webhook: webhook(&secret)? },
+            Target::Url(url) => To::Receiver {
+                url: url.to_string(),
+                webhook: webhook(&secret)?,
+                in_the_clear: leaves_in_the_clear(url),
+            },
             Target::Sender(_) => {
                 let settings = serde_json::from_slice(&secret).map_err(|_| NoCourier::Damaged)?;
                 To::Provider(Box::new(Sender::read(settings, "").map_err(|_| NoCourier::Damaged)?))
@@ -96,17 +100,22 @@ impl Courier {
 
     /// Tries a message for the first time or again.
     pub(crate) async fn take(&self, position: Position, attempts: u32, now: Timestamp) -> Tried {
-        let message = match self.composer.compose(self.partition, position).await {
-            Ok(message) => message,
+        let message = match self.composer.compose(self.partition, position, now).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return Tried { result: Err(Fault::Settled), status: None },
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(partition = self.partition, position, error, "notification cannot be made");
-                return Tried { result: Err(Fault::Here("the message cannot be made now".into())), status: None };
+                return Tried::broken();
             }
         };
         let id = message_id(&self.id, position);
         match &self.to {
-            To::Receiver { url, webhook } => self.post(url, webhook, &id, message, now).await,
+            To::Receiver { in_the_clear: true, .. } if message.errand.is_some() => {
+                let why = "a code or a number is not sent without https beyond this machine";
+                Tried { result: Err(Fault::Message(why.into())), status: None }
+            }
+            To::Receiver { url, webhook, .. } => self.post(url, webhook, &id, message, now).await,
             To::Provider(sender) => self.ask(sender, &format!("{id}_{attempts}"), message.errand.as_ref(), now).await,
         }
     }
@@ -128,14 +137,9 @@ impl Courier {
             url: url.to_owned(),
             headers,
             body: message.body.into_bytes(),
-            answer_bytes_max: ANSWER_BYTES_MAX,
+            wanted: Wanted::Status,
         };
-        let sent = match self.client.send(outgoing).await {
-            // What a receiver says is not looked at, only that it said it.
-            Err(NoAnswer::TooLong(status)) => Ok(Answer { status, body: Bytes::new() }),
-            sent => sent,
-        };
-        Tried::of(sent, |answer| match answer.status {
+        Tried::of(self.client.send(outgoing).await, |answer| match answer.status {
             200..=299 => Ok(()),
             300..=399 => Err(Fault::Receiver("answered with a redirect, which is not followed".into())),
             status => Err(Fault::Receiver(format!("answered with status {status}").into())),
@@ -168,6 +172,11 @@ impl Courier {
 }
 
 impl Tried {
+    /// Of a try that broke off here, as none should.
+    pub(crate) fn broken() -> Self {
+        Self { result: Err(Fault::Here("the message cannot be made now".into())), status: None }
+    }
+
     fn of(answer: Result<Answer, NoAnswer>, judge: impl FnOnce(&Answer) -> Result<(), Fault>) -> Self {
         match answer {
             Ok(answer) => Self { result: judge(&answer), status: Some(answer.status) },
@@ -198,6 +207,6 @@ fn outgoing(request: senders::Request) -> Option<Outgoing> {
         url: request.url,
         headers: headers.collect::<Option<_>>()?,
         body: request.body,
-        answer_bytes_max: PROVIDER_ANSWER_BYTES_MAX,
+        wanted: Wanted::Body { bytes_max: PROVIDER_ANSWER_BYTES_MAX },
     })
 }

@@ -9,13 +9,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::dns::Name;
+use tokio::time::timeout;
 use tower_service::Service;
 
 /// The longest address of a receiver.
 pub const URL_BYTES_MAX: usize = 2_048;
+
+/// How long finding the addresses of a new receiver's host may take.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Finds the addresses of a host.
 pub type Resolve = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> + Send + Sync>;
@@ -74,7 +79,8 @@ impl Guard {
         }
     }
 
-    /// Reads a receiver's address and resolves its name. One that does not resolve may do so later, and is checked then.
+    /// Reads a receiver's address and resolves its name. One that does not resolve, or not in time, may do so later, and is checked
+    /// then.
     ///
     /// # Errors
     /// As [`Guard::read`], and [`Refused::Private`] where the name leads there.
@@ -84,7 +90,8 @@ impl Guard {
         if self.allow_private || literal(&host).is_some() {
             return Ok(());
         }
-        let addresses = (self.resolve)(host).await.unwrap_or_default();
+        let addresses = timeout(LOOK_UP_WITHIN, (self.resolve)(host)).await;
+        let addresses = addresses.ok().and_then(Result::ok).unwrap_or_default();
         if addresses.into_iter().all(|address| self.allows(address)) { Ok(()) } else { Err(Refused::Private) }
     }
 
@@ -113,6 +120,17 @@ impl Service<Name> for Guard {
             Ok(addresses.into_iter())
         })
     }
+}
+
+/// Whether what is sent to a URL could be read on its way: without encryption, and beyond this machine.
+pub fn leaves_in_the_clear(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    uri.is_none_or(|uri| uri.scheme_str() != Some("https") && !is_loopback(uri.host().unwrap_or_default()))
+}
+
+/// Whether a host is an address of this machine; a name may be one now and another's later.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    literal(host).is_some_and(|address| address.is_loopback())
 }
 
 fn literal(host: &str) -> Option<IpAddr> {
@@ -231,5 +249,11 @@ mod tests {
         let mixed = guard(&["1.1.1.1", "10.0.0.1"], false);
         assert_eq!(mixed.look_at("https://a.example/").await, Err(Refused::Private), "one of its addresses is enough");
         assert_eq!(guard(&["10.0.0.1"], true).look_at("http://a.example/").await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_answers_for_holds_nobody_up_and_is_checked_later() {
+        let silent: Resolve = Arc::new(|_| Box::pin(std::future::pending()));
+        assert_eq!(Guard::new(silent, false).look_at("https://shop.example.com/").await, Ok(()));
     }
 }

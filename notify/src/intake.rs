@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::courier::Courier;
+use crate::courier::{Courier, NoCourier};
 use crate::lane::Lane;
 use crate::notifier::Shared;
 use crate::outbox::{Intake, OutboxError};
@@ -23,6 +23,9 @@ const POLL: Duration = Duration::from_secs(1);
 const LOOK_FOR_ENDPOINTS: Duration = Duration::from_millis(250);
 /// The pause after a failure.
 const RETRY: Duration = Duration::from_millis(500);
+/// The pause before a lane that broke off is begun again, and before one that cannot be begun is tried again.
+const LANE_AGAIN: Duration = Duration::from_secs(1);
+const ENDPOINT_AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
@@ -50,20 +53,26 @@ impl Follower {
     /// Follows a partition, for as long as it is let.
     pub(crate) async fn run(shared: Arc<Shared>, partition: u32) {
         loop {
-            let Err(error) = Self::follow(Arc::clone(&shared), partition).await;
-            tracing::error!(
-                partition,
-                error = &error as &dyn std::error::Error,
-                "notifications fail and are tried again"
-            );
+            match apart(Self::follow(Arc::clone(&shared), partition)).await {
+                Some(Ok(())) => continue,
+                Some(Err(error)) => tracing::error!(
+                    partition,
+                    error = &error as &dyn std::error::Error,
+                    "notifications fail and are tried again"
+                ),
+                None => tracing::error!(partition, "notifications broke off and are begun again"),
+            }
             sleep(RETRY).await;
         }
     }
 
-    async fn follow(shared: Arc<Shared>, partition: u32) -> Result<std::convert::Infallible, Trouble> {
+    /// Ends when a log that the outbox was ahead of has caught up, for then all has to be read anew.
+    async fn follow(shared: Arc<Shared>, partition: u32) -> Result<(), Trouble> {
         let stored = shared.outbox.checkpoint(partition).await?;
         let written = shared.log.head(partition).await?;
-        if stored > written {
+        let is_ahead = stored > written;
+        shared.tell_ahead(partition, stored.saturating_sub(written));
+        if is_ahead {
             // As when an older copy of the log was restored, and the outbox was not.
             tracing::error!(
                 partition,
@@ -79,6 +88,13 @@ impl Follower {
         follower.keep_lanes();
         loop {
             head.borrow_and_update();
+            if is_ahead {
+                let written = follower.shared.log.head(partition).await?;
+                follower.shared.tell_ahead(partition, stored.saturating_sub(written));
+                if written >= stored {
+                    return Ok(());
+                }
+            }
             let is_at_head = if follower.roster.is_empty() { follower.skip().await? } else { follower.step().await? };
             if follower.roster.is_empty() {
                 sleep(LOOK_FOR_ENDPOINTS).await;
@@ -131,7 +147,8 @@ impl Follower {
         Ok(page.len() < PAGE as usize)
     }
 
-    /// Begins lanes for endpoints that have none, and ends those of endpoints that are gone.
+    /// Begins lanes for endpoints that have none, and ends those of endpoints that are gone. A lane that breaks off is begun again
+    /// by what keeps it.
     fn keep_lanes(&mut self) {
         let wanted: FxHashMap<Box<str>, Arc<Endpoint>> =
             self.roster.endpoints().map(|endpoint| (endpoint.id.clone(), Arc::clone(endpoint))).collect();
@@ -144,31 +161,52 @@ impl Follower {
             is_wanted
         });
         for (id, endpoint) in wanted {
-            if !self.lanes.contains_key(&id)
-                && let Some(lane) = self.lane(&endpoint)
-            {
-                self.lanes.insert(id, self.tasks.spawn(lane.run()));
+            if !self.lanes.contains_key(&id) {
+                let lane = keep(Arc::clone(&self.shared), self.partition, endpoint);
+                self.lanes.insert(id, self.tasks.spawn(lane));
             }
         }
     }
+}
 
-    fn lane(&self, endpoint: &Endpoint) -> Option<Lane> {
-        let shared = &self.shared;
-        let courier = Courier::new(endpoint, self.partition, shared.composer.clone(), shared.client.clone());
-        let courier = courier.inspect_err(|error| {
-            let error = error as &dyn std::error::Error;
-            tracing::error!(endpoint = &*endpoint.id, error, "endpoint cannot be told anything");
-        });
-        Some(Lane {
-            endpoint: endpoint.id.clone(),
-            partition: self.partition,
-            courier: Arc::new(courier.ok()?),
-            outbox: shared.outbox.clone(),
-            terms: shared.terms,
-            clock: shared.clock.clone(),
-            wake: shared.waker(&endpoint.id),
-        })
+/// Keeps an endpoint's lane going, for as long as it is let.
+async fn keep(shared: Arc<Shared>, partition: u32, endpoint: Arc<Endpoint>) {
+    loop {
+        match lane(&shared, partition, &endpoint) {
+            Ok(lane) => {
+                let _broke_off: Option<()> = apart(lane.run()).await;
+                tracing::error!(endpoint = &*endpoint.id, "notifications of an endpoint broke off and are begun again");
+                sleep(LANE_AGAIN).await;
+            }
+            Err(error) => {
+                tracing::error!(
+                    endpoint = &*endpoint.id,
+                    error = &error as &dyn std::error::Error,
+                    "endpoint cannot be told anything"
+                );
+                sleep(ENDPOINT_AGAIN).await;
+            }
+        }
     }
+}
+
+fn lane(shared: &Shared, partition: u32, endpoint: &Endpoint) -> Result<Lane, NoCourier> {
+    Ok(Lane {
+        endpoint: endpoint.id.clone(),
+        partition,
+        courier: Arc::new(Courier::new(endpoint, partition, shared.composer.clone(), shared.client.clone())?),
+        outbox: shared.outbox.clone(),
+        terms: shared.terms,
+        clock: shared.clock.clone(),
+        wake: shared.waker(&endpoint.id),
+    })
+}
+
+/// Does a piece of work in a task of its own, so that a panic ends nothing but that; `None` where it did.
+async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let mut task = JoinSet::new();
+    task.spawn(work);
+    task.join_next().await?.ok()
 }
 
 /// What wakes a lane, made at first sight.

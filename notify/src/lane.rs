@@ -1,15 +1,13 @@
 //! What is under way to one endpoint. Each has its own, so that a receiver that is slow or gone keeps nobody else waiting.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::time::{Span, Timestamp};
-use eventlog::Position;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::sleep;
 
 use crate::Clock;
@@ -18,16 +16,15 @@ use crate::courier::{Courier, Fault, Tried};
 use crate::outbox::{Due, Outbox, OutboxError, Outcome, Verdict};
 use crate::terms::Terms;
 
-/// Messages read from the outbox at once.
-const AGENDA: u32 = 256;
 /// The longest wait without a look at the outbox: what another process made due is found by looking.
 const LOOK: Duration = Duration::from_secs(1);
 /// The pause after the outbox failed.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long what was delivered or parked can be looked up.
 pub const KEPT: Span = Span::from_days(30);
-/// How often what is older is forgotten.
+/// How often what is older is forgotten, and how much of it at once.
 const FORGET: Span = Span::from_hours(1);
+const FORGOTTEN_AT_ONCE_MAX: u32 = 1_000;
 
 pub(crate) struct Lane {
     pub(crate) endpoint: Box<str>,
@@ -42,13 +39,27 @@ pub(crate) struct Lane {
 /// What a lane remembers; nothing of it outlives a failure of the outbox.
 #[derive(Default)]
 struct Traffic {
-    queue: VecDeque<Due>,
-    under_way: JoinSet<(Due, Tried)>,
-    positions: FxHashSet<Position>,
+    under_way: JoinSet<Tried>,
+    of: FxHashMap<Id, Due>,
+    /// Of what is under way, or has ended and is not stored so far: of each order one message at a time.
+    subjects: FxHashSet<Box<str>>,
     ended: Vec<(Due, Tried)>,
     next_at: Option<Timestamp>,
     forget_at: Option<Timestamp>,
     down: Option<Down>,
+}
+
+impl Traffic {
+    fn end(&mut self, ended: Result<(Id, Tried), JoinError>) {
+        let (id, tried) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::error!("a try of a notification broke off");
+                (error.id(), Tried::broken())
+            }
+        };
+        self.ended.extend(self.of.remove(&id).map(|due| (due, tried)));
+    }
 }
 
 /// Counts an endpoint as down for as long as it lives.
@@ -85,41 +96,41 @@ impl Lane {
     async fn send(&self, breaker: &mut Breaker) -> Result<std::convert::Infallible, OutboxError> {
         let mut traffic = Traffic::default();
         loop {
-            while let Some(ended) = traffic.under_way.try_join_next() {
-                traffic.ended.extend(ended.ok());
+            while let Some(ended) = traffic.under_way.try_join_next_with_id() {
+                traffic.end(ended);
             }
             self.settle(&mut traffic, breaker).await?;
             let now = (self.clock)();
             self.begin(&mut traffic, breaker, now).await?;
             let wait = self.wait(&traffic, breaker, now);
             tokio::select! {
-                Some(ended) = traffic.under_way.join_next() => traffic.ended.extend(ended.ok()),
-                () = self.wake.notified() => traffic.queue.clear(),
+                Some(ended) = traffic.under_way.join_next_with_id() => traffic.end(ended),
+                () = self.wake.notified() => {}
                 () = sleep(wait) => {}
             }
         }
     }
 
-    /// Begins as many tries as there is room for.
+    /// Begins as many tries as there is room for. What is due is read anew each time, for a replay may have changed it.
     async fn begin(&self, traffic: &mut Traffic, breaker: &Breaker, now: Timestamp) -> Result<(), OutboxError> {
-        let room = breaker.room(now, &self.terms);
-        if traffic.positions.len() >= room {
+        let (room, taken) = (breaker.room(now, &self.terms), traffic.subjects.len());
+        if taken >= room {
             return Ok(());
         }
-        if traffic.queue.is_empty() {
-            let under_way = u32::try_from(traffic.positions.len()).unwrap_or(u32::MAX);
-            let agenda = self.outbox.agenda(&self.endpoint, now, AGENDA.saturating_add(under_way)).await?;
-            traffic.queue = agenda.now.into_iter().filter(|due| !traffic.positions.contains(&due.position)).collect();
-            traffic.next_at = agenda.next_at;
-        }
-        while traffic.positions.len() < room {
-            let Some(due) = traffic.queue.pop_front() else { break };
-            traffic.positions.insert(due.position);
-            let (courier, now) = (Arc::clone(&self.courier), (self.clock)());
-            traffic.under_way.spawn(async move {
-                let tried = courier.take(due.position, due.attempts, now).await;
-                (due, tried)
-            });
+        // What is under way is due as well, and may have an earlier one of its order beside it that was replayed meanwhile.
+        let limit = u32::try_from(room.saturating_add(2 * taken)).unwrap_or(u32::MAX);
+        let agenda = self.outbox.agenda(&self.endpoint, now, limit).await?;
+        traffic.next_at = agenda.next_at;
+        for due in agenda.now {
+            if traffic.subjects.len() >= room {
+                break;
+            }
+            if traffic.subjects.insert(due.subject.clone()) {
+                let (courier, now, position, attempts) =
+                    (Arc::clone(&self.courier), (self.clock)(), due.position, due.attempts);
+                let begun = traffic.under_way.spawn(async move { courier.take(position, attempts, now).await });
+                traffic.of.insert(begun.id(), due);
+            }
         }
         Ok(())
     }
@@ -128,8 +139,9 @@ impl Lane {
     async fn settle(&self, traffic: &mut Traffic, breaker: &mut Breaker) -> Result<(), OutboxError> {
         let now = (self.clock)();
         if traffic.forget_at.is_none_or(|at| at <= now) {
-            self.outbox.forget(&self.endpoint, now.minus(KEPT)).await?;
-            traffic.forget_at = Some(now.plus(FORGET));
+            let forgotten = self.outbox.forget(&self.endpoint, now.minus(KEPT), FORGOTTEN_AT_ONCE_MAX).await?;
+            // While there is more of it, some is forgotten with every round.
+            traffic.forget_at = (forgotten < u64::from(FORGOTTEN_AT_ONCE_MAX)).then(|| now.plus(FORGET));
         }
         if traffic.ended.is_empty() {
             return Ok(());
@@ -141,17 +153,17 @@ impl Lane {
             match &tried.result {
                 Ok(()) | Err(Fault::Message(_)) => breaker.succeeded(),
                 Err(Fault::Receiver(_)) => is_down |= breaker.failed(now, &self.terms),
-                Err(Fault::Here(_)) => {}
+                Err(Fault::Here(_) | Fault::Settled) => {}
             }
-            settled.push(due.position);
+            settled.push(due.subject.clone());
             outcomes.push(self.outcome(&due, tried, now));
         }
         count(&outcomes);
         let give_up = is_down.then(|| self.terms.given_up_before(now));
         let parked = self.outbox.record(self.partition, &self.endpoint, outcomes, give_up, now).await?;
         metrics::counter!("orderlight_notifications_total", "outcome" => "parked").increment(parked);
-        for position in settled {
-            traffic.positions.remove(&position);
+        for subject in settled {
+            traffic.subjects.remove(&subject);
         }
         self.tell_breaker(&mut traffic.down, breaker.is_open());
         Ok(())
@@ -161,6 +173,9 @@ impl Lane {
         let (verdict, error) = match tried.result {
             Ok(()) => (Verdict::Delivered, None),
             Err(Fault::Message(error)) => (Verdict::Parked, Some(error)),
+            Err(Fault::Settled) => {
+                (Verdict::Superseded, Some("what it asks for is settled, or its time is over".into()))
+            }
             Err(Fault::Receiver(error) | Fault::Here(error)) => {
                 let verdict = if due.since <= self.terms.given_up_before(now) {
                     Verdict::Parked
@@ -175,7 +190,7 @@ impl Lane {
     }
 
     fn wait(&self, traffic: &Traffic, breaker: &Breaker, now: Timestamp) -> Duration {
-        if !traffic.positions.is_empty() && traffic.positions.len() >= breaker.room(now, &self.terms) {
+        if !traffic.subjects.is_empty() && traffic.subjects.len() >= breaker.room(now, &self.terms) {
             return LOOK;
         }
         let next = match breaker.rests_until(now) {
@@ -211,6 +226,7 @@ fn count(outcomes: &[Outcome]) {
             Verdict::Delivered => "delivered",
             Verdict::Again(_) => "failed",
             Verdict::Parked => "parked",
+            Verdict::Superseded => "superseded",
         };
         metrics::counter!("orderlight_notifications_total", "outcome" => outcome).increment(1);
     }

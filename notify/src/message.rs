@@ -8,20 +8,25 @@ use std::sync::Arc;
 
 use domain::endpoint::Notification;
 use domain::ids::{ChallengeId, OrderId};
-use domain::order::{ChallengeMethod, Challenged, Order, OrderEvent, evolve};
+use domain::order::{ChallengeMethod, Challenged, Order, OrderEvent, Risk, evolve};
 use domain::publication::RulebookEvent;
 use domain::time::Timestamp;
 use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError, Position, RecordedEvent};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
 use crate::personal::{self, Phone};
 
+/// How many messages are made at once, so that their reading leaves the log to those who decide and look up.
+const MADE_AT_ONCE_MAX: usize = 8;
+
 /// Makes messages.
 pub(crate) struct Composer {
-    pub(crate) log: Arc<dyn EventLog>,
-    pub(crate) vault: Arc<Vault>,
+    log: Arc<dyn EventLog>,
+    vault: Arc<Vault>,
+    room: Semaphore,
 }
 
 /// A message, ready to be sent.
@@ -47,33 +52,56 @@ struct Story<'a> {
     recorded: &'a RecordedEvent,
     order: OrderId,
     events: Vec<(Position, OrderEvent)>,
+    /// What happened to it since.
+    later: Vec<OrderEvent>,
 }
 
 impl Composer {
-    /// The message about the event at a position.
+    pub(crate) fn new(log: Arc<dyn EventLog>, vault: Arc<Vault>) -> Self {
+        Self { log, vault, room: Semaphore::new(MADE_AT_ONCE_MAX) }
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The message about the event at a position; none where it would ask the customer something that is settled by now, or whose
+    /// time is over.
     ///
     /// # Errors
     /// When the log or the vault cannot be read, or nobody is told of that event.
-    pub(crate) async fn compose(&self, partition: u32, position: Position) -> Result<Message, LogError> {
+    pub(crate) async fn compose(
+        &self,
+        partition: u32,
+        position: Position,
+        now: Timestamp,
+    ) -> Result<Option<Message>, LogError> {
+        // Nobody closes it.
+        let _room = self.room.acquire().await.ok();
         let page = self.log.read(partition, position.saturating_sub(1), 1).await?;
         let recorded = page.first().filter(|event| event.position == position).ok_or_else(|| untold(position))?;
         if &*recorded.key.aggregate_type == "rulebook" {
-            return rulebook_message(recorded);
+            return rulebook_message(recorded).map(Some);
         }
         let order: OrderId = recorded.key.aggregate_id.parse().map_err(|_| untold(position))?;
-        let mut events = Vec::new();
-        for event in
-            self.log.read_streams(&[recorded.stream]).await?.iter().take_while(|event| event.position <= position)
-        {
-            events.push((event.position, read(event)?));
+        let (mut events, mut later) = (Vec::new(), Vec::new());
+        for event in &self.log.read_streams(&[recorded.stream]).await? {
+            if event.position <= position {
+                events.push((event.position, read(event)?));
+            } else {
+                later.push(read(event)?);
+            }
         }
-        let story = Story { recorded, order, events };
+        let story = Story { recorded, order, events, later };
         let (_, event) = story.events.last().ok_or_else(|| untold(position))?;
         let kind = Notification::of_order(event).ok_or_else(|| untold(position))?;
+        if kind.is_errand() && !story.is_open(now) {
+            return Ok(None);
+        }
         let errand = if kind.is_errand() { self.errand(&story, kind).await? } else { None };
         let mut data = story.facts();
         story.tell(event, errand.as_ref(), &mut data);
-        Ok(Message { body: body(kind, recorded, &data), errand })
+        Ok(Some(Message { body: body(kind, recorded, &data), errand }))
     }
 
     async fn errand(&self, story: &Story<'_>, kind: Notification) -> Result<Option<Errand>, LogError> {
@@ -108,6 +136,16 @@ impl Story<'_> {
         })
     }
 
+    /// Whether the question that was put can still be answered, and matters: nobody settled it, its time is not over, and the order
+    /// is neither off nor gone.
+    fn is_open(&self, now: Timestamp) -> bool {
+        let Some(asked) = self.challenge() else { return false };
+        let told = self.events.iter().map(|(_, event)| event).chain(&self.later);
+        let order = told.fold(Order::default(), evolve);
+        let Some(Risk::Challenged(open)) = order.known().map(|known| &known.risk) else { return false };
+        open.id == asked.challenge && !open.is_over && now < open.expires_at && !order.reports().departed()
+    }
+
     /// What every message about an order says.
     fn facts(&self) -> Map<String, Value> {
         let scored = self.events.iter().rev().find_map(|(_, event)| match event {
@@ -139,6 +177,10 @@ impl Story<'_> {
                 json!({"cause": released.cause, "actor": released.actor, "reason_code": released.reason_code})
             }
             OrderEvent::ReviewOpened(opened) => json!({"cause": opened.cause, "challenge_id": opened.challenge}),
+            OrderEvent::ReviewClosed(closed) => json!({"cause": closed.cause, "challenge_id": closed.challenge}),
+            OrderEvent::FreezeConfirmed(confirmed) => {
+                json!({"cause": "freeze_confirmed", "actor": confirmed.actor, "reason_code": confirmed.reason_code})
+            }
             OrderEvent::ReviewEscalated(escalated) => json!({"opened_at": escalated.opened_at.to_string()}),
             OrderEvent::ReviewReopened(reopened) => json!({"cause": reopened.cause, "actor": reopened.actor}),
             OrderEvent::StockReleaseDue(due) => {
@@ -149,7 +191,6 @@ impl Story<'_> {
             | OrderEvent::StatusReported(_)
             | OrderEvent::Scored(_)
             | OrderEvent::CodeRejected(_)
-            | OrderEvent::FreezeConfirmed(_)
             | OrderEvent::ReviewClaimed(_)
             | OrderEvent::ReviewReturned(_)
             | OrderEvent::Noted(_)

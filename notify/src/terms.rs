@@ -7,7 +7,7 @@ use domain::time::{Span, Timestamp};
 /// How long, how often and how many at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// How long a receiver may take, from the connection to the end of its answer.
+    /// How long a receiver may take, from the connection to the status of its answer, and a provider to the answer's end.
     pub answer_within: Duration,
     /// How many messages of one endpoint are under way at once.
     pub at_once_max: usize,

@@ -40,6 +40,7 @@ pub(crate) enum OrderChange<'a> {
     FreezeConfirmed(IgnoredAny),
     Released(Released),
     ReviewOpened(ReviewOpened),
+    ReviewClosed(IgnoredAny),
     ReviewEscalated(IgnoredAny),
     ReviewReopened(IgnoredAny),
     ReviewClaimed(ReviewClaimed),

@@ -248,7 +248,23 @@ impl ReadModels {
     /// # Errors
     /// When the store cannot be read.
     pub async fn links_counts(&self, merchant: &MerchantId, row: &OrderStatusRow) -> Result<LinkCounts, LookUpError> {
-        Ok(self.store.link_counts(merchant, row).await?)
+        let counts = self.links_counts_of(merchant, std::slice::from_ref(row)).await?;
+        Ok(counts.into_iter().next().unwrap_or_default())
+    }
+
+    /// The same of each order of a page, in their order, by one look.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn links_counts_of(
+        &self,
+        merchant: &MerchantId,
+        rows: &[OrderStatusRow],
+    ) -> Result<Vec<LinkCounts>, LookUpError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.store.link_counts(merchant, rows).await?)
     }
 
     /// The other orders that share something with an order, newest placed first; `None` when there is no such order.

@@ -285,8 +285,9 @@ fn apply(row: Option<OrderStatusRow>, change: &OrderChange<'_>, envelope: &Envel
             risk.held_since = None;
             risk.released_by = released.actor.clone().or_else(|| Some(released_word(released.cause).into()));
         }
-        // A person looks where a question came to nothing, or could not be put: the customer is asked nothing more.
-        OrderChange::ReviewOpened(_) => risk.challenge = None,
+        // A person looks where a question came to nothing, or could not be put: the customer is asked nothing more. Nor is one whose
+        // order left or is off.
+        OrderChange::ReviewOpened(_) | OrderChange::ReviewClosed(_) => risk.challenge = None,
         OrderChange::ChallengeResent(_)
         | OrderChange::CodeRejected(_)
         | OrderChange::CallUnanswered(_)

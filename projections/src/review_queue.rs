@@ -42,6 +42,7 @@ impl Projection for ReviewQueue {
             | OrderChange::Frozen(_)
             | OrderChange::FreezeConfirmed(_)
             | OrderChange::ReviewOpened(_)
+            | OrderChange::ReviewClosed(_)
             | OrderChange::ReviewEscalated(_)
             | OrderChange::ReviewReopened(_)
             | OrderChange::ReviewClaimed(_)
@@ -197,7 +198,7 @@ fn apply(row: Option<ReviewRow>, change: &OrderChange<'_>, envelope: &Envelope<'
         }
         OrderChange::Challenged(challenged) => wait_for_the_customer(&mut row, challenged.expires_at, envelope),
         OrderChange::Frozen(frozen) if frozen.cause == FrozenCause::Reviewer => close(&mut row, envelope),
-        OrderChange::FreezeConfirmed(_) => close(&mut row, envelope),
+        OrderChange::FreezeConfirmed(_) | OrderChange::ReviewClosed(_) => close(&mut row, envelope),
         OrderChange::Frozen(_) | OrderChange::ReviewOpened(_) => wait_for_a_person(&mut row, envelope),
         OrderChange::ReviewReopened(_) => {
             wait_for_a_person(&mut row, envelope);

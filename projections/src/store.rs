@@ -112,7 +112,8 @@ pub(crate) trait Store: Send + Sync + 'static {
         count: usize,
     ) -> Result<Vec<OrderStatusRow>, StoreError>;
 
-    async fn link_counts(&self, merchant: &MerchantId, row: &OrderStatusRow) -> Result<LinkCounts, StoreError>;
+    /// Of some orders, in their order.
+    async fn link_counts(&self, merchant: &MerchantId, rows: &[OrderStatusRow]) -> Result<Vec<LinkCounts>, StoreError>;
 
     async fn review(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<ReviewRow>, StoreError>;
 

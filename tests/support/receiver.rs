@@ -1,6 +1,6 @@
 //! A receiver of signed webhooks, as a real server on the loopback interface.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ pub(crate) struct Got {
     tries: BTreeMap<String, u32>,
     /// What was taken: id and body, in the order of arrival.
     taken: Vec<(String, Bytes)>,
+    /// The ids among them.
+    ids: HashSet<String>,
     secret: String,
     random: Option<Random>,
 }
@@ -78,14 +80,24 @@ impl Receiver {
 
     /// How many different messages it took.
     pub(crate) fn distinct(&self) -> usize {
-        let got = self.got.lock().unwrap();
-        got.taken.iter().map(|(id, _)| id).collect::<BTreeSet<_>>().len()
+        self.got.lock().unwrap().ids.len()
+    }
+
+    /// How often it was asked to take a message.
+    pub(crate) fn tries(&self) -> usize {
+        self.got.lock().unwrap().tries.values().map(|tries| *tries as usize).sum()
     }
 
     /// Waits until something is true of what it got.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, true_now: impl Fn(&Self) -> bool) {
-        let until = Instant::now() + PATIENCE;
+        self.until_within(PATIENCE, what, true_now);
+    }
+
+    /// As [`Receiver::until`], with a patience of its own.
+    #[track_caller]
+    pub(crate) fn until_within(&self, patience: Duration, what: &str, true_now: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + patience;
         while !true_now(self) {
             assert!(Instant::now() < until, "{what}: {} messages", self.distinct());
             std::thread::park_timeout(Duration::from_millis(10));
@@ -107,6 +119,7 @@ pub(crate) async fn take(State(got): State<Arc<Mutex<Got>>>, headers: HeaderMap,
     if may_fail && got.random.as_mut().is_some_and(|random| random.below(10) < 3) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
+    got.ids.insert(id.clone());
     got.taken.push((id, body));
     StatusCode::NO_CONTENT.into_response()
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use eventlog::postgres::PostgresLog;
 use eventlog::sqlite::SqliteLog;
-use eventlog::{EventLog, RecordedEvent};
+use eventlog::{EventLog, RecordedEvent, partition_of};
 use tempfile::TempDir;
 use test_postgres::{Cluster, Database};
 use tokio::runtime::Runtime;
@@ -13,6 +13,9 @@ use tokio::runtime::Runtime;
 use super::process::{Finished, Process, orderlight};
 use super::service::{Service, TOKEN};
 use super::store;
+
+/// Of a log in Postgres.
+const POSTGRES_PARTITIONS: u32 = 16;
 
 /// A store, empty at first, that goes with this.
 pub(crate) struct Shop {
@@ -55,6 +58,12 @@ impl Shop {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.env("ORDERLIGHT_BOOTSTRAP_TOKEN", TOKEN);
         command
+    }
+
+    /// Before everything that happens to the merchant `default`, as the live stream calls it.
+    pub(crate) fn beginning(&self) -> String {
+        let partitions = if self.database.is_some() { POSTGRES_PARTITIONS } else { 1 };
+        format!("{}-0", partition_of(&"default".parse().expect("a merchant"), partitions))
     }
 
     /// Serves it.

@@ -184,7 +184,7 @@ impl Account {
         };
         let is_settled = matches!(
             (name, data["cause"].as_str()),
-            ("order.released" | "review.closed", _) | ("order.frozen", Some("reviewer"))
+            ("order.released", _) | ("review.closed", None) | ("order.frozen", Some("reviewer"))
         );
         if is_settled && told.was_asked && self.truth.is_honest(&order) {
             self.waits.add(self.pace.now().since(told.since));
@@ -234,10 +234,17 @@ fn worded(name: &str, data: &Value) -> Option<(&'static str, String)> {
         ("order.frozen", Some("challenge_failed")) => ("frozen", "the customer could not answer for it".to_owned()),
         ("order.frozen", Some("challenge_expired")) => ("frozen", "the customer did not answer".to_owned()),
         ("order.frozen", _) => ("frozen", by_reviewer()),
-        ("review.closed", _) => ("stays frozen", by_reviewer()),
+        ("review.closed", None) => ("stays frozen", by_reviewer()),
+        ("review.closed", Some("shipped")) => ("has left", "nobody has to look any more".to_owned()),
+        ("review.closed", _) => ("called off", "nobody is asked any more".to_owned()),
         ("order.released", Some("reviewer")) => ("released", by_reviewer()),
         ("order.released", Some("rescored")) => ("released", "its score fell".to_owned()),
         ("order.released", Some("exempt")) => ("spared", score()),
+        // That it is frozen was told.
+        ("review.opened", _) if data["state"] == "frozen" => return None,
+        ("review.opened", Some("no_channel")) => ("to be reviewed", "the customer cannot be asked now".to_owned()),
+        ("review.opened", Some("departed")) => ("to be reviewed", "it left before its score was known".to_owned()),
+        ("review.opened", Some("resumed")) => ("to be reviewed", "it is not called off any more".to_owned()),
         ("review.opened", Some("challenge_expired")) => ("to be reviewed", "the customer did not answer".to_owned()),
         ("review.opened", _) => ("to be reviewed", "the customer could not answer for it".to_owned()),
         ("review.returned", _) => ("given back", "the reviewer leaves it to another".to_owned()),

@@ -2,15 +2,17 @@
 //!
 //! Routes are counted by their pattern, never by their path, and unknown methods as one: no request can add a series.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use projections::{HoldCause, WholeStanding};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::App;
@@ -58,6 +60,37 @@ fn recorder() -> Result<PrometheusHandle, BuildError> {
 
 /// How long a scrape waits for what the read models hold: when they fail, it is the other metrics that are wanted.
 const WHOLE_WITHIN: Duration = Duration::from_millis(500);
+/// For how many times as long as a look took there is none after it: so looks take no more than a tenth of one reader's time, whatever
+/// there is to be counted and however often it is asked for.
+const WHOLE_RESTS: u32 = 9;
+
+/// Who looks at what waits for people and is held for customers: one at a time, over all reviews and all stock, and not again until it
+/// has rested. Meanwhile what it told before stands.
+#[derive(Clone, Default)]
+pub struct Whole(Arc<Mutex<Option<Instant>>>);
+
+impl Whole {
+    /// Looks, if nobody does and it is time to. A look that takes too long is not waited for, and goes on.
+    async fn look(&self, app: App) {
+        let Ok(mut rests_until) = Arc::clone(&self.0).try_lock_owned() else { return };
+        let begun = Instant::now();
+        if rests_until.is_some_and(|until| begun < until) {
+            return;
+        }
+        let look = tokio::spawn(async move {
+            match app.models.whole().await {
+                Ok(whole) => tell(&whole),
+                // What cannot be read now keeps the value it had.
+                Err(error) => tracing::debug!(%error, "what waits and is held cannot be read"),
+            }
+            let ended = Instant::now();
+            *rests_until = ended.checked_add(ended.duration_since(begun) * WHOLE_RESTS);
+        });
+        if timeout(WHOLE_WITHIN, look).await.is_err() {
+            tracing::debug!("what waits and is held cannot be read in time");
+        }
+    }
+}
 
 /// Metrics
 ///
@@ -74,19 +107,14 @@ const WHOLE_WITHIN: Duration = Duration::from_millis(500);
         (status = 503, description = "Another part of the process records metrics", body = Problem),
     )
 )]
-pub async fn handle(State(app): State<App>) -> Result<Response, Problem> {
+pub async fn handle(State(app): State<App>, Extension(whole): Extension<Whole>) -> Result<Response, Problem> {
     let handle = RECORDER.get().and_then(Option::as_ref);
     let handle = handle.ok_or_else(|| Problem::unavailable("metrics_unavailable", "no metrics are recorded"))?;
     let waiting = u32::try_from(app.engine.waiting()).unwrap_or(u32::MAX);
     metrics::gauge!("orderlight_mailbox_waiting").set(f64::from(waiting));
     // Asking for the read models' health sets their gauges.
     app.models.health();
-    // What cannot be read now keeps the value it had.
-    match timeout(WHOLE_WITHIN, app.models.whole()).await {
-        Ok(Ok(whole)) => tell(&whole),
-        Ok(Err(error)) => tracing::debug!(%error, "what waits and is held cannot be read"),
-        Err(_) => tracing::debug!("what waits and is held cannot be read in time"),
-    }
+    whole.look(app).await;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()).into_response())
 }
 

@@ -20,6 +20,7 @@ pub mod notices;
 pub mod openapi;
 pub mod orders;
 pub mod personal;
+mod personal_in;
 pub mod position;
 pub mod problem;
 pub mod reviews;
@@ -97,6 +98,7 @@ pub fn router(app: App) -> Router {
         .fallback(async || Problem::not_found("there is no such path"))
         .layer(Extension(Published::new(&document)))
         .layer(Extension(Arc::<Desk>::default()))
+        .layer(Extension(metrics::Whole::default()))
         .layer(from_fn_with_state(Forwarder::new(app.clone()), Forwarder::pass_on))
         .layer(from_fn_with_state(gate, Gate::check))
         .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))

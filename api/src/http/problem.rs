@@ -203,6 +203,10 @@ impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::NotPlaced | Rejection::UnknownOrder => Self::not_found(rejection.to_string()),
+            Rejection::NoCapacity => {
+                let title = "No more can be sent this minute";
+                Self::new(StatusCode::CONFLICT, rejection.code(), title, rejection.to_string()).retry_after(60)
+            }
             _ => {
                 Self::new(StatusCode::CONFLICT, rejection.code(), "The order's state forbids it", rejection.to_string())
             }

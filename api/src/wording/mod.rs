@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use chrono_tz::Tz;
 use domain::explain;
 use domain::order::{
-    Challenged, Frozen, FrozenCause, OrderEvent, PASS, Released, ReleasedCause, ReopenCause, ReviewCause, ReviewOpened,
-    ReviewReopened, Scored, StatusReported, StockCause, StockReleaseDue,
+    Challenged, ClosedCause, Frozen, FrozenCause, OrderEvent, PASS, Released, ReleasedCause, ReopenCause, ReviewCause,
+    ReviewClosed, ReviewOpened, ReviewReopened, Scored, StatusReported, StockCause, StockReleaseDue,
 };
 use domain::rulebook::{Names, Rulebook};
 use domain::screening::HOLD_OUT;
@@ -68,6 +68,7 @@ impl Wording<'_> {
             ),
             OrderEvent::Released(released) => self.releasing(released),
             OrderEvent::ReviewOpened(opened) => review_opened(opened),
+            OrderEvent::ReviewClosed(closed) => review_closed(closed),
             OrderEvent::ReviewEscalated(escalated) => {
                 let since = self.clock(escalated.opened_at);
                 both(
@@ -170,9 +171,10 @@ impl Wording<'_> {
             ReleasedCause::Verified => both("客户已通过验证，订单放行", "Released because the customer verified it"),
             ReleasedCause::Exempt => both("符合豁免条件，订单放行", "Released because an exemption spares it"),
             ReleasedCause::Rescored => both("重新评分后风险解除，订单放行", "Released because its score fell"),
-            ReleasedCause::ChallengeExpired => {
-                both("验证已过期，按规则放行", "Released because the verification ran out, as its tier says")
-            }
+            ReleasedCause::ChallengeExpired => words::after(
+                both("验证已过期，按规则放行", "Released because the verification ran out, as its tier says"),
+                &released.instead_of,
+            ),
             ReleasedCause::Reviewer => self.by_reviewer(
                 ["放行了订单", "released the order"],
                 released.actor.as_deref(),
@@ -231,7 +233,7 @@ fn reported(report: &StatusReported) -> Bilingual {
 }
 
 fn review_opened(opened: &ReviewOpened) -> Bilingual {
-    match opened.cause {
+    let sentence = match opened.cause {
         ReviewCause::ChallengeFailed => {
             both("客户未通过验证，转人工审核", "The customer failed the verification; a person has to look")
         }
@@ -241,6 +243,29 @@ fn review_opened(opened: &ReviewOpened) -> Bilingual {
         ReviewCause::NoChannel => {
             both("目前无法联系客户，转人工审核", "The customer cannot be asked now; a person has to look")
         }
+        ReviewCause::Frozen => both("订单已冻结，转人工审核", "The order is frozen; a person has to look"),
+        ReviewCause::Departed => {
+            both("订单已发出，无法再拦截，转人工审核", "The order has left and cannot be held; a person has to look")
+        }
+        ReviewCause::Resumed => {
+            both("订单不再是取消状态，转人工审核", "The order is not called off any more; a person has to look")
+        }
+    };
+    words::after(sentence, &opened.instead_of)
+}
+
+fn review_closed(closed: &ReviewClosed) -> Bilingual {
+    let (zh, en) = match closed.cause {
+        ClosedCause::Cancelled => ("订单已取消", "The order is cancelled"),
+        ClosedCause::Refunded => ("订单已退款", "The order was refunded"),
+        ClosedCause::Shipped => ("订单已发出", "The order has left"),
+    };
+    match closed.challenge {
+        Some(_) => both(
+            format!("{zh}，不再请客户验证，审核结束"),
+            format!("{en}: the customer is asked no more, and the review is closed"),
+        ),
+        None => both(format!("{zh}，审核结束"), format!("{en}: the review is closed")),
     }
 }
 

@@ -45,6 +45,32 @@ pub(super) fn instead(downgrade: Downgrade) -> Bilingual {
     }
 }
 
+/// A sentence about what came in place of asking the customer, with why the customer could not be asked.
+pub(super) fn after(sentence: Bilingual, closed: &[Downgrade]) -> Bilingual {
+    closed.iter().fold(sentence, |Bilingual { zh, en }, closed| {
+        let way = method(closed.method);
+        let why = match closed.reason {
+            DowngradeReason::QuietHours => both(
+                format!("（免打扰时段，不能用{}）", way.zh),
+                format!(" (no {}: it is quiet hours)", bare(closed.method)),
+            ),
+            DowngradeReason::Capacity => both(
+                format!("（{}已达每分钟上限）", way.zh),
+                format!(" (no {}: no more can be made this minute)", bare(closed.method)),
+            ),
+            DowngradeReason::Unanswered => instead(*closed),
+        };
+        both(format!("{zh}{}", why.zh), format!("{en}{}", why.en))
+    })
+}
+
+const fn bare(method: ChallengeMethod) -> &'static str {
+    match method {
+        ChallengeMethod::Sms => "SMS",
+        ChallengeMethod::Call => "call",
+    }
+}
+
 /// How a sentence about a screening begins: why, and its score. `swept` words the rule that fired for the order that made it
 /// necessary, with what its window held.
 pub(super) fn screened(scored: &Scored, swept: Option<Bilingual>) -> (String, String) {

@@ -45,7 +45,8 @@ async fn a_wrong_code_costs_an_attempt_and_the_last_one_fails_the_challenge() {
     }
     assert_eq!(enter(&server, &id, &code(&server, &id)).await.problem(), (409, "no_open_challenge".to_owned()));
     let told = events(&server, "web:A1").await;
-    assert_eq!(told[3..], ["CodeRejected", "CodeRejected", "CodeRejected", "CodeRejected", "CodeRejected", "Frozen"]);
+    assert_eq!(told[3..8], ["CodeRejected"; 5]);
+    assert_eq!(told[8..], ["Frozen", "ReviewOpened"], "a person is told to look");
 }
 
 #[tokio::test]
@@ -65,8 +66,8 @@ async fn what_came_of_a_call_decides() {
     let server = shop().await;
     for (order_no, outcome, state, last) in [
         ("A1", "confirmed", "released", "Released"),
-        ("A2", "denied", "frozen", "Frozen"),
-        ("A3", "unclear", "frozen", "Frozen"),
+        ("A2", "denied", "frozen", "ReviewOpened"),
+        ("A3", "unclear", "frozen", "ReviewOpened"),
     ] {
         let id = challenge(&placed(&server, order_no, CALL).await);
         let told = called(&server, &id, outcome).await;
@@ -109,6 +110,32 @@ async fn a_code_is_sent_again_as_often_as_the_merchant_lets_it() {
     }
     assert_eq!(ask(&server, &id, "resend", &Value::Null).await.problem(), (409, "resends_used_up".to_owned()));
     assert_eq!(enter(&server, &id, &code(&server, &id)).await.status, 200, "the same code");
+}
+
+#[tokio::test]
+async fn a_code_that_cannot_be_sent_again_this_minute_says_so() {
+    let server = shop().await;
+    let settings = server.as_admin("PUT", "/v1/settings").json(&json!({"sms_per_minute": 1}));
+    assert_eq!(answer(settings).await.status, 200);
+    let id = challenge(&placed(&server, "A1", SMS).await);
+    let refused = ask(&server, &id, "resend", &Value::Null).await;
+    assert_eq!((refused.problem(), refused.header("retry-after")), ((409, "no_capacity".to_owned()), "60"));
+    assert_eq!(enter(&server, &id, &code(&server, &id)).await.status, 200, "the first one counts");
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_an_order_that_is_called_off() {
+    let server = shop().await;
+    let id = challenge(&placed(&server, "A1", SMS).await);
+    let cancelled = json!({"status": "cancelled", "occurred_at": "2026-11-11T00:10:00Z", "source": "web"});
+    let told = answer(server.as_admin("POST", "/v1/orders/web:A1/status").json(&cancelled)).await;
+    let after = told.header("orderlight-position").to_owned();
+    for (what, body) in [("resend", Value::Null), ("answer", json!({"code": code(&server, &id)}))] {
+        assert_eq!(ask(&server, &id, what, &body).await.problem(), (409, "no_open_challenge".to_owned()), "{what}");
+    }
+    let waiting = answer(server.as_admin("GET", &format!("/v1/reviews?after={after}"))).await.json();
+    assert_eq!(waiting["items"], json!([]), "it is in no queue");
+    assert_eq!(events(&server, "web:A1").await.last().unwrap(), "ReviewClosed");
 }
 
 #[tokio::test]

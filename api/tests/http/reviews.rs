@@ -89,7 +89,7 @@ async fn a_reason_is_one_of_the_list_that_fits_the_decision() {
         let told: BTreeSet<String> = refused.pointers().into_iter().collect();
         assert!(pointers.iter().all(|pointer| told.contains(*pointer)), "{body}: {told:?}");
     }
-    assert_eq!(events(&server, "web:A1").await.len(), 3);
+    assert_eq!(events(&server, "web:A1").await.last().unwrap(), "ReviewOpened", "nothing is decided");
     let reasons = answer(server.as_admin("GET", "/v1/reason-codes")).await.json();
     let reasons = reasons["items"].as_array().unwrap();
     let codes: Vec<_> = reasons.iter().map(|reason| reason["code"].as_str().unwrap()).collect();
@@ -166,7 +166,8 @@ async fn a_frozen_order_whose_customer_complains_is_looked_at_again_with_its_his
     ann.decide(&server, "web:A1", "release", "family_or_gift").await;
     assert_eq!(eve.post(&server, reopen, appeal).await.problem(), (409, "order_not_frozen".to_owned()));
     let kinds: Vec<_> = story(&server, "web:A1").await.into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds, ["Placed", "Scored", "Frozen", "FreezeConfirmed", "ReviewReopened", "ReviewClaimed", "Released"]);
+    assert_eq!(kinds[..3], ["Placed", "Scored", "Frozen"]);
+    assert_eq!(kinds[3..], ["ReviewOpened", "FreezeConfirmed", "ReviewReopened", "ReviewClaimed", "Released"]);
 }
 
 #[tokio::test]

@@ -47,13 +47,15 @@ impl CustomerCase {
             Some(Status::Refunded) => return Self::Refunded,
             Some(Status::Paid | Status::PartiallyShipped | Status::Shipped | Status::RefundRequested) | None => {}
         }
+        if known.reports.departed() {
+            return Self::Released;
+        }
         match &known.risk {
             Risk::Challenged(_) if matches!(known.review, Review::Open | Review::Claimed { .. }) => Self::WithPerson,
             Risk::Challenged(challenge) => Self::Confirm(challenge.method),
             Risk::Frozen(_) => Self::WithPerson,
-            Risk::Scored if known.review != Review::Closed && !known.reports.departed() => Self::WithPerson,
+            Risk::Scored if known.review != Review::Closed => Self::WithPerson,
             Risk::Placed | Risk::Verified => Self::Checking,
-            // What was scored and neither held nor released had already left.
             Risk::Released(_) | Risk::Scored => Self::Released,
         }
     }

@@ -25,6 +25,7 @@ impl OrderEvent {
             Self::FreezeConfirmed(_) => "FreezeConfirmed",
             Self::Released(_) => "Released",
             Self::ReviewOpened(_) => "ReviewOpened",
+            Self::ReviewClosed(_) => "ReviewClosed",
             Self::ReviewEscalated(_) => "ReviewEscalated",
             Self::ReviewReopened(_) => "ReviewReopened",
             Self::ReviewClaimed(_) => "ReviewClaimed",

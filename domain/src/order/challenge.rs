@@ -6,7 +6,8 @@ use super::handling::{
     CallUnanswered, ChallengeMethod, ChallengeResent, CodeRejected, Downgrade, DowngradeReason, Frozen, FrozenCause,
     OnExpire, OnFail, Released, ReleasedCause, ReviewCause, ReviewOpened, Verified,
 };
-use super::state::{ChallengeState, Known, Pool, Review, Risk};
+use super::review::waits_for_a_person;
+use super::state::{ChallengeState, Known, Risk};
 use crate::ids::ChallengeId;
 use crate::screening::ChallengeTerms;
 use crate::time::Timestamp;
@@ -59,10 +60,9 @@ pub(super) fn confirm(known: &Known, challenge: &ChallengeId, at: Timestamp) -> 
 }
 
 fn verified(open: &ChallengeState) -> Vec<OrderEvent> {
-    let released = Released { cause: ReleasedCause::Verified, actor: None, reason_code: None, note: None };
     vec![
         OrderEvent::Verified(Verified { challenge: open.id.clone(), how: open.method }),
-        OrderEvent::Released(released),
+        OrderEvent::Released(Released::by_itself(ReleasedCause::Verified)),
     ]
 }
 
@@ -76,11 +76,18 @@ pub(super) fn reject_code(known: &Known, challenge: ChallengeId, at: Timestamp, 
     Ok(events)
 }
 
-pub(super) fn resend(known: &Known, challenge: ChallengeId, at: Timestamp, resends_max: u8) -> Decided {
+pub(super) fn resend(
+    known: &Known,
+    challenge: ChallengeId,
+    at: Timestamp,
+    resends_max: u8,
+    way: Result<(), DowngradeReason>,
+) -> Decided {
     let open = sms(known, &challenge, at)?;
     if open.resends >= resends_max {
         return Err(Rejection::ResendsUsedUp);
     }
+    way.map_err(|_| Rejection::NoCapacity)?;
     let count = open.resends.saturating_add(1);
     Ok(vec![OrderEvent::ChallengeResent(ChallengeResent { challenge, count })])
 }
@@ -100,24 +107,40 @@ pub(super) fn deny(known: &Known, challenge: &ChallengeId, said: Said, at: Times
     call(known, challenge, at).map(|open| failed(known, open, said))
 }
 
-/// Nobody picked up; after the last call it is as if the time were over.
+/// How often a customer is called, and whether another call can be made now.
+#[derive(Clone, Copy)]
+pub(super) struct Tries {
+    pub(super) attempts_max: u8,
+    pub(super) call: Result<(), DowngradeReason>,
+}
+
+/// Nobody picked up; after the last call it is as if the time were over, and so it is where no other can be made now.
 pub(super) fn no_answer(
     known: &Known,
     challenge: ChallengeId,
     note: Option<Box<str>>,
     at: Timestamp,
-    attempts_max: u8,
+    tries: Tries,
 ) -> Decided {
     let open = call(known, &challenge, at)?;
-    let attempts_left = attempts_max.saturating_sub(open.attempts.saturating_add(1));
-    let consequence = if attempts_left == 0 { expired(known, open) } else { Vec::new() };
+    let wanted = tries.attempts_max.saturating_sub(open.attempts.saturating_add(1));
+    let (attempts_left, closed) = match tries.call {
+        Err(reason) if wanted > 0 => (0, Some(Downgrade { method: ChallengeMethod::Call, reason })),
+        Ok(()) | Err(_) => (wanted, None),
+    };
+    let consequence = if attempts_left == 0 { expired(known, open, closed) } else { Vec::new() };
     let mut events = vec![OrderEvent::CallUnanswered(CallUnanswered { challenge, attempts_left, note })];
     events.extend(consequence);
     Ok(events)
 }
 
-/// The time for the answer is over: an SMS may be followed by a call.
-pub(super) fn expire(known: &Known, challenge: &ChallengeId, at: Timestamp, next: Option<NextChallenge>) -> Decided {
+/// The time for the answer is over: an SMS may be followed by a call, where one can be made.
+pub(super) fn expire(
+    known: &Known,
+    challenge: &ChallengeId,
+    at: Timestamp,
+    next: Option<Result<NextChallenge, DowngradeReason>>,
+) -> Decided {
     match &known.risk {
         Risk::Frozen(FrozenCause::ChallengeExpired) | Risk::Released(ReleasedCause::ChallengeExpired) => {
             return Ok(vec![]);
@@ -130,58 +153,57 @@ pub(super) fn expire(known: &Known, challenge: &ChallengeId, at: Timestamp, next
         return Err(Rejection::ChallengeRunning);
     }
     let ChallengeState { method, on_fail, on_expire, .. } = *open;
-    match next {
-        Some(NextChallenge { id, expires_in }) if method == ChallengeMethod::Sms && !known.reports.departed() => {
+    match next.filter(|_| method == ChallengeMethod::Sms && !known.reports.departed()) {
+        Some(Ok(NextChallenge { id, expires_in })) => {
             let terms = ChallengeTerms { method: ChallengeMethod::Call, expires_in, on_fail, on_expire };
             let instead_of = Downgrade { method, reason: DowngradeReason::Unanswered };
             Ok(vec![ask(terms, Some(instead_of), id, at)])
         }
-        _ => Ok(expired(known, open)),
+        Some(Err(reason)) => Ok(expired(known, open, Some(Downgrade { method: ChallengeMethod::Call, reason }))),
+        None => Ok(expired(known, open, None)),
     }
 }
 
 fn failed(known: &Known, open: &ChallengeState, said: Said) -> Vec<OrderEvent> {
+    let cause = ReviewCause::ChallengeFailed;
     match open.on_fail {
-        OnFail::Freeze => freeze(known, open, FrozenCause::ChallengeFailed, ReviewCause::ChallengeFailed, said),
-        OnFail::Review => review(known, &open.id, ReviewCause::ChallengeFailed, said),
+        OnFail::Freeze => freeze(known, FrozenCause::ChallengeFailed, opened(open, cause), said),
+        OnFail::Review => review(known, ReviewOpened { note: said.note, ..opened(open, cause) }),
     }
 }
 
-fn expired(known: &Known, open: &ChallengeState) -> Vec<OrderEvent> {
-    let said = Said::default();
+/// Nobody answered; `closed` is the call that should have come next and could not be made.
+fn expired(known: &Known, open: &ChallengeState, closed: Option<Downgrade>) -> Vec<OrderEvent> {
+    let instead_of: Vec<Downgrade> = closed.into_iter().collect();
+    let to_review = ReviewOpened { instead_of, ..opened(open, ReviewCause::ChallengeExpired) };
     match open.on_expire {
-        OnExpire::Freeze => freeze(known, open, FrozenCause::ChallengeExpired, ReviewCause::ChallengeExpired, said),
-        OnExpire::Review => review(known, &open.id, ReviewCause::ChallengeExpired, said),
-        OnExpire::Release => vec![OrderEvent::Released(Released {
-            cause: ReleasedCause::ChallengeExpired,
-            actor: None,
-            reason_code: None,
-            note: None,
-        })],
-    }
-}
-
-/// Holds the order; what has left cannot be held, and a person gets to know of it.
-fn freeze(
-    known: &Known,
-    open: &ChallengeState,
-    cause: FrozenCause,
-    otherwise: ReviewCause,
-    said: Said,
-) -> Vec<OrderEvent> {
-    if known.reports.departed() {
-        return review(known, &open.id, otherwise, said);
-    }
-    let Said { reason_code, note } = said;
-    vec![OrderEvent::Frozen(Frozen { cause, actor: None, reason_code: reason_code.map(Into::into), note })]
-}
-
-fn review(known: &Known, challenge: &ChallengeId, cause: ReviewCause, said: Said) -> Vec<OrderEvent> {
-    match known.review {
-        Review::Open | Review::Claimed { pool: Pool::Reviewer, .. } => vec![],
-        Review::None | Review::Waiting | Review::Claimed { pool: Pool::Customer, .. } | Review::Closed => {
-            let (challenge, note) = (Some(challenge.clone()), said.note);
-            vec![OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note })]
+        OnExpire::Freeze => freeze(known, FrozenCause::ChallengeExpired, to_review, Said::default()),
+        OnExpire::Review => review(known, to_review),
+        OnExpire::Release => {
+            let instead_of = to_review.instead_of;
+            let released = Released { instead_of, ..Released::by_itself(ReleasedCause::ChallengeExpired) };
+            vec![OrderEvent::Released(released)]
         }
     }
+}
+
+/// How a challenge that came to nothing is given to a person.
+fn opened(open: &ChallengeState, cause: ReviewCause) -> ReviewOpened {
+    ReviewOpened { challenge: Some(open.id.clone()), cause, note: None, instead_of: Vec::new() }
+}
+
+/// Holds the order, at which a person looks; what has left cannot be held, and a person gets to know of it all the same.
+fn freeze(known: &Known, cause: FrozenCause, to_review: ReviewOpened, said: Said) -> Vec<OrderEvent> {
+    let Said { reason_code, note } = said;
+    if known.reports.departed() {
+        return review(known, ReviewOpened { note, ..to_review });
+    }
+    let reason_code = reason_code.map(Into::into);
+    let mut events = vec![OrderEvent::Frozen(Frozen { cause, actor: None, reason_code, note })];
+    events.extend(review(known, to_review));
+    events
+}
+
+fn review(known: &Known, to_review: ReviewOpened) -> Vec<OrderEvent> {
+    if waits_for_a_person(known) { vec![] } else { vec![OrderEvent::ReviewOpened(to_review)] }
 }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::challenge::Said;
+use super::challenge::{Said, Tries};
 use super::event::{Amended, Facts, OrderEvent, Placed, Status, StatusReported};
 use super::facts::merge;
 use super::handling::{
-    Challenged, Downgrade, Frozen, FrozenCause, Noted, PersonalDataRevealed, Released, ReleasedCause, ReviewCause,
-    ReviewEscalated, ReviewOpened, ReviewReopened, StockCause, StockReleaseDue,
+    Challenged, Downgrade, DowngradeReason, Frozen, FrozenCause, Noted, PersonalDataRevealed, Released, ReleasedCause,
+    ReviewCause, ReviewEscalated, ReviewOpened, ReviewReopened, StockCause, StockReleaseDue,
 };
 use super::state::{Known, Order, Reports, Risk, RiskState};
 use super::{challenge, review};
@@ -71,6 +71,8 @@ pub enum OrderCommand {
         at: Timestamp,
         /// How often that may be.
         resends_max: u8,
+        /// Whether an SMS can be sent now, and why not.
+        sms: Result<(), DowngradeReason>,
     },
     /// Somebody called the customer.
     Called {
@@ -84,6 +86,8 @@ pub enum OrderCommand {
         at: Timestamp,
         /// How often a customer is called.
         attempts_max: u8,
+        /// Whether another call can be made now, and why not.
+        call: Result<(), DowngradeReason>,
     },
     /// The time for the answer is over.
     ExpireChallenge {
@@ -91,8 +95,8 @@ pub enum OrderCommand {
         challenge: ChallengeId,
         /// When.
         at: Timestamp,
-        /// What is asked next, if anything is.
-        next: Option<NextChallenge>,
+        /// What is asked next where the merchant wants that, or why it cannot be asked now.
+        next: Option<Result<NextChallenge, DowngradeReason>>,
     },
     /// A reviewer wants it for a while.
     Claim {
@@ -203,6 +207,9 @@ pub enum Rejection {
     /// The question was put as often as the merchant wants.
     #[error("the code was sent as often as it may be")]
     ResendsUsedUp,
+    /// No more can be sent at the moment.
+    #[error("no more messages can be sent this minute, by the merchant's own limit; try again a little later")]
+    NoCapacity,
     /// Its score never reached a tier, or its review is closed.
     #[error("the order is not under review")]
     NotUnderReview,
@@ -240,6 +247,7 @@ impl Rejection {
             Self::NotCode => "code_not_expected",
             Self::NotCall => "call_not_expected",
             Self::ResendsUsedUp => "resends_used_up",
+            Self::NoCapacity => "no_capacity",
             Self::NotUnderReview => "not_under_review",
             Self::ClaimedByOther => "claimed_by_other",
             Self::NotClaimed => "not_claimed",
@@ -284,18 +292,28 @@ fn decide_known(known: &Known, command: OrderCommand) -> Result<Vec<OrderEvent>,
             Ok(amend(known, as_of, &facts, vault))
         }
         OrderCommand::Amend { as_of, facts, vault } => Ok(amend(known, as_of, &facts, vault)),
-        OrderCommand::Report(told) => report(&known.reports, told),
+        OrderCommand::Report(told) => {
+            let consequence = review::after(known, &told);
+            let mut events = report(&known.reports, told)?;
+            events.extend(consequence.filter(|_| !events.is_empty()));
+            Ok(events)
+        }
         OrderCommand::Assess { assessment, challenge, at } => assess(known, *assessment, challenge, at),
         OrderCommand::Verify { challenge, at } => challenge::verify(known, &challenge, at),
         OrderCommand::RejectCode { challenge, at, attempts_max } => {
             challenge::reject_code(known, challenge, at, attempts_max)
         }
-        OrderCommand::Resend { challenge, at, resends_max } => challenge::resend(known, challenge, at, resends_max),
-        OrderCommand::Called { challenge, outcome, note, at, attempts_max } => match outcome {
+        OrderCommand::Resend { challenge, at, resends_max, sms } => {
+            challenge::resend(known, challenge, at, resends_max, sms)
+        }
+        OrderCommand::Called { challenge, outcome, note, at, attempts_max, call } => match outcome {
             CallOutcome::Confirmed => challenge::confirm(known, &challenge, at),
             CallOutcome::Denied => challenge::deny(known, &challenge, Said { reason_code: Some(DENIED), note }, at),
             CallOutcome::Unclear => challenge::deny(known, &challenge, Said { reason_code: Some(CONFUSED), note }, at),
-            CallOutcome::NoAnswer => challenge::no_answer(known, challenge, note, at, attempts_max),
+            CallOutcome::NoAnswer => {
+                let tries = Tries { attempts_max, call };
+                challenge::no_answer(known, challenge, note, at, tries)
+            }
         },
         OrderCommand::ExpireChallenge { challenge, at, next } => challenge::expire(known, &challenge, at, next),
         OrderCommand::Claim { reviewer, at, lease_until } => review::claim(known, reviewer, at, lease_until),
@@ -340,15 +358,17 @@ fn assess(
     let consequence = match assessment.disposition {
         Disposition::Pass => let_go(known, ReleasedCause::Clean),
         Disposition::Exempt => let_go(known, ReleasedCause::Exempt),
-        Disposition::Challenge(..) | Disposition::Review | Disposition::Freeze if known.reports.departed() => None,
+        Disposition::Challenge(..) | Disposition::Review(..) | Disposition::Freeze if known.reports.departed() => {
+            review::of_departed(known)
+        }
         Disposition::Challenge(terms, instead_of) => {
             may_ask(known, Some(terms)).then(|| ask(terms, instead_of, challenge, at))
         }
-        Disposition::Review => may_ask(known, None).then_some(OrderEvent::ReviewOpened(ReviewOpened {
-            challenge: None,
-            cause: ReviewCause::NoChannel,
-            note: None,
-        })),
+        Disposition::Review(first, then) => may_ask(known, None).then(|| {
+            let instead_of = std::iter::once(first).chain(then).collect();
+            let cause = ReviewCause::NoChannel;
+            OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause, note: None, instead_of })
+        }),
         Disposition::Freeze => match known.risk {
             Risk::Frozen(_) | Risk::Released(ReleasedCause::Reviewer) => None,
             Risk::Placed | Risk::Scored | Risk::Challenged(_) | Risk::Verified | Risk::Released(_) => {
@@ -361,9 +381,13 @@ fn assess(
             }
         },
     };
+    let needs_a_person = matches!(consequence, Some(OrderEvent::Frozen(_))) && !review::waits_for_a_person(known);
     let mut events = Vec::with_capacity(2);
     events.push(OrderEvent::Scored(assessment.scored));
     events.extend(consequence);
+    if needs_a_person {
+        events.push(review::opened(None, ReviewCause::Frozen));
+    }
     Ok(events)
 }
 
@@ -377,7 +401,7 @@ fn let_go(known: &Known, cause: ReleasedCause) -> Option<OrderEvent> {
         Risk::Challenged(_) | Risk::Verified | Risk::Frozen(FrozenCause::Score) => cause,
         Risk::Frozen(_) | Risk::Released(_) => return None,
     };
-    Some(OrderEvent::Released(Released { cause, actor: None, reason_code: None, note: None }))
+    Some(OrderEvent::Released(Released::by_itself(cause)))
 }
 
 /// Whether the customer is to be asked, or a person in the customer's place: not where a question is open that is as strong,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::handling::{
     CallUnanswered, ChallengeResent, Challenged, CodeRejected, FreezeConfirmed, Frozen, Noted, PersonalDataRevealed,
-    Released, ReviewClaimed, ReviewEscalated, ReviewOpened, ReviewReopened, ReviewReturned, StockReleaseDue, Verified,
+    Released, ReviewClaimed, ReviewClosed, ReviewEscalated, ReviewOpened, ReviewReopened, ReviewReturned,
+    StockReleaseDue, Verified,
 };
 use super::others::{Swept, Trigger};
 use crate::ids::{Channel, OrderNo, Token};
@@ -46,8 +47,10 @@ pub enum OrderEvent {
     FreezeConfirmed(FreezeConfirmed),
     /// The order may go on.
     Released(Released),
-    /// The customer could not be asked, or a challenge came to nothing, and a person has to look.
+    /// The customer could not be asked, or a challenge came to nothing, or the order is held: a person has to look.
     ReviewOpened(ReviewOpened),
+    /// The order left or is off: nobody is asked any more, and nobody has to look.
+    ReviewClosed(ReviewClosed),
     /// A person should have looked by now.
     ReviewEscalated(ReviewEscalated),
     /// A review that was closed is open again.

@@ -174,6 +174,16 @@ pub struct Released {
     /// The reviewer's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
+    /// The ways to ask that should have been gone first and could not be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instead_of: Vec<Downgrade>,
+}
+
+impl Released {
+    /// Not by a person.
+    pub const fn by_itself(cause: ReleasedCause) -> Self {
+        Self { cause, actor: None, reason_code: None, note: None, instead_of: Vec::new() }
+    }
 }
 
 /// Why an order was released.
@@ -205,6 +215,9 @@ pub struct ReviewOpened {
     /// The words of whoever called the customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
+    /// The ways to ask that should have been gone first and could not be, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instead_of: Vec<Downgrade>,
 }
 
 /// Why a review was opened.
@@ -217,6 +230,34 @@ pub enum ReviewCause {
     ChallengeExpired,
     /// There is no way to ask the customer now.
     NoChannel,
+    /// It is frozen because of its score.
+    Frozen,
+    /// It had left before its score reached a tier.
+    Departed,
+    /// It was called off and is not any more.
+    Resumed,
+}
+
+/// See [`OrderEvent::ReviewClosed`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReviewClosed {
+    /// The question that is put to the customer no more, if one was open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<ChallengeId>,
+    /// Why.
+    pub cause: ClosedCause,
+}
+
+/// Why there is nothing left to decide about an order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedCause {
+    /// It is called off.
+    Cancelled,
+    /// Its money went back.
+    Refunded,
+    /// It left the house.
+    Shipped,
 }
 
 /// See [`OrderEvent::ReviewEscalated`].

@@ -1,15 +1,72 @@
 //! People's looks at an order.
 
 use super::decide::{Rejection, Verdict, transition};
-use super::event::OrderEvent;
+use super::event::{OrderEvent, StatusReported};
 use super::handling::{
-    FreezeConfirmed, Frozen, FrozenCause, Released, ReleasedCause, ReviewClaimed, ReviewEscalated, ReviewReopened,
-    ReviewReturned,
+    ClosedCause, FreezeConfirmed, Frozen, FrozenCause, Released, ReleasedCause, ReviewCause, ReviewClaimed,
+    ReviewClosed, ReviewEscalated, ReviewOpened, ReviewReopened, ReviewReturned,
 };
-use super::state::{Known, Review, Risk, RiskState};
+use super::state::{Known, Pool, Review, Risk, RiskState};
+use crate::ids::ChallengeId;
 use crate::time::Timestamp;
 
 type Decided = Result<Vec<OrderEvent>, Rejection>;
+
+/// Whether a person has to look already.
+pub(super) const fn waits_for_a_person(known: &Known) -> bool {
+    matches!(known.review, Review::Open | Review::Claimed { pool: Pool::Reviewer, .. })
+}
+
+pub(super) const fn opened(challenge: Option<ChallengeId>, cause: ReviewCause) -> OrderEvent {
+    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: Vec::new() })
+}
+
+/// What a report means for whoever is asked or has to look: where the order left or is off, there is nothing left to decide; one
+/// that was called off and is not any more is looked at again, if nobody had decided about it.
+pub(super) fn after(known: &Known, told: &StatusReported) -> Option<OrderEvent> {
+    let asked = match &known.risk {
+        Risk::Challenged(open) if !open.is_over => Some(&open.id),
+        Risk::Challenged(_) | Risk::Placed | Risk::Scored | Risk::Verified | Risk::Frozen(_) | Risk::Released(_) => {
+            None
+        }
+    };
+    let is_under_way = match known.review {
+        Review::None | Review::Closed => asked.is_some(),
+        Review::Waiting | Review::Open | Review::Claimed { .. } => true,
+    };
+    let was_called_off = known.review == Review::Closed && known.reports.departed() && !is_decided(&known.risk);
+    if !is_under_way && !was_called_off {
+        return None;
+    }
+    match known.reports.with(told).ending() {
+        Some(cause) if is_under_way => {
+            Some(OrderEvent::ReviewClosed(ReviewClosed { challenge: asked.cloned(), cause }))
+        }
+        None if was_called_off => Some(opened(None, ReviewCause::Resumed)),
+        Some(_) | None => None,
+    }
+}
+
+const fn is_decided(risk: &Risk) -> bool {
+    match risk {
+        Risk::Released(_) | Risk::Frozen(FrozenCause::Reviewer) => true,
+        Risk::Placed | Risk::Scored | Risk::Challenged(_) | Risk::Verified | Risk::Frozen(_) => false,
+    }
+}
+
+/// What becomes of an order whose score reaches a tier when it can be held no more: a person gets to know of one that left, and of one
+/// that is off nobody needs to.
+pub(super) fn of_departed(known: &Known) -> Option<OrderEvent> {
+    if known.review != Review::None {
+        return None;
+    }
+    known.reports.ending().map(|cause| match cause {
+        ClosedCause::Shipped => opened(None, ReviewCause::Departed),
+        ClosedCause::Cancelled | ClosedCause::Refunded => {
+            OrderEvent::ReviewClosed(ReviewClosed { challenge: None, cause })
+        }
+    })
+}
 
 fn is_claimed_by_other(known: &Known, reviewer: &str, at: Timestamp) -> bool {
     matches!(&known.review, Review::Claimed { reviewer: holder, lease_until, .. } if **holder != *reviewer && at <= *lease_until)
@@ -55,6 +112,7 @@ pub(super) fn release(known: &Known, verdict: Verdict) -> Decided {
         actor: Some(verdict.reviewer),
         reason_code: Some(verdict.reason_code),
         note: verdict.note,
+        instead_of: Vec::new(),
     })])
 }
 

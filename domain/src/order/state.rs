@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Amended, Facts, OrderEvent, Scored, Status, StatusReported};
 use super::facts::FactTimes;
-use super::handling::{ChallengeMethod, Challenged, Frozen, FrozenCause, OnExpire, OnFail, Released, ReleasedCause};
+use super::handling::{
+    ChallengeMethod, Challenged, ClosedCause, Frozen, FrozenCause, OnExpire, OnFail, Released, ReleasedCause,
+};
 use crate::ids::ChallengeId;
 use crate::time::Timestamp;
 
@@ -83,7 +85,7 @@ pub struct ChallengeState {
     pub attempts: u8,
     /// How often the question was put again.
     pub resends: u8,
-    /// It came to nothing, and a person looks.
+    /// It came to nothing: a person looks, or the order left or is off.
     pub is_over: bool,
 }
 
@@ -217,6 +219,27 @@ impl Reports {
             matches!(report.status, Status::Shipped | Status::Delivered | Status::Completed | Status::Refunded)
         };
         self.0.iter().any(left) || self.current().is_some_and(|report| report.status == Status::Cancelled)
+    }
+
+    /// Why nothing can be decided about the order any more; `None` while something can.
+    pub(super) fn ending(&self) -> Option<ClosedCause> {
+        if !self.departed() {
+            return None;
+        }
+        let is_refunded = self.0.iter().any(|report| report.status == Status::Refunded);
+        let is_cancelled = self.current().is_some_and(|report| report.status == Status::Cancelled);
+        Some(match (is_refunded, is_cancelled) {
+            (true, _) => ClosedCause::Refunded,
+            (false, true) => ClosedCause::Cancelled,
+            (false, false) => ClosedCause::Shipped,
+        })
+    }
+
+    /// As they are with one more.
+    pub(super) fn with(&self, report: &StatusReported) -> Self {
+        let mut reports = self.clone();
+        reports.take(report);
+        reports
     }
 
     /// Whether a report says nothing that is not known.
@@ -355,6 +378,10 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
         OrderEvent::ReviewOpened(opened) => {
             known.review.pool(Pool::Reviewer);
             known.with_challenge(|open| open.is_over |= opened.challenge.as_ref() == Some(&open.id));
+        }
+        OrderEvent::ReviewClosed(_) => {
+            known.review = Review::Closed;
+            known.with_challenge(|open| open.is_over = true);
         }
         OrderEvent::ReviewReopened(_) => known.review = Review::Open,
         OrderEvent::StockReleaseDue(_) => known.stock_release_due = true,

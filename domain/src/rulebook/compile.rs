@@ -20,7 +20,7 @@ pub struct Evaluator {
     features: Vec<FeatureRef>,
     /// The display name of each slot's feature.
     pub(crate) names: Vec<Arc<str>>,
-    nodes: Vec<Node>,
+    conditions: Conditions,
     pub(crate) rules: Vec<CompiledRule>,
     pub(crate) tiers: Vec<CompiledTier>,
     pub(crate) exemptions: Vec<CompiledExemption>,
@@ -28,8 +28,8 @@ pub struct Evaluator {
     sweeps: Vec<Sweep>,
 }
 
-/// A rule that has the orders in its window screened again when it fires.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A rule that has the orders in its window screened again when it fires. It can be asked alone whether it does.
+#[derive(Clone, Debug)]
 pub struct Sweep {
     /// The rule's id.
     pub rule: Arc<str>,
@@ -38,14 +38,37 @@ pub struct Sweep {
     pub feature: FeatureRef,
     /// That feature's display name.
     pub name: Arc<str>,
+    features: Vec<FeatureRef>,
+    conditions: Conditions,
 }
 
 impl Sweep {
     fn of(rule: &Rule) -> Option<Self> {
         let counts =
             |feature: &FeatureRef| matches!(feature.feature, Feature::Windowed(entity, _) if entity != Entity::Region);
-        let feature = rule.when.features().into_iter().find(counts).filter(|_| rule.sweep)?;
-        Some(Self { rule: rule.id.clone(), feature, name: feature.to_string().into() })
+        let features = rule.when.features();
+        let feature = features.iter().copied().find(counts).filter(|_| rule.sweep)?;
+        let mut conditions = Conditions::default();
+        conditions.add(&rule.when, &features);
+        Some(Self { rule: rule.id.clone(), feature, name: feature.to_string().into(), features, conditions })
+    }
+
+    /// The features that the rule's condition reads.
+    pub fn features(&self) -> &[FeatureRef] {
+        &self.features
+    }
+
+    /// Whether the rule fires for an order itself, and then what its window holds. `values` has one for each of
+    /// [`Self::features`].
+    ///
+    /// # Panics
+    ///
+    /// When there is not one value for each feature.
+    pub fn evidence(&self, values: &[Option<Value>]) -> Option<Readings> {
+        assert_eq!(values.len(), self.features.len(), "one value for each feature of the rule");
+        let holds = self.conditions.truth(0, values) == Truth::True;
+        let value = || values[slot_of(&self.features, self.feature)].as_ref().map(Value::reading);
+        holds.then(|| Readings(vec![(self.name.clone(), value())]))
     }
 }
 
@@ -70,6 +93,10 @@ pub(crate) struct CompiledExemption {
     pub(crate) id: Arc<str>,
     condition: usize,
 }
+
+/// Conditions in one flat row.
+#[derive(Clone, Debug, Default)]
+struct Conditions(Vec<Node>);
 
 /// A part of a condition. The parts inside it follow it directly, up to `end`.
 #[derive(Clone, Debug)]
@@ -133,17 +160,17 @@ impl Evaluator {
         slots.dedup();
         let (names, features): (_, Vec<_>) = slots.into_iter().unzip();
 
-        let mut nodes = Vec::new();
+        let mut conditions = Conditions::default();
         let rules = rulebook.rules().iter().map(|rule| CompiledRule {
             id: rule.id.clone(),
             evidence: rule.when.features().iter().map(|feature| slot_of(&features, *feature)).collect(),
-            condition: flatten(&rule.when, &features, &mut nodes),
+            condition: conditions.add(&rule.when, &features),
             points: rule.points,
         });
         let rules = rules.collect();
         let exemptions = rulebook.exemptions().iter().map(|exemption| CompiledExemption {
             id: exemption.id.clone(),
-            condition: flatten(&exemption.when, &features, &mut nodes),
+            condition: conditions.add(&exemption.when, &features),
         });
         let exemptions = exemptions.collect();
         let tiers = rulebook.tiers().iter().map(|tier| CompiledTier {
@@ -155,7 +182,7 @@ impl Evaluator {
             version,
             hash: rulebook.hash().into(),
             names,
-            nodes,
+            conditions,
             rules,
             tiers: tiers.collect(),
             exemptions,
@@ -234,7 +261,7 @@ impl Evaluator {
         findings.fired.clear();
         findings.score = 0;
         for (place, rule) in self.rules.iter().enumerate() {
-            let swept = self.truth(rule.condition, values) != Truth::True;
+            let swept = self.conditions.truth(rule.condition, values) != Truth::True;
             if swept && !is_swept(&rule.id) {
                 continue;
             }
@@ -244,13 +271,37 @@ impl Evaluator {
         }
         findings.tier = self.tiers.iter().rposition(|tier| findings.score >= tier.score_min);
         findings.exemption = findings.tier.and_then(|_| {
-            self.exemptions.iter().position(|exemption| self.truth(exemption.condition, values) == Truth::True)
+            self.exemptions
+                .iter()
+                .position(|exemption| self.conditions.truth(exemption.condition, values) == Truth::True)
         });
+    }
+}
+
+impl Conditions {
+    /// Appends a condition in the order in which it is written and gives its place.
+    fn add(&mut self, condition: &Condition, features: &[FeatureRef]) -> usize {
+        let at = self.0.len();
+        let (kind, parts) = match condition {
+            Condition::All(parts) => (NodeKind::All, parts.as_slice()),
+            Condition::Any(parts) => (NodeKind::Any, parts.as_slice()),
+            Condition::Not(part) => (NodeKind::Not, std::slice::from_ref(&**part)),
+            Condition::Compare(comparison) => {
+                let slot = slot_of(features, comparison.feature);
+                (NodeKind::Compare { slot, test: comparison.test.clone() }, &[][..])
+            }
+        };
+        self.0.push(Node { end: at + 1, kind });
+        for part in parts {
+            self.add(part, features);
+        }
+        self.0[at].end = self.0.len();
+        at
     }
 
     /// Kleene's logic: what is not known decides nothing, but need not stand in the way of what is.
     fn truth(&self, at: usize, values: &[Option<Value>]) -> Truth {
-        let Node { end, kind } = &self.nodes[at];
+        let Node { end, kind } = &self.0[at];
         match kind {
             NodeKind::All => self.join(at + 1, *end, values, Truth::False, Truth::True),
             NodeKind::Any => self.join(at + 1, *end, values, Truth::True, Truth::False),
@@ -275,7 +326,7 @@ impl Evaluator {
                 Truth::Unknown => joined = Truth::Unknown,
                 Truth::True | Truth::False => {}
             }
-            at = self.nodes[at].end;
+            at = self.0[at].end;
         }
         joined
     }
@@ -333,26 +384,6 @@ fn compare(value: &Value, constant: &Value) -> Option<Ordering> {
         (Value::Duration(value), Value::Duration(constant)) => Some(value.cmp(constant)),
         _ => None,
     }
-}
-
-/// Appends a condition in the order in which it is written and gives its place.
-fn flatten(condition: &Condition, features: &[FeatureRef], nodes: &mut Vec<Node>) -> usize {
-    let at = nodes.len();
-    let (kind, parts) = match condition {
-        Condition::All(parts) => (NodeKind::All, parts.as_slice()),
-        Condition::Any(parts) => (NodeKind::Any, parts.as_slice()),
-        Condition::Not(part) => (NodeKind::Not, std::slice::from_ref(&**part)),
-        Condition::Compare(comparison) => {
-            let slot = slot_of(features, comparison.feature);
-            (NodeKind::Compare { slot, test: comparison.test.clone() }, &[][..])
-        }
-    };
-    nodes.push(Node { end: at + 1, kind });
-    for part in parts {
-        flatten(part, features, nodes);
-    }
-    nodes[at].end = nodes.len();
-    at
 }
 
 fn slot_of(features: &[FeatureRef], feature: FeatureRef) -> usize {

@@ -147,7 +147,7 @@ pub fn frozen(cause: FrozenCause) -> OrderEvent {
 }
 
 pub fn released(cause: ReleasedCause) -> OrderEvent {
-    OrderEvent::Released(Released { cause, actor: None, reason_code: None, note: None })
+    OrderEvent::Released(Released::by_itself(cause))
 }
 
 pub fn claimed(reviewer: &str, until: u32) -> OrderEvent {
@@ -235,12 +235,20 @@ pub fn every_event() -> Vec<OrderEvent> {
             reason_code: reason_code.clone(),
             note: note.clone(),
         }),
-        OrderEvent::Released(Released { cause: ReleasedCause::Reviewer, actor, reason_code, note }),
+        OrderEvent::Released(Released {
+            cause: ReleasedCause::Reviewer,
+            actor,
+            reason_code,
+            note,
+            instead_of: vec![Downgrade { method: ChallengeMethod::Call, reason: DowngradeReason::QuietHours }],
+        }),
         OrderEvent::ReviewOpened(ReviewOpened {
             challenge: Some(challenge("c1")),
             cause: ReviewCause::ChallengeExpired,
-            note: None,
+            note: Some("busy".into()),
+            instead_of: vec![Downgrade { method: ChallengeMethod::Call, reason: DowngradeReason::Capacity }],
         }),
+        OrderEvent::ReviewClosed(ReviewClosed { challenge: Some(challenge("c1")), cause: ClosedCause::Cancelled }),
         claimed("rita", 10),
         OrderEvent::ReviewReturned(ReviewReturned { reviewer: "rita".into() }),
         OrderEvent::Noted(Noted { author: "rita".into(), text: "客户回电".into() }),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use domain::feature::Feature;
 use domain::ids::MerchantId;
-use domain::order::{Readings, Scored};
+use domain::order::{Facts, Readings, Scored};
 use domain::rulebook::Sweep;
 use eventlog::StreamId;
 
-use super::{Memory, MerchantMemory};
+use super::{Applied, Memory, MerchantMemory};
 use crate::windows::{Company, Trace};
 
 /// A sweeping rule that fired for an order itself, with what its window held.
@@ -85,6 +85,31 @@ impl Memory {
             (Some(merchant), Some(sweep)) => merchant.windows.counting(order, sweep.feature, max),
             _ => Company::default(),
         }
+    }
+
+    /// Whether a sweeping rule's window holds an order for another one.
+    pub(crate) fn counts_for(&self, merchant: &MerchantId, order: StreamId, other: StreamId, rule: &str) -> bool {
+        match (self.merchants.get(merchant), self.sweep(merchant, rule)) {
+            (Some(merchant), Some(sweep)) => merchant.windows.counts_for(order, other, sweep.feature),
+            _ => false,
+        }
+    }
+
+    /// Whether a sweeping rule of the live rulebook fires for an order itself, and then with what: as in a screening of it, of
+    /// which only the features of this one rule are read.
+    pub(crate) fn evidence(
+        &mut self,
+        merchant: &MerchantId,
+        order: StreamId,
+        channel: &str,
+        facts: &Facts,
+        rule: &str,
+    ) -> Option<Readings> {
+        let MerchantMemory { handling, live, windows, signals, .. } = self.merchants.get_mut(merchant)?;
+        let sweep = live.as_ref()?.evaluator.sweeps().iter().find(|sweep| &*sweep.rule == rule)?;
+        let applied = Applied { stream: order, channel, facts };
+        applied.read(windows, signals, handling.zone, sweep.features(), &mut self.values);
+        sweep.evidence(&self.values)
     }
 
     /// Whether the live rulebook has a rule that sweeps under this id.

@@ -13,7 +13,7 @@ use eventlog::{EventLog, Position, StreamId};
 use lru::LruCache;
 use rustc_hash::FxBuildHasher;
 
-use super::step::{Content, Given, Step, Subject};
+use super::step::{Content, Given, Step, Subject, is_of_screening};
 use super::{DIFFERENCES_BYTES_MAX, DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope};
 use crate::before::before;
 use crate::memory::Memory;
@@ -202,8 +202,8 @@ impl Judge {
         serde_json::to_writer(&mut self.recomputed, &screening).expect("plain data has a JSON form");
         if self.recomputed == recorded.as_bytes() {
             self.found.identical += 1;
-            let payload =
-                decided.next().map(|outcome| serde_json::to_string(&outcome).expect("plain data has a JSON form"));
+            let outcome = decided.next().filter(is_of_screening);
+            let payload = outcome.map(|outcome| serde_json::to_string(&outcome).expect("plain data has a JSON form"));
             let (of, place) = (step.of.clone(), (step.stream, step.sequence + 1));
             self.next = Next::Outcome(Due { of, place, screening: step.position, payload });
         } else {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
-use domain::order::{Order, OrderEvent, ScoredCause, Swept, Trigger};
+use domain::order::{Order, OrderEvent, ReviewCause, ScoredCause, Swept, Trigger};
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, Shown, StreamId};
 use serde::Deserialize;
@@ -62,6 +62,16 @@ pub(super) struct Given {
     pub(super) swept: Vec<Swept>,
 }
 
+/// Whether an event can be what a screening decided. That a person has to look at what is held, or need not at what is off, follows
+/// from that and decides nothing; that a challenge came to nothing is somebody's word, or the time's.
+pub(super) const fn is_of_screening(event: &OrderEvent) -> bool {
+    match event {
+        OrderEvent::ReviewOpened(opened) => matches!(opened.cause, ReviewCause::NoChannel),
+        OrderEvent::Challenged(_) | OrderEvent::Frozen(_) | OrderEvent::Released(_) => true,
+        _ => false,
+    }
+}
+
 /// Decodes events that follow each other.
 #[derive(Default)]
 pub(super) struct Decoder {
@@ -105,8 +115,7 @@ impl Content {
                 Ok(Content::Outcome(read(event).ok().map(Box::new), payload.into()))
             }
             (Order::TYPE, "ReviewOpened") => match read(event) {
-                // A challenge that came to nothing is somebody's word, or the time's.
-                Ok(OrderEvent::ReviewOpened(opened)) if opened.challenge.is_some() => Ok(Content::Nothing),
+                Ok(event) if !is_of_screening(&event) => Ok(Content::Nothing),
                 outcome => Ok(Content::Outcome(outcome.ok().map(Box::new), payload.into())),
             },
             (

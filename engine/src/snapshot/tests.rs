@@ -71,7 +71,7 @@ impl Given {
         let expected = Forecast { challenge_ppm: 1, freeze_ppm: 2, factor_percent: 300, after_orders: 100 };
         let publish = |expected| {
             let draft = "d1".parse().unwrap();
-            Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: Some(expected) }
+            Publication::OfDraft { draft, eyes: Eyes::Two, note: None, expected: Some(expected), tried: None }
         };
         engine.publish(&merchant(), origin(), publish(expected)).await.unwrap();
         engine.shadow(&merchant(), origin(), ShadowWish::Start("d2".parse().unwrap())).await.unwrap();
@@ -214,7 +214,7 @@ async fn a_snapshot_in_another_format_is_ignored() {
     let mut other = fs::read(given.newest()).unwrap();
     other[20] = 77;
     fs::write(given.newest(), other).unwrap();
-    assert_eq!(given.said().await, "it has format 77, and this version reads 5");
+    assert_eq!(given.said().await, "it has format 77, and this version reads 6");
 }
 
 #[tokio::test]

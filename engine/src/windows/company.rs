@@ -117,6 +117,20 @@ impl Windows {
         company
     }
 
+    /// Whether a feature counts an order for another one.
+    pub(crate) fn counts_for(&self, order: u64, other: u64, feature: FeatureRef) -> bool {
+        let (Feature::Windowed(entity, measure), Some(window)) = (feature.feature, feature.window) else {
+            return false;
+        };
+        let (Some(own), Some(other)) = (self.remembered_order(order), self.remembered_order(other)) else {
+            return false;
+        };
+        let is_alike = own.key(entity).is_some_and(|key| other.key(entity) == Some(key));
+        let (stretch, now) = (behind(own.position.time, window), other.position.time);
+        let lies_behind = stretch.after < now && now <= stretch.through;
+        is_alike && lies_behind && counts(measure, own, now, other.skus.known().unwrap_or_default())
+    }
+
     /// The other orders for which a feature counts an order: at most `max`, earliest first.
     pub(crate) fn counting(&self, order: u64, feature: FeatureRef, max: usize) -> Company {
         let (Feature::Windowed(entity, measure), Some(window)) = (feature.feature, feature.window) else {
@@ -181,5 +195,56 @@ fn counts(measure: Measure, order: &Order, now: i64, skus: &[SkuUnits]) -> bool 
         | Measure::UnfamiliarAddresses
         | Measure::Phones
         | Measure::Heat => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ids::Token;
+    use domain::order::{Facts, Line, OrderEvent, Placed, Status, StatusReported};
+    use domain::time::Timestamp;
+
+    use super::*;
+
+    /// Orders of two devices and of none within two minutes, in no order of time, of two SKUs; the fourth is paid.
+    fn windows() -> Windows {
+        let mut windows = Windows::new();
+        let devices = [Some(1), Some(1), Some(2), Some(1), None, Some(1), Some(2), Some(1)];
+        let seconds = [0, 60, 60, 10, 10, 61, 0, 60];
+        for (number, (device, second)) in (1..).zip(devices.into_iter().zip(seconds)) {
+            let at = Timestamp::from_millis(second * 1_000);
+            let sku = if number % 3 == 0 { "B" } else { "A" };
+            let line = Line { sku: sku.into(), title: None, quantity: 1, unit_price: None };
+            let device = device.map(|device| Token::new([device; 16]));
+            let facts = Facts { placed_at: Some(at), device, lines: Some(vec![line]), ..Facts::default() };
+            let (channel, order_no) = ("web".parse().unwrap(), "A1".parse().unwrap());
+            windows.apply(
+                number,
+                &OrderEvent::Placed(Placed { channel, order_no, as_of: None, facts, vault: None }),
+                at,
+            );
+        }
+        let at = Timestamp::from_millis(120_000);
+        let paid = StatusReported { source: "wms".into(), status: Status::Paid, occurred_at: at, counts_from: None };
+        windows.apply(4, &OrderEvent::StatusReported(paid), at);
+        windows
+    }
+
+    #[test]
+    fn an_order_counts_for_another_exactly_where_it_is_found_in_its_window() {
+        let windows = windows();
+        for (name, pairs) in [("device.orders", 8), ("device.unpaid", 5), ("device.sku_quantity", 5)] {
+            let feature = FeatureRef { feature: Feature::named(name).unwrap(), window: Some(Span::from_secs(60)) };
+            let mut found = 0;
+            for (order, other) in (1..=8).flat_map(|order| (1..=8).map(move |other| (order, other))) {
+                let is_counted = order != other && windows.counts_for(order, other, feature);
+                let counting = windows.counting(order, feature, 8);
+                let counted = windows.counted(other, windows.trace(other).unwrap(), feature, 8);
+                assert_eq!(is_counted, counting.orders.contains(&other), "{name} of {other} counts {order}");
+                assert_eq!(is_counted, counted.orders.contains(&order), "{name} of {other} counts {order}");
+                found += usize::from(is_counted);
+            }
+            assert_eq!(found, pairs, "{name}");
+        }
     }
 }

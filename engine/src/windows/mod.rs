@@ -109,6 +109,7 @@ impl Windows {
             | OrderEvent::FreezeConfirmed(_)
             | OrderEvent::Released(_)
             | OrderEvent::ReviewOpened(_)
+            | OrderEvent::ReviewClosed(_)
             | OrderEvent::ReviewEscalated(_)
             | OrderEvent::ReviewReopened(_)
             | OrderEvent::ReviewClaimed(_)

@@ -31,6 +31,8 @@ pub struct Shop {
     pub vault: Arc<Vault>,
     pub merchant: MerchantId,
     clock: Arc<AtomicI64>,
+    /// How often the engine asked what time it is.
+    asked: watch::Sender<usize>,
     directory: tempfile::TempDir,
 }
 
@@ -62,12 +64,18 @@ impl Shop {
         });
         let vault = Arc::new(Vault::open_or_create(&directory.path().join("master.key")).expect("a vault"));
         let told = clock.clone();
-        let time: engine::Clock = Arc::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
+        let asked = watch::Sender::new(0);
+        let count = asked.clone();
+        let time: engine::Clock = Arc::new(move || {
+            let now = told.load(Ordering::SeqCst);
+            count.send_modify(|asked| *asked += 1);
+            Timestamp::from_millis(now)
+        });
         let snapshots = directory.path().join("snapshots");
         let engine =
             Engine::open(log.clone(), vault.clone(), time, first_rulebook(), Some(snapshots)).await.expect("an engine");
         let merchant = "default".parse().expect("an id");
-        Self { engine, log, vault, merchant, clock, directory }
+        Self { engine, log, vault, merchant, clock, asked, directory }
     }
 
     /// Ends the engine and begins again from what is stored.
@@ -101,6 +109,14 @@ impl Shop {
 
     pub fn set_clock(&self, time: Timestamp) {
         self.clock.store(time.millis(), Ordering::SeqCst);
+    }
+
+    /// Sets the clock, and waits until the engine has asked it so many times since.
+    pub async fn set_clock_and_tell(&self, time: Timestamp, times: usize) {
+        let mut asked = self.asked.subscribe();
+        let before = *asked.borrow_and_update();
+        self.set_clock(time);
+        asked.wait_for(|asked| *asked >= before + times).await.expect("the engine has the clock");
     }
 
     pub async fn send(&self, line: Value) -> Result<Receipt, Refusal> {

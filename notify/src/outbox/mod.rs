@@ -73,6 +73,7 @@ pub(crate) struct NewMessage {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Due {
     pub(crate) position: Position,
+    pub(crate) subject: Box<str>,
     pub(crate) attempts: u32,
     /// Since when nothing before it is in its way.
     pub(crate) since: Timestamp,
@@ -101,6 +102,20 @@ pub(crate) enum Verdict {
     Delivered,
     Again(Timestamp),
     Parked,
+    /// It was not sent: what it asks for was settled meanwhile.
+    Superseded,
+}
+
+impl Verdict {
+    /// How far the message is afterwards, when it is tried next, and whether this was a try.
+    fn stored(self) -> (State, Option<i64>, i32) {
+        match self {
+            Self::Delivered => (State::Delivered, None, 1),
+            Self::Again(at) => (State::Pending, Some(at.millis()), 1),
+            Self::Parked => (State::Parked, None, 1),
+            Self::Superseded => (State::Superseded, None, 0),
+        }
+    }
 }
 
 /// How far a message is.
@@ -112,6 +127,8 @@ pub enum State {
     Delivered,
     /// It is not tried any more, unless it is asked for.
     Parked,
+    /// It asks the customer something that was settled before it could be sent, and is not sent.
+    Superseded,
 }
 
 /// A message as people see it.
@@ -164,8 +181,9 @@ pub(crate) trait Outbox: Send + Sync {
     /// At most so many messages of an endpoint that have become due, earliest first.
     async fn agenda(&self, endpoint: &str, now: Timestamp, limit: u32) -> Result<Agenda, OutboxError>;
 
-    /// Stores what came of tries, and makes due what they were in the way of. What has been due since `give_up` or longer is
-    /// parked, where that is given. Answers how many were parked for that.
+    /// Stores what came of tries, and makes due what they were in the way of. What is to be tried again waits while an earlier one
+    /// of its subject does, as when that one was replayed meanwhile. What has been due since `give_up` or longer is parked, where
+    /// that is given. Answers how many were parked for that.
     async fn record(
         &self,
         partition: u32,
@@ -184,11 +202,12 @@ pub(crate) trait Outbox: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Delivery>, OutboxError>;
 
-    /// Makes messages due again that were delivered or parked, as if they were new; those of an order in their order.
+    /// Makes messages due again that no longer waited, as if they were new; those of an order in their order, and before later ones
+    /// of it that wait.
     async fn replay(&self, partition: u32, endpoint: &str, which: Replay, now: Timestamp) -> Result<u64, OutboxError>;
 
-    /// Forgets what was delivered or parked of an endpoint up to a time.
-    async fn forget(&self, endpoint: &str, until: Timestamp) -> Result<(), OutboxError>;
+    /// Forgets what was settled of an endpoint up to a time, so many at most; answers how many.
+    async fn forget(&self, endpoint: &str, until: Timestamp, limit: u32) -> Result<u64, OutboxError>;
 
     /// How many wait.
     async fn counts(&self) -> Result<Counts, OutboxError>;
@@ -209,7 +228,7 @@ pub(crate) async fn open(place: &Place) -> Result<Arc<dyn Outbox>, OutboxError> 
 
 impl State {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Parked];
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Parked, Self::Superseded];
 
     /// The word for it in the API.
     pub const fn name(self) -> &'static str {
@@ -217,6 +236,7 @@ impl State {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Parked => "parked",
+            Self::Superseded => "superseded",
         }
     }
 
@@ -225,6 +245,7 @@ impl State {
             Self::Pending => 0,
             Self::Delivered => 1,
             Self::Parked => 2,
+            Self::Superseded => 3,
         }
     }
 

@@ -10,8 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Row as _, Transaction};
 
 use super::{
-    Agenda, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, Verdict, event, read_back,
-    stored,
+    Agenda, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, event, read_back, stored,
 };
 
 const SCHEMA: &str = "orderlight_outbox";
@@ -45,10 +44,19 @@ const TABLES: &str = "
         last_error text,
         PRIMARY KEY (endpoint, position)
     );
-    CREATE INDEX messages_due ON messages (endpoint, next_at) WHERE next_at IS NOT NULL;
     CREATE INDEX messages_waiting ON messages (endpoint, subject, position) WHERE state = 0;
     CREATE INDEX messages_parked ON messages (endpoint, position) WHERE state = 2;
 ";
+/// What came later, and is looked for by itself. Thousands of messages become due in the same millisecond, so the index of those has
+/// their order.
+const LATER: [(&str, &str); 2] = [
+    ("messages_settled", "CREATE INDEX messages_settled ON messages (endpoint, since) WHERE state <> 0"),
+    (
+        "messages_next",
+        "DROP INDEX IF EXISTS messages_due;
+         CREATE INDEX messages_next ON messages (endpoint, next_at, position) WHERE next_at IS NOT NULL",
+    ),
+];
 
 const INSERT: &str = "
     INSERT INTO messages (endpoint, position, subject, event, state, attempts, since, next_at)
@@ -59,11 +67,13 @@ const INSERT: &str = "
     ON CONFLICT DO NOTHING";
 
 const SETTLE: &str = "
-    UPDATE messages m SET state = o.state, next_at = o.next_at, attempts = m.attempts + 1, last_status = o.status,
-        last_error = o.error
-    FROM unnest($2::bigint[], $3::smallint[], $4::bigint[], $5::integer[], $6::text[]) AS o (position, state, next_at, status, error)
+    UPDATE messages m SET state = o.state, attempts = m.attempts + o.tries, last_status = o.status, last_error = o.error,
+        next_at = CASE WHEN EXISTS (SELECT 1 FROM messages e WHERE e.endpoint = $1 AND e.subject = m.subject AND e.state = 0
+            AND e.position < m.position) THEN NULL ELSE o.next_at END
+    FROM unnest($2::bigint[], $3::smallint[], $4::bigint[], $5::integer[], $6::text[], $7::integer[])
+        AS o (position, state, next_at, status, error, tries)
     WHERE m.endpoint = $1 AND m.position = o.position AND m.state = 0
-    RETURNING m.subject, o.next_at IS NULL";
+    RETURNING m.subject, o.state <> 0";
 
 /// Makes the earliest waiting message of each of some subjects due.
 const PROMOTE: &str = "
@@ -116,12 +126,14 @@ fn parse(url: &str) -> Result<PgConnectOptions, OutboxError> {
 async fn make(connection: &mut PgConnection) -> Result<(), OutboxError> {
     let mut transaction = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(OPENING).execute(&mut *transaction).await?;
-    let is_there = "SELECT to_regclass($1) IS NOT NULL";
-    let is_there: bool =
-        sqlx::query_scalar(is_there).bind(format!("{SCHEMA}.messages")).fetch_one(&mut *transaction).await?;
-    if !is_there {
-        let make = format!("CREATE SCHEMA IF NOT EXISTS {SCHEMA}; {TABLES}");
-        sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *transaction).await?;
+    let tables = format!("CREATE SCHEMA IF NOT EXISTS {SCHEMA}; {TABLES}");
+    for (name, make) in [("messages", &*tables)].into_iter().chain(LATER) {
+        let is_there = "SELECT to_regclass($1) IS NOT NULL";
+        let is_there: bool =
+            sqlx::query_scalar(is_there).bind(format!("{SCHEMA}.{name}")).fetch_one(&mut *transaction).await?;
+        if !is_there {
+            sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *transaction).await?;
+        }
     }
     transaction.commit().await?;
     Ok(())
@@ -185,7 +197,7 @@ impl Outbox for PostgresOutbox {
     }
 
     async fn agenda(&self, endpoint: &str, now: Timestamp, limit: u32) -> Result<Agenda, OutboxError> {
-        let select = "SELECT position, attempts, since, next_at FROM messages WHERE endpoint = $1 AND next_at IS NOT NULL \
+        let select = "SELECT position, attempts, since, next_at, subject FROM messages WHERE endpoint = $1 AND next_at IS NOT NULL \
                       ORDER BY next_at, position LIMIT $2";
         let rows = sqlx::query(select).bind(endpoint).bind(i64::from(limit)).fetch_all(&self.pool).await?;
         let mut agenda = Agenda::default();
@@ -195,9 +207,10 @@ impl Outbox for PostgresOutbox {
                 agenda.next_at = Some(next_at);
                 break;
             }
-            let attempts: i32 = row.try_get(1)?;
+            let (attempts, subject): (i32, String) = (row.try_get(1)?, row.try_get(4)?);
             agenda.now.push(Due {
                 position: read_back(row.try_get(0)?)?,
+                subject: subject.into(),
                 attempts: read_back(attempts.into())?,
                 since: Timestamp::from_millis(row.try_get(2)?),
             });
@@ -264,11 +277,11 @@ impl Outbox for PostgresOutbox {
         Ok(due)
     }
 
-    async fn forget(&self, endpoint: &str, until: Timestamp) -> Result<(), OutboxError> {
-        let delete =
-            sqlx::query("DELETE FROM messages WHERE endpoint = $1 AND state <> 0 AND since <= $2").bind(endpoint);
-        delete.bind(until.millis()).execute(&self.pool).await?;
-        Ok(())
+    async fn forget(&self, endpoint: &str, until: Timestamp, limit: u32) -> Result<u64, OutboxError> {
+        let delete = "DELETE FROM messages WHERE endpoint = $1 AND state <> 0 AND position IN (SELECT position FROM messages \
+                      WHERE endpoint = $1 AND state <> 0 AND since <= $2 LIMIT $3)";
+        let delete = sqlx::query(delete).bind(endpoint).bind(until.millis()).bind(i64::from(limit));
+        Ok(delete.execute(&self.pool).await?.rows_affected())
     }
 
     async fn counts(&self) -> Result<Counts, OutboxError> {
@@ -290,21 +303,19 @@ async fn settle(
     outcomes: &[Outcome],
     now: Timestamp,
 ) -> Result<(), OutboxError> {
-    let (mut positions, mut states, mut nexts, mut statuses, mut errors) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut positions, mut states, mut nexts, mut tries) = (vec![], vec![], vec![], vec![]);
+    let (mut statuses, mut errors) = (vec![], vec![]);
     for outcome in outcomes {
-        let (state, next_at) = match outcome.verdict {
-            Verdict::Delivered => (State::Delivered, None),
-            Verdict::Again(at) => (State::Pending, Some(at.millis())),
-            Verdict::Parked => (State::Parked, None),
-        };
+        let (state, next_at, tried) = outcome.verdict.stored();
         positions.push(stored(outcome.position));
         states.push(state.code());
         nexts.push(next_at);
+        tries.push(tried);
         statuses.push(outcome.status.map(i32::from));
         errors.push(outcome.error.as_deref());
     }
     let settled = sqlx::query_as(SETTLE).bind(endpoint).bind(positions).bind(states).bind(nexts).bind(statuses);
-    let settled: Vec<(String, bool)> = settled.bind(errors).fetch_all(&mut **transaction).await?;
+    let settled: Vec<(String, bool)> = settled.bind(errors).bind(tries).fetch_all(&mut **transaction).await?;
     let gone: Vec<String> = settled.into_iter().filter_map(|(subject, is_gone)| is_gone.then_some(subject)).collect();
     if !gone.is_empty() {
         sqlx::query(PROMOTE).bind(endpoint).bind(gone).bind(now.millis()).execute(&mut **transaction).await?;

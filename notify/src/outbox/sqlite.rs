@@ -10,8 +10,7 @@ use eventlog::Position;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{
-    Agenda, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, Verdict, event, read_back,
-    stored,
+    Agenda, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, event, read_back, stored,
 };
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,6 +37,7 @@ const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS messages_due ON messages (endpoint, next_at) WHERE next_at IS NOT NULL;
     CREATE INDEX IF NOT EXISTS messages_waiting ON messages (endpoint, subject, position) WHERE state = 0;
     CREATE INDEX IF NOT EXISTS messages_parked ON messages (endpoint, position) WHERE state = 2;
+    CREATE INDEX IF NOT EXISTS messages_settled ON messages (endpoint, since) WHERE state <> 0;
 ";
 
 /// Makes the earliest waiting message of a subject due.
@@ -127,7 +127,7 @@ impl Outbox for SqliteOutbox {
     async fn agenda(&self, endpoint: &str, now: Timestamp, limit: u32) -> Result<Agenda, OutboxError> {
         let endpoint: Box<str> = endpoint.into();
         self.run(move |transaction| {
-            let select = "SELECT position, attempts, since, next_at FROM messages WHERE endpoint = ?1 AND next_at IS NOT NULL \
+            let select = "SELECT position, attempts, since, next_at, subject FROM messages WHERE endpoint = ?1 AND next_at IS NOT NULL \
                           ORDER BY next_at, position LIMIT ?2";
             let mut select = transaction.prepare_cached(select)?;
             let mut rows = select.query(params![endpoint, limit])?;
@@ -138,8 +138,12 @@ impl Outbox for SqliteOutbox {
                     agenda.next_at = Some(next_at);
                     break;
                 }
-                let since = Timestamp::from_millis(row.get(2)?);
-                agenda.now.push(Due { position: read_back(row.get(0)?)?, attempts: read_back(row.get(1)?)?, since });
+                agenda.now.push(Due {
+                    position: read_back(row.get(0)?)?,
+                    subject: row.get(4)?,
+                    attempts: read_back(row.get(1)?)?,
+                    since: Timestamp::from_millis(row.get(2)?),
+                });
             }
             Ok(agenda)
         })
@@ -221,12 +225,12 @@ impl Outbox for SqliteOutbox {
         .await
     }
 
-    async fn forget(&self, endpoint: &str, until: Timestamp) -> Result<(), OutboxError> {
+    async fn forget(&self, endpoint: &str, until: Timestamp, limit: u32) -> Result<u64, OutboxError> {
         let endpoint: Box<str> = endpoint.into();
         self.run(move |transaction| {
-            let delete = "DELETE FROM messages WHERE endpoint = ?1 AND state <> 0 AND since <= ?2";
-            transaction.prepare_cached(delete)?.execute(params![endpoint, until.millis()])?;
-            Ok(())
+            let delete = "DELETE FROM messages WHERE endpoint = ?1 AND position IN (SELECT position FROM messages \
+                          INDEXED BY messages_settled WHERE endpoint = ?1 AND state <> 0 AND since <= ?2 LIMIT ?3)";
+            Ok(transaction.prepare_cached(delete)?.execute(params![endpoint, until.millis(), limit])? as u64)
         })
         .await
     }
@@ -262,17 +266,16 @@ fn checkpoint(transaction: &Transaction<'_>, partition: u32) -> Result<Position,
 
 /// Stores what came of one try. What was settled otherwise meanwhile stays as it is.
 fn settle(transaction: &Transaction<'_>, endpoint: &str, outcome: &Outcome, now: Timestamp) -> Result<(), OutboxError> {
-    let (state, next_at) = match outcome.verdict {
-        Verdict::Delivered => (State::Delivered, None),
-        Verdict::Again(at) => (State::Pending, Some(at.millis())),
-        Verdict::Parked => (State::Parked, None),
-    };
-    let update = "UPDATE messages SET state = ?3, next_at = ?4, attempts = attempts + 1, last_status = ?5, last_error = ?6 \
-                  WHERE endpoint = ?1 AND position = ?2 AND state = 0 RETURNING subject";
+    let (state, next_at, tries) = outcome.verdict.stored();
+    let update = "UPDATE messages SET state = ?3, attempts = attempts + ?7, last_status = ?5, last_error = ?6, next_at = CASE \
+                  WHEN EXISTS (SELECT 1 FROM messages e WHERE e.endpoint = ?1 AND e.subject = messages.subject AND e.state = 0 \
+                  AND e.position < ?2) THEN NULL ELSE ?4 END WHERE endpoint = ?1 AND position = ?2 AND state = 0 RETURNING subject";
     let position = stored(outcome.position);
     let subject: Option<String> = transaction
         .prepare_cached(update)?
-        .query_row(params![endpoint, position, state.code(), next_at, outcome.status, outcome.error], |row| row.get(0))
+        .query_row(params![endpoint, position, state.code(), next_at, outcome.status, outcome.error, tries], |row| {
+            row.get(0)
+        })
         .optional()?;
     if let Some(subject) = subject.filter(|_| next_at.is_none()) {
         transaction.prepare_cached(PROMOTE)?.execute(params![endpoint, subject, now.millis()])?;

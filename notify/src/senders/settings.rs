@@ -1,13 +1,12 @@
 //! The settings of a sender: one object, read whole, with every fault at its field.
 
-use std::net::IpAddr;
-
 use domain::fault::{Fault, escape};
 use http::Uri;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{Account, Base, Parameter, Provider, Sender, Service, aliyun, tencent};
+use crate::guard::is_loopback;
 
 /// The longest text of a setting, in characters, and the longest secret and address, in bytes.
 const TEXT_CHARS_MAX: usize = 64;
@@ -197,11 +196,6 @@ fn address(text: &str) -> Result<Base, String> {
     }
     let host = authority.as_str().to_ascii_lowercase();
     Ok(Base { url: format!("{scheme}://{host}"), host })
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
-    address.is_some_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

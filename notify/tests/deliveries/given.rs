@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,13 +21,28 @@ use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
 use eventlog::{Batch, EventLog, NewEvent, Position, StreamId, StreamKey};
 use notify::guard::{Resolve, system};
-use notify::{Delivery, Notifier, Place, Terms, secret_label};
+use notify::{Delivery, Notifier, Place, State as DeliveryState, Terms, secret_label};
+use serde_json::json;
+use tokio::sync::Semaphore;
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// How long something may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait between two looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
+/// Makes two tests of each function.
+macro_rules! on_both_stores {
+    ($($name:ident,)*) => {
+        mod sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(crate::given::Backend::Sqlite).await; })* }
+        mod postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(crate::given::Backend::Postgres).await; })* }
+    };
+}
+
+/// What the clock says at first.
+const BEGINNING: i64 = 1_794_355_200_000;
+/// More answers than any receiver is asked for.
+const ANSWERS: usize = 1_000_000;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Backend {
@@ -44,13 +59,18 @@ pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     got: Got,
     status: Arc<AtomicU16>,
+    /// How many answers may be given.
+    answers: Arc<Semaphore>,
+    /// How many messages of each order wait for their answers, and how many did at most.
+    together: Arc<Mutex<(HashMap<String, usize>, usize)>>,
 }
 
 impl Receiver {
     pub(crate) async fn answering(status: u16) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (got, status) = (Got::default(), Arc::new(AtomicU16::new(status)));
-        let receiver = Self { address: listener.local_addr().unwrap(), got, status };
+        let (answers, together) = (Arc::new(Semaphore::new(ANSWERS)), Arc::default());
+        let receiver = Self { address: listener.local_addr().unwrap(), got, status, answers, together };
         let routes = Router::new().route("/", post(take)).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         receiver
@@ -58,6 +78,30 @@ impl Receiver {
 
     pub(crate) fn answer(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// From now on answers wait until they are let go.
+    pub(crate) fn hold(&self) {
+        self.answers.forget_permits(ANSWERS);
+    }
+
+    /// Lets so many answers go, in the order of what they answer.
+    pub(crate) fn let_go(&self, count: usize) {
+        self.answers.add_permits(count);
+    }
+
+    /// The most messages of one order that waited for their answers at once.
+    pub(crate) fn together_max(&self) -> usize {
+        self.together.lock().unwrap().1
+    }
+
+    /// Waits until something is true of what it got.
+    pub(crate) async fn until(&self, true_now: impl Fn(&[String]) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !true_now(&self.ids()) {
+            assert!(Instant::now() < until, "does not get on: {:?}", self.ids());
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -75,7 +119,17 @@ impl Receiver {
 
 async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let id = headers["webhook-id"].to_str().unwrap().to_owned();
+    let said: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let order = said["data"]["order_id"].to_string();
+    {
+        let (waiting, most) = &mut *receiver.together.lock().unwrap();
+        let of_order = waiting.entry(order.clone()).or_default();
+        *of_order += 1;
+        *most = (*most).max(*of_order);
+    }
     receiver.got.lock().unwrap().push((id, headers, body));
+    receiver.answers.acquire().await.unwrap().forget();
+    *receiver.together.lock().unwrap().0.get_mut(&order).unwrap() -= 1;
     StatusCode::from_u16(receiver.status.load(Ordering::SeqCst)).unwrap()
 }
 
@@ -86,6 +140,7 @@ pub(crate) struct Given {
     log: Arc<SqliteLog>,
     vault: Arc<Vault>,
     clock: Arc<AtomicI64>,
+    breaks: Arc<AtomicU32>,
     pub(crate) resolve: Resolve,
     pub(crate) terms: Terms,
     epoch: u64,
@@ -107,7 +162,8 @@ impl Given {
             database,
             log,
             vault: Arc::new(Vault::from_bytes([7; 32])),
-            clock: Arc::new(AtomicI64::new(1_794_355_200_000)),
+            clock: Arc::new(AtomicI64::new(BEGINNING)),
+            breaks: Arc::default(),
             resolve: system(),
             terms: Terms { allow_private: true, ..Terms::default() },
             epoch: acquired.epoch,
@@ -122,8 +178,12 @@ impl Given {
             None => Place::File(self.directory.path().join("outbox.sqlite")),
             Some(database) => Place::Postgres { url: database.url().to_owned(), session_name: None },
         };
-        let (log, clock) = (self.log.clone() as Arc<dyn EventLog>, self.clock.clone());
-        let clock = Arc::new(move || Timestamp::from_millis(clock.load(Ordering::SeqCst)));
+        let (log, clock, breaks) = (self.log.clone() as Arc<dyn EventLog>, self.clock.clone(), self.breaks.clone());
+        let clock = Arc::new(move || {
+            let breaks = breaks.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            assert!(breaks.is_err(), "the clock breaks, as it was told to");
+            Timestamp::from_millis(clock.load(Ordering::SeqCst))
+        });
         let (vault, resolve) = (self.vault.clone(), self.resolve.clone());
         let notifier = Notifier::open(&place, log, vault, clock, self.terms, resolve).await.unwrap();
         notifier.follow(0);
@@ -132,6 +192,24 @@ impl Given {
 
     pub(crate) fn later(&self, span: Span) {
         self.clock.fetch_add(span.millis(), Ordering::SeqCst);
+    }
+
+    /// Lets whoever asks for the time next panic; comes back when somebody did.
+    pub(crate) async fn break_the_clock(&self) {
+        self.breaks.store(1, Ordering::SeqCst);
+        let until = Instant::now() + PATIENCE;
+        while self.breaks.load(Ordering::SeqCst) > 0 {
+            assert!(Instant::now() < until, "nobody asks for the time");
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    /// Puts an empty log in place of the one that there was, and leaves the outbox as it is.
+    pub(crate) async fn lose_the_log(&mut self) {
+        let log = Arc::new(SqliteLog::open(&self.directory.path().join("restored.sqlite")).await.unwrap());
+        let acquired = log.acquire(0).await.unwrap();
+        (self.log, self.epoch, self.head) = (log, acquired.epoch, acquired.head);
+        self.streams.clear();
     }
 
     pub(crate) async fn endpoint(&mut self, id: &str, url: &str, events: &[Notification]) {
@@ -169,7 +247,7 @@ impl Given {
         for (event_type, payload) in payloads {
             *sequence += 1;
             self.head += 1;
-            let at = Timestamp::from_millis(1_794_355_200_000);
+            let at = Timestamp::from_millis(BEGINNING);
             batch.events.push(NewEvent {
                 stream: *stream,
                 sequence: *sequence,
@@ -196,7 +274,31 @@ pub(crate) fn frozen() -> OrderEvent {
 
 pub(crate) fn released() -> OrderEvent {
     let cause = ReleasedCause::Reviewer;
-    OrderEvent::Released(Released { cause, actor: Some("key".into()), reason_code: Some("called".into()), note: None })
+    let (actor, reason_code) = (Some("key".into()), Some("called".into()));
+    OrderEvent::Released(Released { actor, reason_code, ..Released::by_itself(cause) })
+}
+
+/// An order that can be asked about.
+pub(crate) fn placed() -> OrderEvent {
+    event(json!({"Placed": {"channel": "web", "order_no": "A1", "facts": {}}}))
+}
+
+/// Asked for a code, for ten minutes.
+pub(crate) fn challenged(challenge: &str) -> OrderEvent {
+    let expires_at = Timestamp::from_millis(BEGINNING).plus(Span::from_mins(10)).to_string();
+    event(json!({"Challenged": {
+        "challenge": challenge, "method": "sms", "expires_at": expires_at, "on_fail": "freeze", "on_expire": "review",
+    }}))
+}
+
+/// An event as it is stored.
+pub(crate) fn event(stored: serde_json::Value) -> OrderEvent {
+    serde_json::from_value(stored).unwrap()
+}
+
+/// There are so many messages, and all are so far.
+pub(crate) fn all(state: DeliveryState, count: usize) -> impl Fn(&[Delivery]) -> bool {
+    move |found| found.len() == count && found.iter().all(|delivery| delivery.state == state)
 }
 
 /// An answer of every name: these addresses.
@@ -217,6 +319,15 @@ pub(crate) async fn until(
             return found;
         }
         assert!(Instant::now() < until, "{endpoint} does not get on: {found:?}");
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+}
+
+/// Waits until something is so.
+pub(crate) async fn so(true_now: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !true_now() {
+        assert!(Instant::now() < until, "it does not come to be so");
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }

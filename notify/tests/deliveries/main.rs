@@ -1,7 +1,14 @@
 //! What becomes of events on both stores: told in order, tried again, parked, told again, and to nobody who must not be reached.
 
 #[cfg(test)]
+#[macro_use]
 mod given;
+#[cfg(test)]
+mod misbehaving;
+#[cfg(test)]
+mod questions;
+#[cfg(test)]
+mod standing;
 
 #[cfg(test)]
 mod tests {
@@ -13,26 +20,16 @@ mod tests {
     use serde_json::{Value, json};
     use standardwebhooks::Webhook;
 
-    use crate::given::{Backend, Given, Receiver, SECRET, frozen, released, resolving_to, until};
-
-    macro_rules! on_both_stores {
-        ($($name:ident)*) => {
-            mod sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(crate::given::Backend::Sqlite).await; })* }
-            mod postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(crate::given::Backend::Postgres).await; })* }
-        };
-    }
+    use crate::given::{Backend, Given, Receiver, SECRET, all, frozen, released, resolving_to, until};
 
     on_both_stores! {
-        an_endpoint_is_told_of_what_it_asks_for_from_its_creation_on
-        a_message_that_fails_holds_back_its_order_and_no_other
-        what_fails_for_three_days_is_parked_and_told_again_when_it_is_asked_for
-        a_removed_endpoint_is_told_nothing_more
-        a_name_that_leads_to_a_private_address_is_not_connected_to
-        what_was_delivered_is_not_told_again_after_a_restart
-    }
-
-    fn all(state: State, count: usize) -> impl Fn(&[Delivery]) -> bool {
-        move |found| found.len() == count && found.iter().all(|delivery| delivery.state == state)
+        an_endpoint_is_told_of_what_it_asks_for_from_its_creation_on,
+        a_message_that_fails_holds_back_its_order_and_no_other,
+        what_fails_for_three_days_is_parked_and_told_again_when_it_is_asked_for,
+        a_removed_endpoint_is_told_nothing_more,
+        a_name_that_leads_to_a_private_address_is_not_connected_to,
+        what_was_delivered_is_not_told_again_after_a_restart,
+        what_is_replayed_goes_before_what_waits_of_its_order_and_never_beside_it,
     }
 
     async fn an_endpoint_is_told_of_what_it_asks_for_from_its_creation_on(on: Backend) {
@@ -150,6 +147,50 @@ mod tests {
         let notifier = given.notifier().await;
         until(&notifier, "e1", all(State::Delivered, 2)).await;
         assert_eq!(receiver.ids().len(), 2);
+        notifier.stop().await;
+    }
+
+    async fn what_is_replayed_goes_before_what_waits_of_its_order_and_never_beside_it(on: Backend) {
+        let (mut given, receiver) = (Given::nothing(on).await, Receiver::answering(200).await);
+        given.endpoint("e1", &receiver.url(), &[OrderFrozen, OrderReleased]).await;
+        let later = given.order("web:A1", &[frozen(), released()]).await;
+        let earlier = later - 1;
+        let notifier = given.notifier().await;
+        until(&notifier, "e1", all(State::Delivered, 2)).await;
+        let arrived = async |position, times| {
+            let id = message_id("e1", position);
+            receiver.until(|ids| ids.iter().filter(|arrived| **arrived == id).count() == times).await;
+        };
+
+        receiver.hold();
+        assert_eq!(notifier.replay(0, "e1", Replay::At(vec![later])).await.unwrap(), 1);
+        arrived(later, 2).await;
+        // While the later one is under way, the earlier one is asked for, and waits for its end.
+        assert_eq!(notifier.replay(0, "e1", Replay::At(vec![earlier])).await.unwrap(), 1);
+        let other = given.order("web:A2", &[frozen()]).await;
+        arrived(other, 1).await;
+        receiver.answer(500);
+        receiver.let_go(2);
+        arrived(earlier, 2).await;
+        let waits = |found: &[Delivery]| {
+            found.iter().any(|d| (d.position, d.state, d.attempts, d.next_at) == (later, State::Pending, 1, None))
+        };
+        until(&notifier, "e1", waits).await;
+        receiver.let_go(1);
+        until(&notifier, "e1", |found| found.iter().any(|d| (d.position, d.attempts) == (earlier, 1))).await;
+        // However much time passes, the one that failed before waits for the one that fails now.
+        given.later(Span::from_mins(1));
+        arrived(earlier, 3).await;
+        until(&notifier, "e1", waits).await;
+        receiver.answer(200);
+        receiver.let_go(100);
+        until(&notifier, "e1", |found| all(State::Delivered, 3)(found)).await;
+        let of_order: Vec<String> = receiver.ids().into_iter().filter(|id| *id != message_id("e1", other)).collect();
+        assert_eq!(
+            of_order,
+            [earlier, later, later, earlier, earlier, later].map(|position| message_id("e1", position))
+        );
+        assert_eq!(receiver.together_max(), 1, "of one order one message is under way at a time");
         notifier.stop().await;
     }
 

@@ -155,8 +155,8 @@ impl Desk {
         if hex::encode(hmac(self.secret.as_bytes(), &to_sign)) != **signature {
             return Err(unsigned);
         }
-        let date = domain::time::Timestamp::from_millis(self.unix_seconds * 1_000).to_string();
-        if request.header("x-acs-date").get(..16) != date.get(..16) {
+        let sent: domain::time::Timestamp = request.header("x-acs-date").parse().map_err(|_| unsigned)?;
+        if (sent.millis() / 1_000 - self.unix_seconds).abs() > 900 {
             return Err("InvalidTimeStamp.Expired");
         }
         let nonce = request.header("x-acs-signature-nonce").to_owned();

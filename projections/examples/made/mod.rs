@@ -132,6 +132,6 @@ fn events(number: u32, placed_at: Timestamp) -> Result<[OrderEvent; 3], Box<dyn 
         swept: vec![],
         shadow: None,
     };
-    let released = Released { cause: ReleasedCause::Clean, actor: None, reason_code: None, note: None };
+    let released = Released::by_itself(ReleasedCause::Clean);
     Ok([OrderEvent::Placed(placed), OrderEvent::Scored(scored), OrderEvent::Released(released)])
 }

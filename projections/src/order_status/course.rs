@@ -158,7 +158,7 @@ pub(super) fn follow(row: &mut OrderStatusRow, change: &OrderChange<'_>, envelop
             match opened.cause {
                 ReviewCause::ChallengeFailed => course.answered(asked_by, FAILED),
                 ReviewCause::ChallengeExpired => course.answered(asked_by, UNANSWERED),
-                ReviewCause::NoChannel => {}
+                ReviewCause::NoChannel | ReviewCause::Frozen | ReviewCause::Departed | ReviewCause::Resumed => {}
             }
         }
         OrderChange::ReviewReopened(_) => {
@@ -177,6 +177,7 @@ pub(super) fn follow(row: &mut OrderStatusRow, change: &OrderChange<'_>, envelop
         | OrderChange::ChallengeResent(_)
         | OrderChange::CodeRejected(_)
         | OrderChange::CallUnanswered(_)
+        | OrderChange::ReviewClosed(_)
         | OrderChange::ReviewEscalated(_)
         | OrderChange::ReviewReturned(_)
         | OrderChange::Noted(_)

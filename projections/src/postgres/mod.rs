@@ -256,10 +256,10 @@ impl Store for PostgresStore {
         }
     }
 
-    async fn link_counts(&self, merchant: &MerchantId, row: &OrderStatusRow) -> Result<LinkCounts, StoreError> {
+    async fn link_counts(&self, merchant: &MerchantId, rows: &[OrderStatusRow]) -> Result<Vec<LinkCounts>, StoreError> {
         match self.whose(merchant).await? {
-            Some(whose) => search::link_counts(&self.readers, whose, row).await,
-            None => Ok(LinkCounts::default()),
+            Some(whose) => search::link_counts(&self.readers, whose, rows).await,
+            None => Ok(vec![LinkCounts::default(); rows.len()]),
         }
     }
 

@@ -28,7 +28,7 @@ use crate::cursor::Cursor;
 use crate::error::{ProjectionError, StoreError};
 use crate::fold::Loaded;
 use crate::model::Model;
-use crate::order_status::{LinkCounts, OrderStatusRow, Wanted};
+use crate::order_status::{Handles, LinkCounts, OrderStatusRow, Wanted};
 use crate::outcomes::{Counted, QueueStanding, WholeStanding};
 use crate::page::Page;
 use crate::review_queue::{ReviewQuery, ReviewRow};
@@ -295,13 +295,17 @@ impl Store for SqliteStore {
         self.read(merchant, Vec::new(), find).await
     }
 
-    async fn link_counts(&self, merchant: &MerchantId, row: &OrderStatusRow) -> Result<LinkCounts, StoreError> {
-        let (handles, not, memory) = (row.facts.handles, row.stream, Arc::clone(&self.memory));
+    async fn link_counts(&self, merchant: &MerchantId, rows: &[OrderStatusRow]) -> Result<Vec<LinkCounts>, StoreError> {
+        let of: Vec<(Handles, StreamId)> = rows.iter().map(|row| (row.facts.handles, row.stream)).collect();
+        let (memory, none) = (Arc::clone(&self.memory), vec![LinkCounts::default(); rows.len()]);
         let find = move |connection: &Connection, merchant| {
-            let (links, snapshot) = memory.look(connection, |recent| search::links(recent, merchant, &handles))?;
-            search::link_counts(&snapshot, merchant, &links, not)
+            let (links, snapshot) = memory.look(connection, |recent| {
+                let links = of.iter().map(|(handles, not)| (search::links(recent, merchant, handles), *not));
+                links.collect::<Vec<_>>()
+            })?;
+            links.iter().map(|(links, not)| search::link_counts(&snapshot, merchant, links, *not)).collect()
         };
-        self.read(merchant, LinkCounts::default(), find).await
+        self.read(merchant, none, find).await
     }
 
     async fn review(&self, merchant: &MerchantId, id: &OrderId) -> Result<Option<ReviewRow>, StoreError> {

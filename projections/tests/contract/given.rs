@@ -250,12 +250,13 @@ pub(crate) fn frozen(cause: FrozenCause) -> OrderEvent {
 }
 
 pub(crate) fn released(cause: ReleasedCause, actor: Option<&str>) -> OrderEvent {
-    OrderEvent::Released(Released { cause, actor: actor.map(Into::into), reason_code: None, note: None })
+    OrderEvent::Released(Released { actor: actor.map(Into::into), ..Released::by_itself(cause) })
 }
 
 pub(crate) fn review_opened(challenge: &str) -> OrderEvent {
     let cause = ReviewCause::ChallengeExpired;
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some(challenge.parse().unwrap()), cause, note: None })
+    let challenge = Some(challenge.parse().unwrap());
+    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: vec![] })
 }
 
 pub(crate) fn claimed(reviewer: &str, lease_until: Timestamp) -> OrderEvent {
@@ -277,7 +278,8 @@ pub(crate) fn confirmed(reviewer: &str) -> OrderEvent {
 }
 
 pub(crate) fn nobody_can_be_asked() -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause: ReviewCause::NoChannel, note: None })
+    let cause = ReviewCause::NoChannel;
+    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause, note: None, instead_of: vec![] })
 }
 
 pub(crate) fn escalated(opened_at: Timestamp) -> OrderEvent {

@@ -36,7 +36,12 @@ fn verified_by(how: ChallengeMethod) -> OrderEvent {
 }
 
 fn review(cause: ReviewCause) -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: Some("c1".parse().unwrap()), cause, note: None })
+    OrderEvent::ReviewOpened(ReviewOpened {
+        challenge: Some("c1".parse().unwrap()),
+        cause,
+        note: None,
+        instead_of: vec![],
+    })
 }
 
 fn confirmed() -> OrderEvent {

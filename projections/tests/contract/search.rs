@@ -120,6 +120,12 @@ pub(crate) async fn links_count_the_other_orders_and_never_the_order_itself(on: 
     assert_eq!(counts("web:2").await, LinkCounts { device: 1, ip: 0, ip24: 2, phone: 2, address: 1 });
     assert_eq!(counts("web:3").await, LinkCounts { device: 0, ip: 1, ip24: 2, phone: 2, address: 0 });
     assert_eq!(counts("web:4").await, LinkCounts::default());
+    let (mut page, mut each) = (Vec::new(), Vec::new());
+    for id in ["web:4", "web:2", "web:1", "web:3"] {
+        page.push(row(&models, id).await);
+        each.push(counts(id).await);
+    }
+    assert_eq!(models.links_counts_of(&merchant(SHOP), &page).await.unwrap(), each, "of a page as of each");
 }
 
 pub(crate) async fn linked_orders_are_listed_page_by_page(on: Backend) {

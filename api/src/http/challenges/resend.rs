@@ -26,7 +26,8 @@ use crate::http::wishes::{OrderStanding, told, wish};
         (status = 200, description = "It goes out again", body = OrderStanding,
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 404, description = "There is no such challenge", body = Problem),
-        (status = 409, description = "`resends_used_up`: it was sent as often as it may be. `challenge_expired`, \
+        (status = 409, description = "`resends_used_up`: it was sent as often as it may be. `no_capacity`: no more SMS can be \
+         sent this minute, by the setting `sms_per_minute`; it can be asked for again a little later. `challenge_expired`, \
          `challenge_superseded`, `no_open_challenge`, `code_not_expected`: as for an answer", body = Problem),
         (status = 429, description = "The mailbox is full", body = Problem),
     )

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::endpoint::{EndpointCreated, Notification, Target};
 use domain::merchant::MerchantCommand;
+use notify::guard::leaves_in_the_clear;
 use notify::secret_label;
 use notify::senders::Sender;
 use serde::Serialize;
@@ -64,7 +65,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
     let sender = fields.optional("sender", any);
     let events = read_events(&mut fields);
     let told = match (url, sender) {
-        (Some(url), None) => receiver(&app, url, &mut fields).await?,
+        (Some(url), None) => receiver(&app, url, events.as_deref().unwrap_or_default(), &mut fields).await?,
         (None, Some(settings)) => provider(&app, settings, events.as_deref().unwrap_or_default(), &mut fields).await,
         (None, None) | (Some(_), Some(_)) => {
             fields.fault("", "expected either url or sender");
@@ -83,7 +84,20 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
     Ok(answered(StatusCode::CREATED, receipt.position, NewEndpoint { endpoint: view, secret }))
 }
 
-async fn receiver(app: &App, url: String, fields: &mut Fields) -> Result<Option<Told>, Problem> {
+async fn receiver(
+    app: &App,
+    url: String,
+    events: &[Notification],
+    fields: &mut Fields,
+) -> Result<Option<Told>, Problem> {
+    if leaves_in_the_clear(&url)
+        && let Some(event) = events.iter().find(|event| event.is_errand())
+    {
+        let expected = "expected an https:// URL, or an http:// URL with a loopback address";
+        fields
+            .fault("/url", format!("{expected}: {} tells a phone number, and a code where there is one", event.name()));
+        return Ok(None);
+    }
     if let Err(refused) = app.notifier.look_at(&url).await {
         fields.fault("/url", refused.to_string());
         return Ok(None);

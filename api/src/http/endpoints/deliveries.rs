@@ -19,7 +19,7 @@ use crate::http::problem::Problem;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Query {
-    /// `pending`, `delivered` or `parked`; all when it is left out.
+    /// `pending`, `delivered`, `parked` or `superseded`; all when it is left out.
     state: Option<String>,
     /// 1 to 200, 50 when it is left out.
     limit: Option<u32>,
@@ -42,7 +42,8 @@ pub struct DeliveryView {
     /// Where its event stands in the log.
     #[schema(example = "0-17")]
     position: String,
-    /// `pending`, `delivered`, or `parked`: not tried any more, unless it is replayed.
+    /// `pending`, `delivered`, `parked`: not tried any more, unless it is replayed; or `superseded`: not sent, since what it asks the
+    /// customer was settled before.
     #[schema(example = "pending")]
     state: &'static str,
     /// How often it was tried since it was last made due.
@@ -96,7 +97,7 @@ pub async fn handle(
     caller.require(ADMIN)?;
     let limit = limit(query.limit)?;
     let mut filters = Filters::default();
-    let state = filters.read("state", query.state, "pending, delivered or parked", |name| {
+    let state = filters.read("state", query.state, "pending, delivered, parked or superseded", |name| {
         DeliveryState::ALL.into_iter().find(|state| state.name() == name)
     });
     let before = filters.read("cursor", query.cursor, "`next_cursor` of this list", |text| text.parse().ok());

@@ -30,8 +30,9 @@ pub struct Replayed {
 
 /// Replay deliveries
 ///
-/// Messages that were delivered or parked are due again, under the ids that they had, and those of one order in their order.
-/// `ids` names some, `parked` means all that are parked, and `from_position` all from there on.
+/// Messages that were delivered, parked or superseded are due again, under the ids that they had, those of one order in their order
+/// and before later ones of it that wait. A question to the customer is superseded again when it is settled. `ids` names some,
+/// `parked` means all that are parked, and `from_position` all from there on.
 #[utoipa::path(
     post,
     path = "/v1/endpoints/{id}/replay",

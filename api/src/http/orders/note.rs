@@ -21,7 +21,7 @@ const AUTHORS: &[Role] = &[Role::Service, Role::Reviewer, Role::Admin];
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"text": "The customer wrote in the chat that all five parcels are theirs."}))]
 pub struct NoteBody {
-    /// 1 to 2,000 bytes, lines and all. It stays for good, so it may hold nothing personal; a phone number is refused.
+    /// 1 to 2,000 bytes, lines and all. It stays for good, so it may hold nothing personal; a phone number, an e-mail address or the number of an identity card is refused.
     pub text: String,
 }
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use domain::merchant::Role;
 use domain::time::Timestamp;
 use eventlog::StreamId;
-use projections::{ORDER_STATUS, OrderStatusRow, REVIEW_QUEUE, ReviewQuery, ReviewSort, ReviewState};
+use projections::{LinkCounts, ORDER_STATUS, OrderStatusRow, REVIEW_QUEUE, ReviewQuery, ReviewSort, ReviewState};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -85,16 +85,14 @@ pub async fn handle(
     let found = app.models.reviews(&caller.merchant, &wanted, cursor.as_deref(), limit).await?;
     let streams: Vec<StreamId> = found.items.iter().map(|review| review.stream).collect();
     let orders = app.models.orders(&caller.merchant, &streams).await?;
-    let mut orders: HashMap<StreamId, OrderStatusRow> = orders.into_iter().map(|order| (order.stream, order)).collect();
-    let mut items = Vec::with_capacity(found.items.len());
-    for review in found.items {
-        let order = orders.remove(&review.stream);
-        let links = match &order {
-            Some(order) => Some(app.models.links_counts(&caller.merchant, order).await?.into()),
-            None => None,
-        };
-        items.push(ReviewView::of(review, order.as_ref(), links, now));
-    }
+    let links = app.models.links_counts_of(&caller.merchant, &orders).await?;
+    let mut orders: HashMap<StreamId, (OrderStatusRow, LinkCounts)> =
+        orders.into_iter().zip(links).map(|(order, links)| (order.stream, (order, links))).collect();
+    let items = found.items.into_iter().map(|review| {
+        let (order, links) = orders.remove(&review.stream).unzip();
+        ReviewView::of(review, order.as_ref(), links.map(Into::into), now)
+    });
+    let items = items.collect();
     Ok(Json(Items { items, next_cursor: found.next_cursor }))
 }
 

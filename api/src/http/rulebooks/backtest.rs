@@ -101,12 +101,19 @@ fn period(body: Value) -> Result<(Timestamp, Timestamp), Problem> {
     fields.finish(period)
 }
 
-/// What a publication of a draft can be bound to: the shares of the orders that a back-test of its text as it is now found to be
-/// challenged and frozen, in parts per million.
+/// What a back-test told that a publication can be bound to.
+pub(super) struct Found {
+    /// The shares of the orders that are challenged and frozen, in parts per million.
+    pub(super) shares: (u32, u32),
+    /// The hash of the text that was tried.
+    pub(super) hash: Box<str>,
+}
+
+/// What the back-test of a job told.
 ///
 /// # Errors
-/// What there is in place of such a back-test.
-pub(super) fn found(app: &App, merchant: &MerchantId, hash: Option<&str>, job: &str) -> Result<(u32, u32), String> {
+/// What there is in place of a back-test with a result.
+pub(super) fn found(app: &App, merchant: &MerchantId, job: &str) -> Result<Found, String> {
     let Some(job) = app.jobs.find(merchant, job) else {
         return Err(
             "expected a back-test that ended within the hour, in the process that writes the merchant's log".to_owned()
@@ -120,20 +127,18 @@ pub(super) fn found(app: &App, merchant: &MerchantId, hash: Option<&str>, job: &
         return Err(format!("expected a back-test with a result, found one that is {}", state.name()));
     };
     let tried: Tried = serde_json::from_str(result.get()).map_err(|error| error.to_string())?;
-    if hash != Some(&*tried.hash) {
-        return Err("expected a back-test of the draft as it is now, found one of another text".to_owned());
-    }
     if tried.orders == 0 {
         return Err("expected a back-test of some orders, found one of none".to_owned());
     }
     let ExpectedView { challenge_rate, freeze_rate } = tried.expected;
-    share(&challenge_rate.into()).zip(share(&freeze_rate.into())).ok_or_else(|| "expected shares".to_owned())
+    let shares = share(&challenge_rate.into()).zip(share(&freeze_rate.into()));
+    shares.map(|shares| Found { shares, hash: tried.hash }).ok_or_else(|| "expected shares".to_owned())
 }
 
 /// A result as far as a publication asks for it.
 #[derive(Deserialize)]
 struct Tried {
-    hash: String,
+    hash: Box<str>,
     orders: u64,
     expected: ExpectedView,
 }

@@ -6,9 +6,10 @@ use axum::response::Response;
 use domain::draft::Eyes;
 use engine::{InForce, Publication};
 
+use super::backtest::{self, Found};
 use super::forecast::forecast;
 use super::view::PublishedView;
-use super::{backtest, draft_id, no_rulebook, note, origin, shelf};
+use super::{draft_id, note, origin, shelf};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::PUBLISH;
@@ -17,7 +18,6 @@ use crate::http::fields::{Fields, any};
 use crate::http::orders::answered;
 use crate::http::position::LogPosition;
 use crate::http::problem::Problem;
-use crate::rulebooks::Card;
 
 /// Publish a draft
 ///
@@ -28,7 +28,7 @@ use crate::rulebooks::Card;
 /// With `expected` it is bound to what it is expected to do. When the share of orders that are challenged or frozen since its
 /// publication leaves the band from expected / factor to expected × factor, and chance does not explain that, the version
 /// before comes back by itself, right after the order that shows it. The shares that are expected may be those that a back-test told:
-/// `from_backtest` names its job.
+/// `from_backtest` names its job, and only the text that was tried comes into force.
 #[utoipa::path(
     post,
     path = "/v1/rulebooks/{id}/publish",
@@ -40,7 +40,8 @@ use crate::rulebooks::Card;
     responses(
         (status = 200, description = "In force", body = PublishedView,
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
-        (status = 409, description = "`draft_published`: another version is in force by now. `not_submitted`, `four_eyes`: the merchant \
+        (status = 409, description = "`draft_published`: another version is in force by now. `draft_changed`: the draft does not \
+         say what the back-test tried. `not_submitted`, `four_eyes`: the merchant \
          asks for four eyes. `forecast_too_late`: it is in force, and something else was expected of it, or nothing. \
          `too_many_versions`: the merchant has 100,000 versions", body = Problem),
     )
@@ -52,29 +53,22 @@ pub async fn handle(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     caller.require(PUBLISH)?;
-    let hash = match body.pointer("/expected/from_backtest") {
-        Some(_) => Some(hash(&app, &caller, &id).await?),
-        None => None,
-    };
     let mut fields = Fields::of(body)?;
     let note = note(&mut fields);
+    let mut tried = None;
     let expected = fields.optional("expected", any).and_then(|expected| {
-        let read = forecast(expected, |job| backtest::found(&app, &caller.merchant, hash.as_deref(), job));
+        let read = forecast(expected, |job| {
+            let Found { shares, hash } = backtest::found(&app, &caller.merchant, job)?;
+            tried = Some(hash);
+            Ok(shares)
+        });
         read.map_err(|faults| faults.into_iter().for_each(|fault| fields.fault(fault.pointer, fault.detail))).ok()
     });
     fields.finish(Some(()))?;
     let draft = draft_id(&id)?;
     let settings = app.directory.merchant(&caller.merchant).and_then(|merchant| merchant.settings());
     let eyes = if settings.is_some_and(|settings| settings.four_eyes) { Eyes::Four } else { Eyes::Two };
-    put_in_force(&app, &caller, Publication::OfDraft { draft, eyes, note, expected }).await
-}
-
-/// The hash of a draft as it is now.
-async fn hash(app: &App, caller: &Caller, id: &str) -> Result<Box<str>, Problem> {
-    match shelf(app, &caller.merchant).await?.find(id) {
-        Some(Card::Draft(card)) => Ok(card.hash.clone()),
-        Some(Card::Version(_)) | None => Err(no_rulebook(id)),
-    }
+    put_in_force(&app, &caller, Publication::OfDraft { draft, eyes, note, expected, tried }).await
 }
 
 /// Lets the engine put a rulebook in force in the caller's name.

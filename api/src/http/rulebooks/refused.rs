@@ -40,6 +40,7 @@ impl From<DraftRejection> for Problem {
             DraftRejection::TooManyDrafts => forbidden("too_many_drafts", detail),
             DraftRejection::TooManyRevisions => forbidden("too_many_revisions", detail),
             DraftRejection::Published { .. } => forbidden("draft_published", detail),
+            DraftRejection::NotAsTried => forbidden("draft_changed", detail),
             DraftRejection::NotSubmitted => forbidden("not_submitted", detail),
             DraftRejection::OwnWork => forbidden("four_eyes", detail),
         }

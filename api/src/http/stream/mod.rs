@@ -78,7 +78,7 @@ pub struct Query {
 /// | `order.frozen` | it is held |
 /// | `order.scored` | it was screened again, and nothing follows from that |
 /// | `review.opened`, `review.claimed`, `review.returned`, `review.escalated`, `review.reopened` | the queue changed, and the order did not |
-/// | `review.closed` | a reviewer confirmed that the order stays frozen |
+/// | `review.closed` | a reviewer confirmed that the order stays frozen, or it left or is off, and nobody has to look |
 ///
 /// `data` is one line of JSON: `order_id`, `at`, `state`, `score`, `tier`, `rules` (those that fired), `cause`, and `review`: `waiting`,
 /// `open`, `claimed`, `closed` or null, which is where the order stands in the queue after *every* event, also those named

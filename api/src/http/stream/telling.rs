@@ -10,8 +10,8 @@ use std::sync::Arc;
 use cqrs_es::Aggregate;
 use domain::ids::{ChallengeId, MerchantId};
 use domain::order::{
-    ChallengeMethod, FrozenCause, Known, Order, OrderEvent, PASS, ReleasedCause, ReopenCause, Review, ReviewCause,
-    Risk, RiskState, ScoredCause, evolve,
+    ChallengeMethod, ClosedCause, FrozenCause, Known, Order, OrderEvent, PASS, ReleasedCause, ReopenCause, Review,
+    ReviewCause, Risk, RiskState, ScoredCause, evolve,
 };
 use domain::time::Timestamp;
 use eventlog::{EventLog, LogError, Position, RecordedEvent, StreamId};
@@ -59,6 +59,7 @@ enum Cause {
     Frozen(FrozenCause),
     Released(ReleasedCause),
     Opened(ReviewCause),
+    Closed(ClosedCause),
     Reopened(ReopenCause),
 }
 
@@ -148,7 +149,7 @@ fn name(event_type: &str) -> Option<&'static str> {
         "ReviewReturned" => "review.returned",
         "ReviewEscalated" => "review.escalated",
         "ReviewReopened" => "review.reopened",
-        "FreezeConfirmed" => "review.closed",
+        "FreezeConfirmed" | "ReviewClosed" => "review.closed",
         _ => return None,
     })
 }
@@ -158,7 +159,7 @@ fn is_outcome(screening: &RecordedEvent, next: &RecordedEvent) -> bool {
     &*screening.event_type == "Scored"
         && next.stream == screening.stream
         && next.position == screening.position + 1
-        && matches!(&*next.event_type, "Challenged" | "Frozen" | "Released" | "ReviewOpened")
+        && matches!(&*next.event_type, "Challenged" | "Frozen" | "Released" | "ReviewOpened" | "ReviewClosed")
 }
 
 /// An order that passed at its first screening, which no queue ever held: its two events say all of it.
@@ -221,10 +222,15 @@ impl<'a> Facts<'a> {
     fn of(known: &'a Known, event: &'a OrderEvent) -> Self {
         let hits = known.screening.iter().flat_map(|screening| &screening.hits);
         let asked = match &known.risk {
-            Risk::Challenged(open) => {
+            Risk::Challenged(open) if !open.is_over => {
                 Some(Asked { id: open.id.clone(), method: open.method, expires_at: open.expires_at })
             }
-            Risk::Placed | Risk::Scored | Risk::Verified | Risk::Frozen(_) | Risk::Released(_) => None,
+            Risk::Challenged(_)
+            | Risk::Placed
+            | Risk::Scored
+            | Risk::Verified
+            | Risk::Frozen(_)
+            | Risk::Released(_) => None,
         };
         Self { known, event, rules: hits.map(|hit| Arc::clone(&hit.rule)).collect(), asked }
     }
@@ -277,6 +283,7 @@ fn cause(event: &OrderEvent) -> Option<Cause> {
         OrderEvent::Frozen(frozen) => Cause::Frozen(frozen.cause),
         OrderEvent::Released(released) => Cause::Released(released.cause),
         OrderEvent::ReviewOpened(opened) => Cause::Opened(opened.cause),
+        OrderEvent::ReviewClosed(closed) => Cause::Closed(closed.cause),
         OrderEvent::ReviewReopened(reopened) => Cause::Reopened(reopened.cause),
         _ => return None,
     })

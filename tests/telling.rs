@@ -1,0 +1,162 @@
+//! What other systems are told, event by event, by the real service; and what is said when its outbox does not fit its log.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::orders::{plain, with};
+use crate::support::receiver::Receiver;
+use crate::support::service::{Service, TOKEN, serving};
+
+/// Asks by SMS from 5,000.00 on, and by a call from 9,000.00 on; whoever denies it on the phone is looked at by a person.
+fn rulebook(name: &str) -> Value {
+    let from = |id: &str, amount: u32, points: u32| json!({"id": id, "when": {"feature": "order.amount", "op": ">=", "value": amount}, "points": points});
+    let ask =
+        |method: &str| json!({"challenge": method, "expires_in": "30m", "on_fail": "review", "on_expire": "review"});
+    json!({
+        "name": name,
+        "rules": [from("large", 500_000, 80), from("huge", 900_000, 20)],
+        "tiers": [{"id": "sms", "from": 80, "action": ask("sms")}, {"id": "call", "from": 100, "action": ask("call")}],
+        "exemptions": [],
+    })
+}
+
+fn serve(directory: &std::path::Path) -> Service {
+    let file = directory.join("rulebook.json");
+    std::fs::write(&file, rulebook("Large orders").to_string()).unwrap();
+    let mut command = serving(&directory.join("data"));
+    command.arg("--rulebook").arg(file).arg("--allow-private-endpoints");
+    Service::start_as(command)
+}
+
+/// Places an order of a customer with a number; answers with its challenge's id.
+fn asked(service: &Service, order_no: &str, amount: u32) -> String {
+    let customer = json!({"id": "u-1", "name": "王五", "phone": "13800138000"});
+    let decision = service.place(&with(plain(order_no), json!({"amount": amount, "customer": customer})));
+    decision["risk"]["challenge"]["id"].as_str().unwrap_or_else(|| panic!("{decision}")).to_owned()
+}
+
+#[track_caller]
+fn done(service: &Service, path: &str, body: &Value) -> Value {
+    let answer = service.post(path, body);
+    assert!(matches!(answer.status, 200 | 201), "{path}: {answer:?}");
+    answer.json()
+}
+
+/// Waits for the only message of its kind; answers with what it tells.
+#[track_caller]
+fn told(systems: &Receiver, event: &str) -> Value {
+    let of_kind = || -> Vec<Value> {
+        let taken = systems.taken().into_iter();
+        let messages = taken.map(|(_, body)| serde_json::from_slice::<Value>(&body).expect("a message is JSON"));
+        messages.filter(|message| message["type"] == event).collect()
+    };
+    systems.until(event, |_| !of_kind().is_empty());
+    let [message] = &of_kind()[..] else { panic!("{event} came more than once") };
+    message["data"].clone()
+}
+
+/// All fields of a message are as expected; it may have others.
+#[track_caller]
+fn says(message: &Value, expected: Value) {
+    let Value::Object(expected) = expected else { panic!("expectations are objects") };
+    for (field, value) in expected {
+        assert_eq!(message[&field], value, "{field} of {message}");
+    }
+}
+
+#[test]
+fn others_are_told_of_questions_answers_reviews_and_rulebooks() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = serve(directory.path());
+    let systems = Receiver::steady();
+    systems.subscribe(
+        &service,
+        &[
+            "challenge.sms",
+            "challenge.resent",
+            "challenge.call",
+            "order.verified",
+            "review.opened",
+            "rulebook.published",
+            "rulebook.rolled_back",
+        ],
+    );
+
+    let asked_by_sms = asked(&service, "S1", 600_000);
+    let question = told(&systems, "challenge.sms");
+    says(&question, json!({"order_id": "web:S1", "channel": "web", "tier": "sms", "score": 80}));
+    let (code, phone) = (&question["challenge"]["code"], &question["challenge"]["phone"]);
+    assert_eq!((&question["challenge"]["id"], phone), (&json!(asked_by_sms), &json!("+8613800138000")), "{question}");
+    done(&service, &format!("/v1/challenges/{asked_by_sms}/resend"), &json!({}));
+    let resent = told(&systems, "challenge.resent");
+    says(&resent, json!({"order_id": "web:S1", "count": 1, "challenge": question["challenge"]}));
+    done(&service, &format!("/v1/challenges/{asked_by_sms}/answer"), &json!({"code": code}));
+    says(&told(&systems, "order.verified"), json!({"order_id": "web:S1", "challenge_id": asked_by_sms, "how": "sms"}));
+
+    let asked_by_call = asked(&service, "C1", 1_000_000);
+    let call = told(&systems, "challenge.call");
+    assert_eq!(call["challenge"]["id"], asked_by_call, "{call}");
+    assert!(call["challenge"].get("code").is_none(), "nobody reads a code out: {call}");
+    done(&service, &format!("/v1/challenges/{asked_by_call}/result"), &json!({"outcome": "denied", "note": "a word"}));
+    let opened = told(&systems, "review.opened");
+    says(&opened, json!({"order_id": "web:C1", "cause": "challenge_failed", "challenge_id": asked_by_call}));
+    assert!(!opened.to_string().contains("a word"), "what people wrote stays here: {opened}");
+
+    let draft = done(&service, "/v1/rulebooks", &rulebook("Larger orders"));
+    let publish = format!("/v1/rulebooks/{}/publish", draft["id"].as_str().expect("a draft has an id"));
+    done(&service, &publish, &json!({"note": "larger"}));
+    let published = told(&systems, "rulebook.published");
+    says(&published, json!({"version": 2, "restores": null, "by_forecast": false}));
+    done(&service, "/v1/rulebook/rollback", &json!({"to_version": 1}));
+    let back = told(&systems, "rulebook.rolled_back");
+    says(&back, json!({"version": 3, "restores": 1, "by_forecast": false, "actor": published["actor"]}));
+    assert_ne!(back["hash"], published["hash"]);
+    service.stop().expect_code(0);
+}
+
+/// Copies the files of a directory, but for one.
+fn copy_files_but(left_out: &str, from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() && !entry.file_name().to_string_lossy().starts_with(left_out) {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_log_that_was_restored_without_its_outbox_is_told_of_until_it_has_caught_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, backup) = (directory.path().join("data"), directory.path().join("backup"));
+    let service = serve(directory.path());
+    let systems = Receiver::steady();
+    systems.subscribe(&service, &["order.released"]);
+    service.stop().expect_code(0);
+    copy_files_but("outbox", &data, &backup);
+
+    let service = serve(directory.path());
+    for number in 0..3 {
+        service.place(&plain(&format!("A{number}")));
+    }
+    systems.until("all arrive", |systems| systems.distinct() == 3);
+    service.stop().expect_code(0);
+
+    copy_files_but("outbox", &backup, &data);
+    for left in ["log.sqlite-wal", "log.sqlite-shm"] {
+        let _not_there = std::fs::remove_file(data.join(left));
+    }
+    let service = serve(directory.path());
+    let ready = || service.send(service.anonymous(Method::GET, "/readyz").bearer_auth(TOKEN));
+    systems.until("it says so", |_| String::from_utf8_lossy(&ready().body).contains("outbox is 9 events ahead"));
+    assert_eq!(ready().status, 503);
+    let metrics = String::from_utf8(service.get("/metrics").body).unwrap();
+    assert!(metrics.contains("orderlight_notifications_outbox_ahead{partition=\"0\"} 9"), "{metrics}");
+    // Three orders are taken and told to nobody; the fourth is told.
+    for number in 0..4 {
+        service.place(&plain(&format!("B{number}")));
+    }
+    systems.until("the fourth arrives", |systems| systems.distinct() == 4);
+    systems.until("it is well again", |_| ready().status == 200);
+    service.stop().expect_code(0);
+}
