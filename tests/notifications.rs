@@ -84,12 +84,12 @@ fn serve(shop: &Shop, rulebook: &std::path::Path) -> Service {
     Service::start_as(command)
 }
 
-/// What an endpoint is to be told of a log: the ids by order, in their order.
+/// What an endpoint that asked for what is frozen and released is to be told of a log: the ids by order, in their order.
 fn due(events: &[RecordedEvent], endpoint: &str) -> BTreeMap<String, Vec<String>> {
     let mut due: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for event in events.iter().filter(|event| &*event.key.aggregate_type == "order") {
         let told: OrderEvent = serde_json::from_str(&event.payload).unwrap();
-        if Notification::of_order(&told).is_some() {
+        if let Some(Notification::OrderFrozen | Notification::OrderReleased) = Notification::of_order(&told) {
             let order = due.entry(event.key.aggregate_id.to_string()).or_default();
             order.push(notify::message_id(endpoint, event.position));
         }

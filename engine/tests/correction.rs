@@ -264,7 +264,7 @@ async fn one_order_has_a_bounded_number_screened_again_and_tells_how_many_it_lef
         shop.send(from_device(&format!("A{number}"), at)).await.unwrap();
     }
     assert_eq!(history(&shop, "A10").await.len(), 3, "the earliest are left as they are");
-    assert_eq!(history(&shop, "A11").await.last().unwrap(), "frozen");
+    assert!(history(&shop, "A11").await.ends_with(&["frozen".into(), "reviewopened".into()]));
     let trigger = json!({"order": format!("web:A{all}"), "left_out": 10});
     assert_eq!(last_scored(&shop, "A200").await["trigger"], trigger);
     replays(&shop).await;
