@@ -66,7 +66,7 @@ impl Store {
             At::Postgres { url, address, data } => {
                 let vault = given.context("a store in Postgres needs a master key, see ORDERLIGHT_MASTER_KEY")?;
                 let log = PostgresLog::open(url, address.as_deref()).await.context("cannot open the event log")?;
-                log.keep_absence(&data.join(ABSENCE_FILE)).await;
+                log.keep_absence(data.join(ABSENCE_FILE));
                 let session_name = Some(log.session_name());
                 let models = Place::Postgres { url: url.clone(), session_name: session_name.clone() };
                 let outbox = notify::Place::Postgres { url: url.clone(), session_name };
@@ -107,7 +107,7 @@ impl Store {
     async fn embedded(data: &Path, vault: Option<Vault>) -> anyhow::Result<Self> {
         std::fs::create_dir_all(data).with_context(|| format!("cannot make the data directory {}", data.display()))?;
         let log = SqliteLog::open(&data.join(LOG_FILE)).await.context("cannot open the event log")?;
-        log.keep_absence(&data.join(ABSENCE_FILE)).await;
+        log.keep_absence(data.join(ABSENCE_FILE));
         let vault = match vault {
             Some(vault) => vault,
             None => key_file(&data.join(KEY_FILE), &log).await?,

@@ -50,5 +50,5 @@ $(for many in $clients 1; do for ((i = 0; i < ${#rival_files[@]}; i++)); do
   [[ ! -f $work/rivals/${rival_files[i]}.$many ]] || latency_row "${rival_names[i]}, $(clients_told "$many")" "rivals/${rival_files[i]}.$many"
 done; done)
 END
-  [[ -n $umadb ]] || echo -e "\nUmaDB's server could not be installed on this machine: $(tail -1 "$work/umadb.log")"
+  [[ -f $work/rivals/umadb.$clients ]] || echo -e "\nUmaDB's server could not be installed on this machine: $(tail -1 "$work/umadb.log")"
 }

@@ -8,7 +8,7 @@ example_program() { echo "$root/target/release/examples/$1"; }
 measure_windows() {
   local example
   for example in "${examples[@]}"; do
-    [[ -x $(example_program "$example") ]] || { say "  no $example in this build"; continue; }
+    [[ -x $(example_program "$example") ]] || fail "no $example in this build"
     for ((round = 1; round <= rounds; round++)); do
       say "round $round of $rounds: $example"
       (cd "$work" && timeout 900 "$(example_program "$example")" >"$work/windows/$example.$round" 2>"$work/example.log") ||

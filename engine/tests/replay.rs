@@ -273,3 +273,17 @@ async fn of_one_merchant_no_decision_of_another_is_compared_or_told() {
     assert_eq!(replayed(log.clone(), of(&other)).await.different.len(), 1);
     log.close().await;
 }
+
+#[tokio::test]
+async fn a_replay_reads_every_event_once() {
+    let shop = shop().await;
+    for number in 0..700 {
+        shop.send(placed(&format!("LATER-{number}"), 100 + number)).await.expect("what a test sets up holds");
+    }
+    let head = shop.log.head(0).await.expect("readable");
+    assert!(head > 2_000, "more than a page");
+    shop.log.handed_out();
+    let replayed = replay(shop.log.clone(), 0, |_| {}).await.expect("what a test sets up holds");
+    assert_eq!(replayed.identical, replayed.decisions);
+    assert_eq!(shop.log.handed_out() as u64, head);
+}

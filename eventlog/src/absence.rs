@@ -15,14 +15,14 @@ pub(crate) mod tests;
 
 use std::hash::{BuildHasher, BuildHasherDefault};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::ids::{MerchantId, Token};
 use fastbloom::BloomFilter;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 use self::kept::Kept;
 use crate::partition::partition_of_id;
@@ -48,6 +48,8 @@ pub(crate) struct Absence {
     wake: Notify,
     /// Where it is kept from one run to the next, if it is.
     file: Mutex<Option<PathBuf>>,
+    /// Whether that was looked at.
+    begun: OnceCell<()>,
 }
 
 #[derive(Debug, Default)]
@@ -60,8 +62,8 @@ struct Known {
     waiting: FxHashMap<u32, u64>,
     /// Partitions that it speaks for, and the epoch in which each was acquired.
     complete: FxHashMap<u32, u64>,
-    /// Partitions that the run before spoke for when it ended, and their epochs.
-    kept: FxHashMap<u32, u64>,
+    /// Partitions that the run before spoke for when it ended.
+    kept: FxHashMap<u32, Mark>,
 }
 
 #[derive(Debug)]
@@ -115,9 +117,23 @@ impl Page {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Thing(u64);
 
+/// Tells a partition's log from every other: the leaf hash of its last event, zeros while it has none.
+pub(crate) type End = [u8; 32];
+
+/// How a partition was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mark {
+    /// In which it was written.
+    epoch: u64,
+    end: End,
+}
+
 /// A store whose rows can be gone through.
 #[async_trait]
 pub(crate) trait Rows: Send + Sync {
+    /// How a partition ends now.
+    async fn end(&self, partition: u32) -> Result<End, LogError>;
+
     /// At most about [`ROWS_MAX`] rows of one kind.
     async fn page(&self, place: Place) -> Result<Page, LogError>;
 }
@@ -149,11 +165,22 @@ impl Absence {
         *known.turns.entry(partition).or_default() += 1;
     }
 
-    /// From now on this process alone writes to the partition: its rows are worth going through, unless nobody wrote to it since
-    /// a run before went through them.
-    pub(crate) fn acquired(&self, partition: u32, epoch: u64) {
+    /// Begins with what the run before left in a file, and leaves what is known at the end in the same.
+    pub(crate) fn keep_in(&self, path: PathBuf) {
+        *self.file() = Some(path);
+    }
+
+    /// From now on this process alone writes to the partition: its rows are worth going through, unless a run before went through
+    /// them and nobody wrote since.
+    pub(crate) async fn acquired(&self, partition: u32, epoch: u64, rows: &impl Rows) {
+        self.begun.get_or_init(|| self.begin()).await;
+        let kept = self.known().kept.remove(&partition).filter(|mark| mark.epoch.checked_add(1) == Some(epoch));
+        let is_known = match kept {
+            Some(mark) => rows.end(partition).await.is_ok_and(|end| end == mark.end),
+            None => false,
+        };
         let mut known = self.known();
-        if known.kept.remove(&partition).is_some_and(|kept| kept.checked_add(1) == Some(epoch)) {
+        if is_known {
             known.complete.insert(partition, epoch);
         } else {
             known.waiting.insert(partition, epoch);
@@ -161,49 +188,55 @@ impl Absence {
         }
     }
 
-    /// Begins with what the run before left in a file, and leaves what is known at the end in the same. For a log of which nothing
-    /// was acquired so far.
-    pub(crate) async fn keep_in(self: Arc<Self>, path: PathBuf) {
-        let reads = tokio::task::spawn_blocking(move || {
-            match kept::read(&path) {
-                Ok(Some(kept)) => self.restore(kept),
-                Ok(None) => {}
-                Err(reason) => {
-                    let reason = &reason as &dyn std::error::Error;
-                    tracing::warn!(file = %path.display(), reason, "what is known to be absent is ignored");
-                }
+    /// Takes what the run before left. Only now, so that who acquires nothing takes nothing away.
+    async fn begin(&self) {
+        let Some(path) = self.file().clone() else { return };
+        let named = path.display().to_string();
+        // One that panicked has told of itself.
+        let Ok(taken) = tokio::task::spawn_blocking(move || kept::take(&path)).await else { return };
+        match taken {
+            Ok(Some(Kept { marks, layers })) => {
+                let mut known = self.known();
+                (known.layers, known.kept) = (layers, marks);
             }
-            *self.file() = Some(path);
-        });
-        // A panic has told of itself; then nothing is kept.
-        drop(reads.await);
-    }
-
-    fn restore(&self, kept: Kept) {
-        let mut known = self.known();
-        // What was remembered meanwhile would be forgotten.
-        if known.layers.is_empty() {
-            (known.layers, known.kept) = (kept.layers, kept.epochs);
+            Ok(None) => {}
+            Err(reason) => {
+                let reason = &reason as &dyn std::error::Error;
+                tracing::warn!(file = named, reason, "what is known to be absent is ignored");
+            }
         }
     }
 
-    /// Leaves what is known to the next run. Nothing is appended any more.
-    pub(crate) async fn leave(self: Arc<Self>) {
-        let writes = tokio::task::spawn_blocking(move || {
-            let Some(path) = self.file().take() else { return };
-            let kept = {
-                let mut known = self.known();
-                if known.complete.is_empty() || known.is_full {
-                    return;
-                }
-                Kept { epochs: std::mem::take(&mut known.complete), layers: std::mem::take(&mut known.layers) }
-            };
-            if let Err(error) = kept::write(&path, &kept) {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(file = %path.display(), error, "what is known to be absent cannot be kept");
+    /// How the partitions that it speaks for end, while the store can be read. Whatever is appended afterwards makes the mark one
+    /// that nothing goes with.
+    pub(crate) async fn marks(&self, rows: &impl Rows) -> FxHashMap<u32, Mark> {
+        let mut marks = FxHashMap::default();
+        if self.file().is_none() {
+            return marks;
+        }
+        let complete = self.known().complete.clone();
+        for (partition, epoch) in complete {
+            if let Ok(end) = rows.end(partition).await {
+                marks.insert(partition, Mark { epoch, end });
             }
-        });
-        drop(writes.await);
+        }
+        marks
+    }
+
+    /// Leaves what is known to the next run. Nothing is appended any more.
+    pub(crate) async fn leave(&self, marks: FxHashMap<u32, Mark>) {
+        let Some(path) = self.file().take().filter(|_| !marks.is_empty()) else { return };
+        let layers = {
+            let mut known = self.known();
+            known.complete.clear();
+            std::mem::take(&mut known.layers)
+        };
+        let named = path.display().to_string();
+        let written = tokio::task::spawn_blocking(move || kept::write(&path, &Kept { marks, layers })).await;
+        if let Ok(Err(error)) = written {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(file = named, error, "what is known to be absent cannot be kept");
+        }
     }
 
     /// Before the batch is sent to the store: whatever becomes of it, nothing in it is certainly absent.

@@ -59,13 +59,13 @@ impl StoreArgs {
         let (log, models): (Arc<dyn EventLog>, Place) = match self.store {
             Kind::Sqlite => {
                 let log = SqliteLog::open(&directory.path().join("log.sqlite")).await.context("cannot open the log")?;
-                log.keep_absence(&absence).await;
+                log.keep_absence(absence);
                 (Arc::new(log), Place::File(directory.path().join("read.sqlite")))
             }
             Kind::Postgres => {
                 let url = self.database_url.context("a log on Postgres has a database")?;
                 let log = PostgresLog::open(&url, None).await.context("cannot open the log")?;
-                log.keep_absence(&absence).await;
+                log.keep_absence(absence);
                 (Arc::new(log), Place::Postgres { url, session_name: None })
             }
         };

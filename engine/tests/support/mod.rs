@@ -61,6 +61,7 @@ impl Shop {
             panics: AtomicUsize::new(0),
             is_held: watch::Sender::new(false),
             arrived: watch::Sender::new(0),
+            handed_out: AtomicUsize::new(0),
         });
         let vault = Arc::new(Vault::open_or_create(&directory.path().join("master.key")).expect("a vault"));
         let told = clock.clone();
@@ -177,9 +178,15 @@ pub struct FailingLog {
     panics: AtomicUsize,
     is_held: watch::Sender<bool>,
     arrived: watch::Sender<usize>,
+    handed_out: AtomicUsize,
 }
 
 impl FailingLog {
+    /// How many events were read from it since the last call, page by page.
+    pub fn handed_out(&self) -> usize {
+        self.handed_out.swap(0, Ordering::SeqCst)
+    }
+
     pub fn fail_next(&self, appends: usize) {
         self.failures.store(appends, Ordering::SeqCst);
     }
@@ -241,7 +248,9 @@ impl EventLog for FailingLog {
     }
 
     async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
-        self.log.read(partition, after, limit).await
+        let events = self.log.read(partition, after, limit).await?;
+        self.handed_out.fetch_add(events.len(), Ordering::SeqCst);
+        Ok(events)
     }
 
     async fn read_type(

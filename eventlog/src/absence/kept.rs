@@ -4,14 +4,14 @@
 //! |---|---|
 //! | `orderlight-absence` and two zero bytes | 20 |
 //! | the format | 4 |
-//! | how many partitions it speaks for; of each its number and the epoch in which it was written | 4, each 4 + 8 |
+//! | how many partitions it speaks for; of each its number, the epoch in which it was written and the leaf hash of its last event | 4, each 4 + 8 + 32 |
 //! | how many layers; of each its room, how many bits a thing sets, how many words it has, and these | 4, each 8 + 4 + 8 + 8 a word |
 //! | SHA-256 over all before | 32 |
 //!
-//! Numbers are little-endian. The file is a convenience and never the truth: one that is damaged or of another format is ignored
-//! with a line, and what it says of a partition counts when the partition is acquired with the very next epoch, so that nobody
-//! wrote to it in between. Were the file of another log even so, the log's unique indexes would refuse the batch that believed it,
-//! and the partition would be acquired anew, with an epoch that the file does not go with.
+//! Numbers are little-endian. The file is a convenience and never the truth. It serves one start: it is removed when it is read, so
+//! that it can go with no later state of a log. One that is damaged or of another format is ignored with a line. What it says of a
+//! partition counts when the partition is acquired with the very next epoch and still ends with the same event: then nobody wrote to
+//! it in between, and it is no other log's.
 
 use std::fs;
 use std::hash::BuildHasherDefault;
@@ -22,7 +22,7 @@ use fastbloom::BloomFilter;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 
-use super::{LAYERS_MAX, Layer};
+use super::{LAYERS_MAX, Layer, Mark};
 
 const MAGIC: &[u8; 20] = b"orderlight-absence\0\0";
 /// To be raised with every change of the form, of what a [`Thing`](super::Thing) is made of, and of the bits that it sets.
@@ -32,8 +32,8 @@ const DIGEST_BYTES: usize = 32;
 /// What a file holds.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// The epoch of each partition that it speaks for.
-    pub(super) epochs: FxHashMap<u32, u64>,
+    /// The partitions that it speaks for.
+    pub(super) marks: FxHashMap<u32, Mark>,
     pub(super) layers: Vec<Layer>,
 }
 
@@ -48,13 +48,14 @@ pub(super) enum Unusable {
     Damaged,
 }
 
-/// Reads a file; `None` where there is none.
-pub(super) fn read(path: &Path) -> Result<Option<Kept>, Unusable> {
+/// Reads a file and removes it; `None` where there is none.
+pub(super) fn take(path: &Path) -> Result<Option<Kept>, Unusable> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
+    fs::remove_file(path)?;
     let mut reader = Reader(&bytes);
     if reader.array() != Some(*MAGIC) || reader.four() != Some(FORMAT) {
         return Err(Unusable::Foreign);
@@ -68,10 +69,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Kept>, Unusable> {
 
 /// Writes a file in place of the one before. What a crash leaves of it is not believed: its digest does not fit.
 pub(super) fn write(path: &Path, kept: &Kept) -> io::Result<()> {
-    let unfinished = path.with_extension(format!("unfinished-{}", std::process::id()));
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    fs::write(&unfinished, kept.bytes())?;
-    fs::rename(&unfinished, path)
+    let unfinished = path.with_extension("unfinished");
+    let written = fs::write(&unfinished, kept.bytes()).and_then(|()| fs::rename(&unfinished, path));
+    written.inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 impl Kept {
@@ -79,10 +80,11 @@ impl Kept {
         let mut bytes = Vec::with_capacity(self.layers.iter().map(|layer| layer.filter.num_bits() / 8 + 64).sum());
         bytes.extend(MAGIC);
         bytes.extend(FORMAT.to_le_bytes());
-        bytes.extend(count(self.epochs.len()).to_le_bytes());
-        for (partition, epoch) in &self.epochs {
+        bytes.extend(count(self.marks.len()).to_le_bytes());
+        for (partition, Mark { epoch, end }) in &self.marks {
             bytes.extend(partition.to_le_bytes());
             bytes.extend(epoch.to_le_bytes());
+            bytes.extend(end);
         }
         bytes.extend(count(self.layers.len()).to_le_bytes());
         for Layer { filter, room } in &self.layers {
@@ -120,10 +122,14 @@ impl Reader<'_> {
 
     fn kept(&mut self) -> Option<Kept> {
         let partitions = self.four()?;
-        let epochs: Option<_> = (0..partitions).map(|_| Some((self.four()?, self.eight()?))).collect();
+        let marks: Option<_> = (0..partitions).map(|_| Some((self.four()?, self.mark()?))).collect();
         let layers = self.four().filter(|layers| *layers <= count(LAYERS_MAX))?;
         let layers: Option<_> = (0..layers).map(|_| self.layer()).collect();
-        Some(Kept { epochs: epochs?, layers: layers? })
+        Some(Kept { marks: marks?, layers: layers? })
+    }
+
+    fn mark(&mut self) -> Option<Mark> {
+        Some(Mark { epoch: self.eight()?, end: self.array()? })
     }
 
     fn layer(&mut self) -> Option<Layer> {

@@ -23,38 +23,51 @@ fn nothing_that_was_inserted_is_absent_and_little_else_may_be_there() {
 }
 
 /// A store with one delivery, whose pages wait for a word.
-struct OneDelivery(Notify);
+struct OneDelivery {
+    word: Notify,
+    end: End,
+}
+
+impl OneDelivery {
+    fn ending(end: End) -> Self {
+        Self { word: Notify::new(), end }
+    }
+}
 
 #[async_trait]
 impl Rows for OneDelivery {
+    async fn end(&self, _: u32) -> Result<End, LogError> {
+        Ok(self.end)
+    }
+
     async fn page(&self, place: Place) -> Result<Page, LogError> {
         if place.kind != Kind::Deliveries {
             return Ok(Page::default());
         }
-        self.0.notified().await;
+        self.word.notified().await;
         Ok(Page { rows: vec![Stored { id: 1, thing: Thing::delivery(&key(1)) }], next: None })
     }
 }
 
 #[tokio::test]
 async fn it_speaks_for_a_partition_once_its_rows_were_gone_through_since_it_was_last_acquired() {
-    let (absence, store) = (Absence::default(), OneDelivery(Notify::new()));
+    let (absence, store) = (Absence::default(), OneDelivery::ending([1; 32]));
     let wanted = Wanted { deliveries: vec![key(1), key(2)], ..Wanted::default() };
     let looked_for = || absence.narrow(&wanted).deliveries;
     assert_eq!(looked_for(), [0, 1], "nothing is known of a partition that is not ours");
 
-    absence.acquired(0, 1);
+    absence.acquired(0, 1, &store).await;
     let through = absence.go_through(&store);
     let acquired_again = async {
         tokio::task::yield_now().await;
         absence.doubt(0);
-        absence.acquired(0, 1);
-        store.0.notify_one();
+        absence.acquired(0, 1, &store).await;
+        store.word.notify_one();
     };
     tokio::join!(through, acquired_again).0.unwrap();
     assert_eq!(looked_for(), [0, 1], "what was gone through is older than the last owner");
 
-    store.0.notify_one();
+    store.word.notify_one();
     absence.go_through(&store).await.unwrap();
     assert_eq!(looked_for(), [0]);
     let narrowed = absence.narrow(&wanted);
@@ -114,7 +127,7 @@ pub(crate) async fn fill(log: &impl EventLog) -> Batch {
 /// Going through the rows of a store meets all that [`fill`] put there.
 pub(crate) async fn all_is_met(rows: &impl Rows, filled: &Batch) {
     let absence = Absence::default();
-    absence.acquired(0, 1);
+    absence.acquired(0, 1, rows).await;
     absence.go_through(rows).await.unwrap();
     let (streams, deliveries) = (filled.streams.iter(), filled.deliveries.iter());
     let subjects = filled.subject_keys.iter().map(|key| (key.merchant.clone(), key.subject));
@@ -131,52 +144,58 @@ pub(crate) async fn all_is_met(rows: &impl Rows, filled: &Batch) {
 }
 
 /// What an absence that begins with a file looks for, of what a store with one delivery may hold.
-async fn looked_for_after(file: &Path, epoch: u64) -> Vec<usize> {
-    let absence = Arc::new(Absence::default());
-    absence.clone().keep_in(file.to_owned()).await;
-    absence.acquired(0, epoch);
+async fn looked_for_after(file: &Path, epoch: u64, end: End) -> Vec<usize> {
+    let absence = Absence::default();
+    absence.keep_in(file.to_owned());
+    absence.acquired(0, epoch, &OneDelivery::ending(end)).await;
     absence.narrow(&Wanted { deliveries: vec![key(1), key(2)], ..Wanted::default() }).deliveries
 }
 
 #[tokio::test]
-async fn what_a_run_knew_at_its_end_the_next_knows_unless_somebody_wrote_in_between_or_the_file_is_damaged() {
+async fn what_a_run_knew_at_its_end_the_next_knows_and_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("data").join("absence.filter");
-    let (absence, store) = (Arc::new(Absence::default()), OneDelivery(Notify::new()));
-    absence.clone().keep_in(file.clone()).await;
-    absence.acquired(0, 7);
-    store.0.notify_one();
+    let (absence, store) = (Absence::default(), OneDelivery::ending([1; 32]));
+    absence.keep_in(file.clone());
+    absence.acquired(0, 7, &store).await;
+    store.word.notify_one();
     absence.go_through(&store).await.unwrap();
-    absence.clone().leave().await;
-    assert_eq!(looked_for_after(&file, 8).await, [0], "key 2 is certainly not there");
-    for epoch in [7, 9] {
-        assert_eq!(looked_for_after(&file, epoch).await, [0, 1], "the partition was another's before epoch {epoch}");
-    }
+    absence.leave(absence.marks(&store).await).await;
 
     let bytes = std::fs::read(&file).unwrap();
-    for (name, bytes) in [
-        ("cut off", bytes[..bytes.len() - 1].to_vec()),
-        ("changed", bytes.iter().enumerate().map(|(at, byte)| if at == 200 { !byte } else { *byte }).collect()),
-        (
-            "of another format",
-            bytes.iter().enumerate().map(|(at, byte)| if at == 20 { !byte } else { *byte }).collect(),
-        ),
-        ("empty", Vec::new()),
-    ] {
+    assert_eq!(looked_for_after(&file, 8, [1; 32]).await, [0], "key 2 is certainly not there");
+    assert_eq!(looked_for_after(&file, 8, [1; 32]).await, [0, 1], "it served one start");
+    for epoch in [7, 9] {
+        std::fs::write(&file, &bytes).unwrap();
+        assert_eq!(looked_for_after(&file, epoch, [1; 32]).await, [0, 1], "another wrote before epoch {epoch}");
+        assert_eq!(looked_for_after(&file, 8, [1; 32]).await, [0, 1], "nor does it go with a log that was put back");
+    }
+    std::fs::write(&file, &bytes).unwrap();
+    assert_eq!(looked_for_after(&file, 8, [2; 32]).await, [0, 1], "another log");
+
+    let but = |at: usize| bytes.iter().enumerate().map(|(n, byte)| if n == at { !byte } else { *byte }).collect();
+    let cut = bytes[..bytes.len() - 1].to_vec();
+    for (name, bytes) in [("cut off", cut), ("changed", but(200)), ("of another format", but(20)), ("empty", vec![])] {
         std::fs::write(&file, bytes).unwrap();
-        assert_eq!(looked_for_after(&file, 8).await, [0, 1], "{name}");
+        assert_eq!(looked_for_after(&file, 8, [1; 32]).await, [0, 1], "{name}");
     }
 }
 
 #[tokio::test]
-async fn who_did_not_go_through_a_partition_leaves_the_file_as_it_is() {
+async fn who_acquires_nothing_leaves_the_file_as_it_is_and_who_knows_nothing_leaves_none() {
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("absence.filter");
-    let absence = Arc::new(Absence::default());
-    absence.clone().keep_in(file.clone()).await;
-    absence.acquired(0, 1);
-    absence.leave().await;
-    assert!(!file.exists());
+    let (file, store) = (directory.path().join("absence.filter"), OneDelivery::ending([1; 32]));
+    std::fs::write(&file, "of another run").unwrap();
+    let absence = Absence::default();
+    absence.keep_in(file.clone());
+    absence.leave(absence.marks(&store).await).await;
+    assert_eq!(std::fs::read(&file).unwrap(), b"of another run");
+
+    let absence = Absence::default();
+    absence.keep_in(file.clone());
+    absence.acquired(0, 1, &store).await;
+    absence.leave(absence.marks(&store).await).await;
+    assert!(!file.exists(), "its rows were not gone through");
 }
 
 /// Bits in files were set so. Where this fails, the format of the file is to be raised.

@@ -17,7 +17,7 @@ mod settings;
 mod sixteen;
 mod writers;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -31,7 +31,8 @@ use self::heads::Heads;
 use self::membership::Membership;
 use self::readers::Readers;
 use self::writers::{Writers, not_there};
-use crate::absence::{Absence, Page, Place, Rows};
+use crate::absence::{Absence, End, Page, Place, Rows};
+use crate::leaf::leaf_hash;
 use crate::tail::Tail;
 use crate::{
     Acquired, Batch, DeliveryKey, EventLog, Found, LogError, Look, Member, NewDelivery, Position, RecordedEvent,
@@ -92,11 +93,21 @@ struct Shared {
     membership: Membership,
     /// Of each partition, what this process appended last.
     tails: Vec<Tail>,
-    absence: Arc<Absence>,
+    absence: Absence,
 }
 
 #[async_trait]
 impl Rows for Readers {
+    async fn end(&self, partition: u32) -> Result<End, LogError> {
+        let mut reader = self.take().await?;
+        let last = async {
+            let Some(before) = read::head(&mut reader, partition).await?.checked_sub(1) else { return Ok(vec![]) };
+            read::page(&mut reader, partition, before, 1).await
+        }
+        .await;
+        Ok(reader.done(last)?.first().map_or_else(End::default, leaf_hash))
+    }
+
     async fn page(&self, place: Place) -> Result<Page, LogError> {
         let mut reader = self.take().await?;
         let found = read::stored(&mut reader, place).await;
@@ -121,16 +132,17 @@ impl PostgresLog {
         let heads = Heads::new(reader.done(heads)?);
         let writers = Writers::new(settings::writer(&options), heads.count());
         let tails = std::iter::repeat_with(|| Tail::with_room_for(TAIL_BYTES_MAX)).take(heads.count()).collect();
-        let shared = Arc::new(Shared { writers, readers, heads, membership, tails, absence: Arc::default() });
+        let shared = Arc::new(Shared { writers, readers, heads, membership, tails, absence: Absence::default() });
         Ok(Self { tasks: std::sync::Mutex::new(shared.start(settings::reader(&options))), shared })
     }
 }
 
 impl PostgresLog {
-    /// Keeps what is certainly not in the log in a file of this process from one run to the next, so that new orders are not looked
-    /// for in it after a start either. To be asked for before a partition is acquired; the file is written when the log is closed.
-    pub async fn keep_absence(&self, file: &Path) {
-        self.shared.absence.clone().keep_in(file.to_owned()).await;
+    /// Keeps what is certainly not in the log in a file from one run to the next, so that new orders are not looked for in it after
+    /// a start either. To be asked for before a partition is acquired; the file is written when the log is closed. Of processes that
+    /// share the file the first to start takes what the last to stop left.
+    pub fn keep_absence(&self, file: PathBuf) {
+        self.shared.absence.keep_in(file);
     }
 
     /// What this process's sessions are called. Who takes over from it when it is gone ends all sessions of that name.
@@ -173,7 +185,7 @@ impl Shared {
         self.absence.doubt(partition);
         self.membership.take(partition, &self.readers).await?;
         let acquired = turn.acquire(partition).await?;
-        self.absence.acquired(partition, acquired.epoch);
+        self.absence.acquired(partition, acquired.epoch, &self.readers).await;
         self.heads.announce(partition, acquired.head);
         Ok(acquired)
     }
@@ -349,9 +361,10 @@ impl EventLog for PostgresLog {
 
     async fn close(&self) {
         self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).abort_all();
+        let marks = self.shared.absence.marks(&self.shared.readers).await;
         self.shared.writers.close().await;
-        self.shared.absence.clone().leave().await;
         self.shared.membership.leave(&self.shared.readers).await;
+        self.shared.absence.leave(marks).await;
         self.shared.readers.close().await;
         self.shared.tails.iter().for_each(Tail::close);
     }
@@ -385,7 +398,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let open = async || {
             let log = PostgresLog::open(database.url(), None).await.unwrap();
-            log.keep_absence(&directory.path().join("absence.filter")).await;
+            log.keep_absence(directory.path().join("absence.filter"));
             log
         };
         let log = open().await;

@@ -28,7 +28,8 @@ use self::lock::FileLock;
 use self::readers::Readers;
 use self::unsynced::Index;
 use self::writer::Writer;
-use crate::absence::{Absence, Page, Place, Rows};
+use crate::absence::{Absence, End, Page, Place, Rows};
+use crate::leaf::leaf_hash;
 use crate::tail::Tail;
 use crate::{
     Acquired, Batch, DeliveryKey, EventLog, Found, LogError, Look, NewDelivery, Position, RecordedEvent, StreamId,
@@ -123,6 +124,14 @@ impl Drop for AbortOnDrop {
 
 #[async_trait]
 impl Rows for Readers {
+    async fn end(&self, partition: u32) -> Result<End, LogError> {
+        self.read(move |connection| {
+            let Some(before) = read::head(connection, partition)?.checked_sub(1) else { return Ok(End::default()) };
+            Ok(read::page(connection, before, 1)?.first().map_or_else(End::default, |event| leaf_hash(event)))
+        })
+        .await
+    }
+
     async fn page(&self, place: Place) -> Result<Page, LogError> {
         self.read(move |connection| read::stored(connection, place)).await
     }
@@ -145,8 +154,8 @@ impl SqliteLog {
 
     /// Keeps what is certainly not in the log in a file from one run to the next, so that new orders are not looked for in it after
     /// a start either. To be asked for before a partition is acquired; the file is written when the log is closed.
-    pub async fn keep_absence(&self, file: &Path) {
-        self.absence.clone().keep_in(file.to_owned()).await;
+    pub fn keep_absence(&self, file: PathBuf) {
+        self.absence.keep_in(file);
     }
 }
 
@@ -188,7 +197,7 @@ impl EventLog for SqliteLog {
         check_partition(partition)?;
         self.absence.doubt(partition);
         let acquired = self.writer.acquire(partition).await?;
-        self.absence.acquired(partition, acquired.epoch);
+        self.absence.acquired(partition, acquired.epoch, &self.readers).await;
         Ok(acquired)
     }
 
@@ -280,9 +289,10 @@ impl EventLog for SqliteLog {
 
     async fn close(&self) {
         self.task.0.abort();
+        let marks = self.absence.marks(&self.readers).await;
         self.readers.close().await;
         self.writer.close().await;
-        self.absence.clone().leave().await;
+        self.absence.leave(marks).await;
         self.tail.close();
     }
 }
@@ -297,7 +307,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let open = async || {
             let log = SqliteLog::open(&directory.path().join("log.db")).await.unwrap();
-            log.keep_absence(&directory.path().join("absence.filter")).await;
+            log.keep_absence(directory.path().join("absence.filter"));
             log
         };
         let log = open().await;
