@@ -13,6 +13,7 @@ use crate::support::shop::Shop;
 
 /// How many orders of the device in five minutes are a burst.
 const BURST: usize = 5;
+const HOUR_MS: i64 = 60 * 60 * 1_000;
 /// The pause between two looks at a history.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
@@ -237,8 +238,32 @@ fn burst_is_frozen(shop: &Shop) {
         (&frozen["data"]["cause"], &frozen["data"]["reason_code"]),
         (&json!("reviewer"), &json!("customer_confused"))
     );
+    stock_comes_back(&service, &helper);
     service.stop().expect_code(0);
     shop.replay();
+}
+
+/// The shop does as it was asked and calls the orders off, after which they hold nothing, and the figures say what came back.
+fn stock_comes_back(service: &Service, helper: &Person<'_>) {
+    let held = helper.get("/v1/stock-holds");
+    let [held] = &held["items"].as_array().expect("a list")[..] else { panic!("one unit is held: {held}") };
+    let of_all = 2 * BURST;
+    assert_eq!(
+        (&held["sku"], &held["orders"], &held["units"]),
+        (&json!("MASK-01"), &json!(BURST), &json!({"unpaid": 0, "challenged": 0, "frozen": of_all}))
+    );
+    for number in 0..BURST {
+        let cancelled = json!({"status": "cancelled", "occurred_at": at(HOUR_MS), "source": "web"});
+        let answer = service.post(&format!("/v1/orders/{}/status", id(number)), &cancelled);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    service.settle();
+    assert_eq!(helper.get("/v1/stock-holds")["items"], json!([]), "what is off holds nothing");
+    let summary = helper.get(&format!("/v1/metrics/summary?from={}&to={}", at(0), at(HOUR_MS)));
+    let freed = &summary["stock"];
+    assert_eq!((&freed["orders_freed"], &freed["units_freed"]), (&json!(BURST), &json!(of_all)), "{freed}");
+    // Two units of each order for an hour, but for the seconds in which they were placed: 2 h less 0, 4, 8, 12 and 16 s.
+    assert_eq!(freed["unit_hours_freed"], 10.0, "{freed}");
 }
 
 #[test]

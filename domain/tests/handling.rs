@@ -3,23 +3,14 @@
 mod support;
 
 use domain::order::{
-    CallOutcome, CallUnanswered, ChallengeMethod, ChallengeResent, Challenged, ClosedCause, CodeRejected, Downgrade,
+    CallOutcome, CallUnanswered, ChallengeMethod, ChallengeResent, Challenged, CodeRejected, Downgrade,
     DowngradeReason, FreezeConfirmed, Frozen, FrozenCause, Line, NextChallenge, OnExpire, OnFail, OrderCommand,
-    OrderEvent, Rejection, Released, ReleasedCause, ReopenCause, Review, ReviewCause, ReviewClosed, ReviewEscalated,
-    ReviewOpened, ReviewReopened, RiskState, Status, StockCause, StockReleaseDue, Verdict, Verified,
+    OrderEvent, Rejection, Released, ReleasedCause, ReopenCause, Review, ReviewCause, ReviewEscalated, ReviewOpened,
+    ReviewReopened, RiskState, Status, StockCause, StockReleaseDue, Verdict, Verified,
 };
 use domain::screening::{Assessment, Disposition, Ways};
 use domain::time::Span;
 use support::*;
-
-fn asked(method: ChallengeMethod) -> Vec<OrderEvent> {
-    vec![placed(), scored(85), challenged("c1", method)]
-}
-
-fn and(mut events: Vec<OrderEvent>, more: impl IntoIterator<Item = OrderEvent>) -> Vec<OrderEvent> {
-    events.extend(more);
-    events
-}
 
 fn wrong_code(at: u32) -> OrderCommand {
     OrderCommand::RejectCode { challenge: challenge("c1"), at: minute(at), attempts_max: 3 }
@@ -42,11 +33,6 @@ fn opened(cause: ReviewCause) -> OrderEvent {
     opened_for(Some("c1"), cause)
 }
 
-fn opened_for(asked: Option<&str>, cause: ReviewCause) -> OrderEvent {
-    let challenge = asked.map(challenge);
-    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: vec![] })
-}
-
 /// A review that was opened because a way to ask was closed.
 fn opened_instead(asked: Option<&str>, cause: ReviewCause, instead_of: Vec<Downgrade>) -> OrderEvent {
     let OrderEvent::ReviewOpened(opened) = opened_for(asked, cause) else { panic!("opened") };
@@ -55,10 +41,6 @@ fn opened_instead(asked: Option<&str>, cause: ReviewCause, instead_of: Vec<Downg
 
 const fn closed(method: ChallengeMethod, reason: DowngradeReason) -> Downgrade {
     Downgrade { method, reason }
-}
-
-fn review_closed(asked: Option<&str>, cause: ClosedCause) -> OrderEvent {
-    OrderEvent::ReviewClosed(ReviewClosed { challenge: asked.map(challenge), cause })
 }
 
 fn verdict(at: u32) -> Verdict {
@@ -279,73 +261,22 @@ fn a_call_that_should_come_next_and_cannot_be_made_is_recorded_with_what_comes_i
     given(asked_with(OnExpire::Release)).when(expire).then([OrderEvent::Released(released)]);
 
     let quiet = closed(ChallengeMethod::Call, DowngradeReason::QuietHours);
-    let nobody = |attempts_max| OrderCommand::Called {
+    let nobody = |attempts_max, call| OrderCommand::Called {
         challenge: challenge_id.clone(),
         outcome: CallOutcome::NoAnswer,
         note: Some("heard".into()),
         at: minute(3),
         attempts_max,
-        call: Err(quiet.reason),
+        call: Err(call),
     };
     let in_place_of_the_next = opened_instead(Some("c1"), ReviewCause::ChallengeExpired, vec![quiet]);
-    given(asked(ChallengeMethod::Call)).when(nobody(2)).then([unanswered(0), in_place_of_the_next]);
+    given(asked(ChallengeMethod::Call)).when(nobody(2, quiet.reason)).then([unanswered(0), in_place_of_the_next]);
     let last = [unanswered(0), opened(ReviewCause::ChallengeExpired)];
-    given(asked(ChallengeMethod::Call)).when(nobody(1)).then(last);
-}
-
-#[test]
-fn whoever_is_asked_about_an_order_that_left_or_is_off_is_asked_no_more() {
-    for (status, cause) in [
-        (Status::Cancelled, ClosedCause::Cancelled),
-        (Status::Refunded, ClosedCause::Refunded),
-        (Status::Shipped, ClosedCause::Shipped),
-        (Status::Completed, ClosedCause::Shipped),
-    ] {
-        let told = reported("web", status, 2);
-        let over = [told.clone(), review_closed(Some("c1"), cause)];
-        given(asked(ChallengeMethod::Sms)).when(report("web", status, 2)).then(over.clone());
-        let after = and(asked(ChallengeMethod::Sms), over);
-        given(after.clone()).when(wrong_code(3)).then_rejected(&Rejection::NoChallenge);
-        let (challenge_id, at) = (challenge("c1"), minute(3));
-        let resend = OrderCommand::Resend { challenge: challenge_id.clone(), at, resends_max: 9, sms: Ok(()) };
-        given(after.clone()).when(resend).then_rejected(&Rejection::NoChallenge);
-        let expire = OrderCommand::ExpireChallenge { challenge: challenge_id, at: minute(11), next: None };
-        given(after.clone()).when(expire).then_nothing();
-        given(after).when(report("wms", status, 3)).then([reported("wms", status, 3)]);
+    for reason in [quiet.reason, full.reason] {
+        given(asked(ChallengeMethod::Call)).when(nobody(1, reason)).then(last.clone());
     }
-    let paid = [reported("web", Status::Paid, 2)];
-    given(asked(ChallengeMethod::Sms)).when(report("web", Status::Paid, 2)).then(paid);
-}
-
-#[test]
-fn nobody_has_to_look_at_an_order_that_left_or_is_off() {
-    let held = vec![placed(), scored(130), frozen(FrozenCause::Score), opened_for(None, ReviewCause::Frozen)];
-    let off = [reported("web", Status::Cancelled, 2), review_closed(None, ClosedCause::Cancelled)];
-    given(held.clone()).when(report("web", Status::Cancelled, 2)).then(off.clone());
-    given(and(held.clone(), [claimed("ann", 10)])).when(report("web", Status::Cancelled, 2)).then(off.clone());
-    let closed = and(held, off);
-    assert_eq!(fold(closed.clone()).known().expect("placed").review, Review::Closed);
-    let claim = OrderCommand::Claim { reviewer: "ann".into(), at: minute(3), lease_until: minute(13) };
-    given(closed.clone()).when(claim).then_rejected(&Rejection::NotUnderReview);
-
-    // The shop had it wrong: the order is paid after all, and nobody had decided about it.
-    let back = [reported("web", Status::Paid, 5), opened_for(None, ReviewCause::Resumed)];
-    given(closed).when(report("web", Status::Paid, 5)).then(back);
-    let decided = [placed(), scored(130), frozen(FrozenCause::Reviewer), reported("web", Status::Cancelled, 2)];
-    given(decided).when(report("web", Status::Paid, 5)).then([reported("web", Status::Paid, 5)]);
-    let passed = [placed(), scored(0), released(ReleasedCause::Clean)];
-    given(passed).when(report("web", Status::Cancelled, 2)).then([reported("web", Status::Cancelled, 2)]);
-}
-
-#[test]
-fn what_reaches_a_tier_when_it_has_left_is_shown_to_a_person_and_what_is_off_is_not() {
-    let known_by = |status| [placed(), reported("web", status, 1)];
-    given(known_by(Status::Shipped))
-        .when(assess(130, Disposition::Freeze))
-        .then([scored(130), opened_for(None, ReviewCause::Departed)]);
-    given(known_by(Status::Cancelled))
-        .when(assess(85, by_sms()))
-        .then([scored(85), review_closed(None, ClosedCause::Cancelled)]);
+    // A minute whose calls are used up ends nothing.
+    given(asked(ChallengeMethod::Call)).when(nobody(2, full.reason)).then([unanswered(1)]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use domain::ids::{ChallengeId, MerchantId, OrderId};
-use domain::order::{Facts, FrozenCause, OrderEvent, Status, StockCause};
+use domain::order::{Facts, FrozenCause, OrderEvent, ReviewCause, Status, StockCause};
 use domain::settings::Settings;
 use domain::time::Timestamp;
 use eventlog::StreamId;
@@ -151,15 +151,7 @@ impl Deadlines {
         match event {
             OrderEvent::Placed(placed) => self.wait_for_payment(whose, &placed.facts, at, settings),
             OrderEvent::Amended(amended) => self.wait_for_payment(whose, &amended.changes, at, settings),
-            OrderEvent::StatusReported(report) => match report.status {
-                Status::Paid | Status::PartiallyShipped | Status::RefundRequested => {
-                    self.end(whose.stream, Kind::UnpaidStock);
-                }
-                Status::Shipped | Status::Delivered | Status::Completed | Status::Cancelled | Status::Refunded => {
-                    self.end(whose.stream, Kind::UnpaidStock);
-                    self.end(whose.stream, Kind::FrozenStock);
-                }
-            },
+            OrderEvent::StatusReported(report) => self.reported(whose.stream, report.status),
             OrderEvent::Challenged(challenged) => {
                 self.end(whose.stream, Kind::Review);
                 self.begin(whose, challenged.expires_at, Due::Challenge(challenged.challenge.clone()));
@@ -171,9 +163,7 @@ impl Deadlines {
                 } else {
                     self.wait_for_review(whose, at, settings);
                 }
-                if let Some(span) = settings.stock_release_after {
-                    self.begin(whose, at.plus(span), Due::Stock(StockCause::Frozen));
-                }
+                self.wait_for_stock(whose, at, settings);
             }
             OrderEvent::Released(_) => {
                 for kind in [Kind::Challenge, Kind::Review, Kind::FrozenStock] {
@@ -185,6 +175,11 @@ impl Deadlines {
                     self.end(whose.stream, Kind::Challenge);
                 }
                 self.wait_for_review(whose, at, settings);
+                // Its time may have come while it was off. Of what is not frozen nothing will be asked.
+                let has_time = self.times.contains_key(&(whose.stream, Kind::FrozenStock));
+                if opened.cause == ReviewCause::Resumed && !has_time {
+                    self.wait_for_stock(whose, at, settings);
+                }
             }
             OrderEvent::ReviewClosed(_) => {
                 self.end(whose.stream, Kind::Challenge);
@@ -209,6 +204,18 @@ impl Deadlines {
         }
     }
 
+    /// That an order is called off may not count, or be taken back, and what is frozen holds its stock then. Whatever takes it back also
+    /// says that the order is paid for.
+    fn reported(&mut self, stream: StreamId, status: Status) {
+        self.end(stream, Kind::UnpaidStock);
+        match status {
+            Status::Shipped | Status::Delivered | Status::Completed | Status::Refunded => {
+                self.end(stream, Kind::FrozenStock);
+            }
+            Status::Paid | Status::PartiallyShipped | Status::RefundRequested | Status::Cancelled => {}
+        }
+    }
+
     fn wait_for_payment(&mut self, whose: &Whose<'_>, facts: &Facts, at: Timestamp, settings: &Settings) {
         let (Some(due), Some(span)) = (facts.payment_due_at, settings.stock_release_after) else { return };
         self.end(whose.stream, Kind::UnpaidStock);
@@ -222,6 +229,12 @@ impl Deadlines {
         match settings.review_sla {
             Some(span) => self.begin(whose, at.plus(span), Due::Review { opened_at: at }),
             None => self.end(whose.stream, Kind::Review),
+        }
+    }
+
+    fn wait_for_stock(&mut self, whose: &Whose<'_>, at: Timestamp, settings: &Settings) {
+        if let Some(span) = settings.stock_release_after {
+            self.begin(whose, at.plus(span), Due::Stock(StockCause::Frozen));
         }
     }
 

@@ -34,6 +34,13 @@ fn doubtful(order_no: &str, at: u32) -> Value {
     line
 }
 
+/// An order that scores high enough for a call.
+fn risky(order_no: &str, at: u32) -> Value {
+    let mut line = doubtful(order_no, at);
+    line["order"]["customer"]["phone"] = format!("1701234567{}", &order_no[1..]).into();
+    line
+}
+
 async fn wish(shop: &Shop, order_no: &str, wish: OrderWish) -> Result<Receipt, Refusal> {
     shop.engine.wish(&shop.merchant, origin(), id(order_no), wish).await
 }
@@ -70,6 +77,26 @@ async fn last(shop: &Shop, kind: &str) -> Value {
 
 async fn count(shop: &Shop, kind: &str) -> usize {
     shop.order_events().await.iter().filter(|(name, _)| name == kind).count()
+}
+
+/// Waits until so many events of a kind were recorded.
+async fn counted(shop: &Shop, kind: &str, wanted: usize) {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while count(shop, kind).await < wanted {
+        assert!(tokio::time::Instant::now() < until, "no {wanted} of {kind}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Orders that are held because their customers could not answer.
+async fn frozen(shop: &Shop, order_nos: &[&str]) {
+    for order_no in order_nos {
+        let challenge = challenge(&shop.send(doubtful(order_no, 2)).await.expect("taken"));
+        let wrong = OrderWish::Answer { challenge, code: "no code".into() };
+        for _ in 0..5 {
+            wish(shop, order_no, wrong.clone()).await.expect("recorded");
+        }
+    }
 }
 
 async fn replays(shop: &Shop) {
@@ -156,11 +183,7 @@ async fn nobody_answers_the_sms_then_the_call_then_a_person_looks() {
     settings(&shop, SettingsChanges { call_after_sms, ..SettingsChanges::default() }).await;
     shop.send(doubtful("A1", 1)).await.expect("taken");
     shop.set_clock(START.plus(Span::from_mins(11)));
-    let until = tokio::time::Instant::now() + PATIENCE;
-    while count(&shop, "Challenged").await < 2 {
-        assert!(tokio::time::Instant::now() < until, "no call");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    counted(&shop, "Challenged", 2).await;
     let events = shop.order_events().await;
     let call = &events.iter().rev().find(|(name, _)| name == "Challenged").expect("a call").1;
     assert_eq!(call["method"], "call");
@@ -182,9 +205,7 @@ async fn in_quiet_hours_an_sms_is_sent_in_place_of_a_call_and_beyond_capacity_a_
     let quiet_hours = Some(Some(QuietHours { from: 0, to: 24 * 60 - 1 }));
     let sms_per_minute = Some(Some(1));
     settings(&shop, SettingsChanges { quiet_hours, sms_per_minute, ..SettingsChanges::default() }).await;
-    let mut risky = doubtful("A1", 1);
-    risky["order"]["customer"]["phone"] = "17012345678".into();
-    let asked = shop.send(risky).await.expect("taken");
+    let asked = shop.send(risky("A1", 1)).await.expect("taken");
     assert_eq!(state(&asked), RiskState::Challenged);
     let asked = told(&shop, "Challenged").await;
     assert_eq!((&asked["method"], &asked["instead_of"]["reason"]), (&json!("sms"), &json!("quiet_hours")));
@@ -193,9 +214,7 @@ async fn in_quiet_hours_an_sms_is_sent_in_place_of_a_call_and_beyond_capacity_a_
     let opened = told(&shop, "ReviewOpened").await;
     let no_sms = json!({"method": "sms", "reason": "capacity"});
     assert_eq!(opened, json!({"cause": "no_channel", "instead_of": [no_sms]}));
-    let mut risky = doubtful("A4", 2);
-    risky["order"]["customer"]["phone"] = "17012345679".into();
-    shop.send(risky).await.expect("taken");
+    shop.send(risky("A4", 2)).await.expect("taken");
     let no_call = json!({"method": "call", "reason": "quiet_hours"});
     assert_eq!(last(&shop, "ReviewOpened").await["instead_of"], json!([no_call, no_sms]));
     shop.set_clock(START.plus(Span::from_mins(2)));
@@ -283,17 +302,39 @@ async fn a_call_that_should_follow_an_sms_in_quiet_hours_is_recorded_as_one_that
 #[tokio::test]
 async fn a_second_call_that_cannot_be_made_is_recorded_and_a_person_looks() {
     let shop = Shop::open().await;
-    let mut risky = doubtful("A1", 1);
-    risky["order"]["customer"]["phone"] = "17012345678".into();
-    let challenge = challenge(&shop.send(risky).await.expect("taken"));
-    let calls_per_minute = Some(Some(0));
-    settings(&shop, SettingsChanges { calls_per_minute, ..SettingsChanges::default() }).await;
+    let challenge = challenge(&shop.send(risky("A1", 1)).await.expect("taken"));
+    let quiet_hours = Some(Some(QuietHours { from: 0, to: 24 * 60 - 1 }));
+    settings(&shop, SettingsChanges { quiet_hours, ..SettingsChanges::default() }).await;
     let no_answer = OrderWish::CallResult { challenge, outcome: CallOutcome::NoAnswer, note: None };
     let told_of = wish(&shop, "A1", no_answer).await.expect("recorded");
     assert_eq!(told_of.review, Review::Open);
     assert_eq!(told(&shop, "CallUnanswered").await["attempts_left"], 0);
     let opened = told(&shop, "ReviewOpened").await;
-    assert_eq!(opened["instead_of"], json!([{"method": "call", "reason": "capacity"}]));
+    assert_eq!(opened["instead_of"], json!([{"method": "call", "reason": "quiet_hours"}]));
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn a_second_call_that_is_beyond_capacity_is_made_all_the_same_and_counts() {
+    let shop = Shop::open().await;
+    let calls_per_minute = Some(Some(1));
+    settings(&shop, SettingsChanges { calls_per_minute, ..SettingsChanges::default() }).await;
+    let challenge = challenge(&shop.send(risky("A1", 1)).await.expect("taken"));
+    shop.set_clock(second(40));
+    let no_answer = OrderWish::CallResult { challenge, outcome: CallOutcome::NoAnswer, note: None };
+    let told_of = wish(&shop, "A1", no_answer.clone()).await.expect("recorded");
+    assert_eq!((state(&told_of), told_of.review), (RiskState::Challenged, Review::Waiting));
+    assert_eq!(last(&shop, "CallUnanswered").await["attempts_left"], 2);
+    // The first call is more than a minute ago, and the second is not.
+    shop.set_clock(second(70));
+    shop.send(risky("A2", 3)).await.expect("taken");
+    let instead = last(&shop, "Challenged").await;
+    assert_eq!((&instead["method"], &instead["instead_of"]["reason"]), (&json!("sms"), &json!("capacity")));
+    for _ in 0..2 {
+        wish(&shop, "A1", no_answer.clone()).await.expect("recorded");
+    }
+    assert_eq!(last(&shop, "CallUnanswered").await["attempts_left"], 0);
+    assert_eq!(told(&shop, "ReviewOpened").await["cause"], "challenge_expired");
     replays(&shop).await;
 }
 
@@ -316,20 +357,16 @@ async fn an_order_that_is_called_off_is_asked_about_no_more_also_after_a_restart
     let review_sla = Some(Some(Span::from_mins(30)));
     settings(&shop, SettingsChanges { review_sla, ..SettingsChanges::default() }).await;
     let asked = challenge(&shop.send(doubtful("A1", 1)).await.expect("taken"));
-    for order_no in ["A2", "A3"] {
-        let challenge = challenge(&shop.send(doubtful(order_no, 2)).await.expect("taken"));
-        let wrong = OrderWish::Answer { challenge, code: "no code".into() };
-        for _ in 0..5 {
-            wish(&shop, order_no, wrong.clone()).await.expect("recorded");
-        }
-    }
+    frozen(&shop, &["A2", "A3"]).await;
     let off = shop.send(status("A1", "cancelled", 60)).await.expect("taken");
     assert_eq!(off.review, Review::Closed);
     assert_eq!(off.risk.expect("placed").challenge, None, "nobody is asked");
     let closed = last(&shop, "ReviewClosed").await;
     assert_eq!(closed, json!({"challenge": asked.as_str(), "cause": "cancelled"}));
-    shop.send(status("A2", "shipped", 61)).await.expect("taken");
-    assert_eq!(last(&shop, "ReviewClosed").await, json!({"cause": "shipped"}), "what left needs no look");
+    let off = shop.send(status("A2", "refunded", 61)).await.expect("taken");
+    assert_eq!((state(&off), off.review), (RiskState::Frozen, Review::Closed), "nobody has to look");
+    let left = shop.send(status("A3", "shipped", 62)).await.expect("taken");
+    assert_eq!((state(&left), left.review), (RiskState::Frozen, Review::Open), "who looks should know of it");
     let resend = OrderWish::Resend { challenge: asked };
     assert_eq!(wish(&shop, "A1", resend).await.err(), Some(Refusal::Order(Rejection::NoChallenge)));
 
@@ -344,5 +381,31 @@ async fn an_order_that_is_called_off_is_asked_about_no_more_also_after_a_restart
     assert_eq!(last_of("web:A1").as_deref(), Some("ReviewClosed"), "its time is over for nobody");
     assert_eq!(last_of("web:A2").as_deref(), Some("ReviewClosed"));
     assert_eq!(last_of("web:A3").as_deref(), Some("ReviewEscalated"));
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn what_is_frozen_is_asked_for_its_stock_whatever_is_said_of_it_that_does_not_count_or_is_taken_back() {
+    let shop = Shop::open().await;
+    let stock_release_after = Some(Some(Span::from_hours(1)));
+    settings(&shop, SettingsChanges { stock_release_after, ..SettingsChanges::default() }).await;
+    frozen(&shop, &["A1", "A2", "A3"]).await;
+    shop.send(status("A1", "paid", 20)).await.expect("taken");
+    shop.send(status("A1", "cancelled", 10)).await.expect("taken");
+    for order_no in ["A2", "A3"] {
+        let off = shop.send(status(order_no, "cancelled", 10)).await.expect("taken");
+        assert_eq!(off.review, Review::Closed);
+    }
+    let back = shop.send(status("A3", "paid", 20)).await.expect("taken");
+    assert_eq!((state(&back), back.review), (RiskState::Frozen, Review::Open), "nobody had decided about it");
+    let shop = shop.without_snapshots().await;
+    shop.set_clock(START.plus(Span::from_mins(61)));
+    counted(&shop, "StockReleaseDue", 2).await;
+    let back = shop.send(status("A2", "paid", 3_660)).await.expect("taken");
+    assert_eq!(back.review, Review::Open);
+    assert_eq!(count(&shop, "StockReleaseDue").await, 2, "of what was off nothing was asked");
+    shop.set_clock(START.plus(Span::from_mins(122)));
+    counted(&shop, "StockReleaseDue", 3).await;
+    assert_eq!(last(&shop, "StockReleaseDue").await, json!({"cause": "frozen", "units": 2}));
     replays(&shop).await;
 }

@@ -240,10 +240,10 @@ fn worded(name: &str, data: &Value) -> Option<(&'static str, String)> {
         ("order.released", Some("reviewer")) => ("released", by_reviewer()),
         ("order.released", Some("rescored")) => ("released", "its score fell".to_owned()),
         ("order.released", Some("exempt")) => ("spared", score()),
+        ("review.opened", Some("departed")) => ("to be reviewed", "it left and can be held no more".to_owned()),
         // That it is frozen was told.
         ("review.opened", _) if data["state"] == "frozen" => return None,
         ("review.opened", Some("no_channel")) => ("to be reviewed", "the customer cannot be asked now".to_owned()),
-        ("review.opened", Some("departed")) => ("to be reviewed", "it left before its score was known".to_owned()),
         ("review.opened", Some("resumed")) => ("to be reviewed", "it is not called off any more".to_owned()),
         ("review.opened", Some("challenge_expired")) => ("to be reviewed", "the customer did not answer".to_owned()),
         ("review.opened", _) => ("to be reviewed", "the customer could not answer for it".to_owned()),

@@ -114,7 +114,8 @@ pub(super) struct Tries {
     pub(super) call: Result<(), DowngradeReason>,
 }
 
-/// Nobody picked up; after the last call it is as if the time were over, and so it is where no other can be made now.
+/// Nobody picked up; after the last call it is as if the time were over, and so it is in quiet hours, in which no other can be made. That
+/// this minute's calls are used up ends nothing: the call that is owed is made all the same, and counts for those who come after.
 pub(super) fn no_answer(
     known: &Known,
     challenge: ChallengeId,
@@ -125,7 +126,9 @@ pub(super) fn no_answer(
     let open = call(known, &challenge, at)?;
     let wanted = tries.attempts_max.saturating_sub(open.attempts.saturating_add(1));
     let (attempts_left, closed) = match tries.call {
-        Err(reason) if wanted > 0 => (0, Some(Downgrade { method: ChallengeMethod::Call, reason })),
+        Err(reason @ DowngradeReason::QuietHours) if wanted > 0 => {
+            (0, Some(Downgrade { method: ChallengeMethod::Call, reason }))
+        }
         Ok(()) | Err(_) => (wanted, None),
     };
     let consequence = if attempts_left == 0 { expired(known, open, closed) } else { Vec::new() };

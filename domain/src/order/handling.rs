@@ -232,7 +232,7 @@ pub enum ReviewCause {
     NoChannel,
     /// It is frozen because of its score.
     Frozen,
-    /// It had left before its score reached a tier.
+    /// It left before its score reached a tier, or although it was held.
     Departed,
     /// It was called off and is not any more.
     Resumed,

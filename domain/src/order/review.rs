@@ -21,36 +21,44 @@ pub(super) const fn opened(challenge: Option<ChallengeId>, cause: ReviewCause) -
     OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: Vec::new() })
 }
 
-/// What a report means for whoever is asked or has to look: where the order left or is off, there is nothing left to decide; one
-/// that was called off and is not any more is looked at again, if nobody had decided about it.
+const fn closed(challenge: Option<ChallengeId>, cause: ClosedCause) -> OrderEvent {
+    OrderEvent::ReviewClosed(ReviewClosed { challenge, cause })
+}
+
+const fn is_under_way(review: &Review) -> bool {
+    matches!(review, Review::Waiting | Review::Open | Review::Claimed { .. })
+}
+
+/// What a report means for whoever is asked or has to look, where it changes whether something can be decided at all: a report that
+/// does not takes back no look that somebody has wanted since.
+///
+/// Of what is off nobody is asked, and nobody has to look at it. Of what left nobody is asked either, but who has to look at it still
+/// has to, as does somebody at what left although it was held: it cannot be held any more and should be known of. What was called
+/// off and is not any more is looked at again, if nobody had decided about it.
 pub(super) fn after(known: &Known, told: &StatusReported) -> Option<OrderEvent> {
+    let (before, ending) = (known.reports.ending(), known.reports.with(told).ending());
+    if ending == before {
+        return None;
+    }
     let asked = match &known.risk {
-        Risk::Challenged(open) if !open.is_over => Some(&open.id),
+        Risk::Challenged(open) if !open.is_over => Some(open.id.clone()),
         Risk::Challenged(_) | Risk::Placed | Risk::Scored | Risk::Verified | Risk::Frozen(_) | Risk::Released(_) => {
             None
         }
     };
-    let is_under_way = match known.review {
-        Review::None | Review::Closed => asked.is_some(),
-        Review::Waiting | Review::Open | Review::Claimed { .. } => true,
-    };
-    let was_called_off = known.review == Review::Closed && known.reports.departed() && !is_decided(&known.risk);
-    if !is_under_way && !was_called_off {
-        return None;
-    }
-    match known.reports.with(told).ending() {
-        Some(cause) if is_under_way => {
-            Some(OrderEvent::ReviewClosed(ReviewClosed { challenge: asked.cloned(), cause }))
+    let is_under_way = asked.is_some() || is_under_way(&known.review);
+    let was_called_off = known.review == Review::Closed && known.ended == Some(ClosedCause::Cancelled);
+    match ending {
+        Some(cause @ ClosedCause::Shipped) if is_under_way => asked.map(|challenge| closed(Some(challenge), cause)),
+        Some(ClosedCause::Shipped) => {
+            let is_frozen = matches!(known.risk, Risk::Frozen(_));
+            (is_frozen || was_called_off).then(|| opened(None, ReviewCause::Departed))
         }
-        None if was_called_off => Some(opened(None, ReviewCause::Resumed)),
-        Some(_) | None => None,
-    }
-}
-
-const fn is_decided(risk: &Risk) -> bool {
-    match risk {
-        Risk::Released(_) | Risk::Frozen(FrozenCause::Reviewer) => true,
-        Risk::Placed | Risk::Scored | Risk::Challenged(_) | Risk::Verified | Risk::Frozen(_) => false,
+        Some(cause @ (ClosedCause::Cancelled | ClosedCause::Refunded)) => {
+            let was_off = matches!(before, Some(ClosedCause::Cancelled | ClosedCause::Refunded));
+            (is_under_way && !was_off).then(|| closed(asked, cause))
+        }
+        None => was_called_off.then(|| opened(None, ReviewCause::Resumed)),
     }
 }
 
@@ -62,9 +70,7 @@ pub(super) fn of_departed(known: &Known) -> Option<OrderEvent> {
     }
     known.reports.ending().map(|cause| match cause {
         ClosedCause::Shipped => opened(None, ReviewCause::Departed),
-        ClosedCause::Cancelled | ClosedCause::Refunded => {
-            OrderEvent::ReviewClosed(ReviewClosed { challenge: None, cause })
-        }
+        ClosedCause::Cancelled | ClosedCause::Refunded => closed(None, cause),
     })
 }
 
@@ -99,11 +105,15 @@ pub(super) fn give_back(known: &Known, reviewer: Box<str>) -> Decided {
     }
 }
 
+/// Lets an order go; of one that goes already and is looked at it only says that a person has seen it.
 pub(super) fn release(known: &Known, verdict: Verdict) -> Decided {
-    if let Risk::Released(_) = known.risk {
+    let is_released = matches!(known.risk, Risk::Released(_));
+    if is_released && !is_under_way(&known.review) {
         return Ok(vec![]);
     }
-    transition(known.risk.state(), RiskState::Released)?;
+    if !is_released {
+        transition(known.risk.state(), RiskState::Released)?;
+    }
     if is_claimed_by_other(known, &verdict.reviewer, verdict.at) {
         return Err(Rejection::ClaimedByOther);
     }

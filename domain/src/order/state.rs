@@ -46,6 +46,9 @@ pub struct Known {
     pub risk: Risk,
     /// Whether a person has to look.
     pub review: Review,
+    /// Why its review was closed without a decision; `None` where there was one.
+    #[serde(default)]
+    pub ended: Option<ClosedCause>,
     /// Whether the stock that it holds was asked for.
     #[serde(default)]
     pub stock_release_due: bool,
@@ -178,6 +181,11 @@ impl Known {
         self.screening = Some(scored);
     }
 
+    /// A person or what was decided by itself has closed its review.
+    fn decided(&mut self) {
+        (self.review, self.ended) = (Review::Closed, None);
+    }
+
     fn with_challenge(&mut self, change: impl FnOnce(&mut ChallengeState)) {
         if let Risk::Challenged(open) = &mut self.risk {
             change(open);
@@ -293,6 +301,7 @@ impl Order {
             screening: None,
             risk: Risk::Placed,
             review: Review::None,
+            ended: None,
             stock_release_due: false,
         }))
     }
@@ -358,7 +367,7 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
         OrderEvent::Frozen(Frozen { cause, .. }) => {
             known.risk = Risk::Frozen(*cause);
             if *cause == FrozenCause::Reviewer {
-                known.review = Review::Closed;
+                known.decided();
             } else {
                 known.review.pool(Pool::Reviewer);
             }
@@ -366,21 +375,21 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
         // From now on it is a person's word, which no score takes back.
         OrderEvent::FreezeConfirmed(_) => {
             known.risk = Risk::Frozen(FrozenCause::Reviewer);
-            known.review = Review::Closed;
+            known.decided();
         }
         OrderEvent::Released(Released { cause, .. }) => {
             known.risk = Risk::Released(*cause);
             known.stock_release_due = false;
             if known.review != Review::None {
-                known.review = Review::Closed;
+                known.decided();
             }
         }
         OrderEvent::ReviewOpened(opened) => {
             known.review.pool(Pool::Reviewer);
             known.with_challenge(|open| open.is_over |= opened.challenge.as_ref() == Some(&open.id));
         }
-        OrderEvent::ReviewClosed(_) => {
-            known.review = Review::Closed;
+        OrderEvent::ReviewClosed(closed) => {
+            (known.review, known.ended) = (Review::Closed, Some(closed.cause));
             known.with_challenge(|open| open.is_over = true);
         }
         OrderEvent::ReviewReopened(_) => known.review = Review::Open,

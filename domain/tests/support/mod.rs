@@ -158,6 +158,25 @@ pub fn verdict() -> Verdict {
     Verdict { reviewer: "rita".into(), reason_code: "confirmed_by_phone".into(), note: None, at: minute(5) }
 }
 
+/// A customer who is asked by `c1`.
+pub fn asked(method: ChallengeMethod) -> Vec<OrderEvent> {
+    vec![placed(), scored(85), challenged("c1", method)]
+}
+
+pub fn and(mut events: Vec<OrderEvent>, more: impl IntoIterator<Item = OrderEvent>) -> Vec<OrderEvent> {
+    events.extend(more);
+    events
+}
+
+pub fn opened_for(asked: Option<&str>, cause: ReviewCause) -> OrderEvent {
+    let challenge = asked.map(challenge);
+    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: vec![] })
+}
+
+pub fn review_closed(asked: Option<&str>, cause: ClosedCause) -> OrderEvent {
+    OrderEvent::ReviewClosed(ReviewClosed { challenge: asked.map(challenge), cause })
+}
+
 /// One event of each kind, with every field set.
 pub fn every_event() -> Vec<OrderEvent> {
     let token = |digit: &str| digit.repeat(32).parse().expect("a token");
