@@ -75,7 +75,8 @@ fn summed_up(service: &mut Service) {
     let [all, manual, stopped, call, sms] = told.map(|beginning| numbers(&service.line(beginning)));
     let honest = numbers(&service.line("  honest, and asked"));
     let summary = service.get("/v1/metrics/summary").json();
-    let share = |share: &Value| [&share["count"], &share["of"]].map(|number| number.as_u64().expect("a count")).to_vec();
+    let share =
+        |share: &Value| [&share["count"], &share["of"]].map(|number| number.as_u64().expect("a count")).to_vec();
     assert_eq!(all, [summary["orders"]["screened"].as_u64().expect("a count")], "{summary}");
     assert_eq!(manual, share(&summary["manual"]), "{summary}");
     assert!(0 < manual[0] && manual[0] < manual[1], "{manual:?}");

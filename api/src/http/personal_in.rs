@@ -64,7 +64,8 @@ const APART_MAX: usize = 3;
 fn without_dates(text: &[char]) -> Vec<char> {
     let (mut undated, mut rest) = (Vec::with_capacity(text.len()), text);
     while let [first, others @ ..] = rest {
-        let may_begin = undated.last().is_none_or(|before: &char| !before.is_ascii_digit() && !DATE_SIGNS.contains(before));
+        let may_begin =
+            undated.last().is_none_or(|before: &char| !before.is_ascii_digit() && !DATE_SIGNS.contains(before));
         match may_begin.then(|| date_length(rest)).flatten() {
             Some(length) => {
                 undated.push('\n');
