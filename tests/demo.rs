@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::support::process::{Process, orderlight};
@@ -41,7 +42,7 @@ fn orders_pass_are_asked_verified_frozen_and_reviewed_within_a_demonstration_on_
 }
 
 fn demonstrated(shop: &Shop) {
-    let service = Service::start_as(demonstrating(shop));
+    let mut service = Service::start_as(demonstrating(shop));
     let mut reader = Reader::begun(&service, Some(&shop.beginning()));
     let mut awaited: BTreeSet<&str> = BTreeSet::from([
         "order.released clean",
@@ -59,17 +60,42 @@ fn demonstrated(shop: &Shop) {
         awaited.remove(&*word(&seen));
     }
     drop(reader);
-    let mut process = service.into_process();
-    process.line("The day is over.");
-    for told in ["  needed a person", "  good ones stopped", "  asked by sms", "  honest, and asked"] {
-        let line = process.line(told);
-        assert!(line.bytes().any(|byte| byte.is_ascii_digit()), "{line}");
-    }
+    summed_up(&mut service);
+    let process = service.into_process();
     process.signal(rustix::process::Signal::INT);
     process.wait().expect_code(0);
 
     let refused = Process::start(demonstrating(shop)).wait().expect_code(1);
     assert!(refused.stderr.contains("the store holds orders already"), "{refused:?}");
+}
+
+/// What the day came to is what the summary says, and none of it is nothing.
+fn summed_up(service: &mut Service) {
+    let told = ["The day is over.", "  needed a person", "  good ones stopped", "  asked by call", "  asked by sms"];
+    let [all, manual, stopped, call, sms] = told.map(|beginning| numbers(&service.line(beginning)));
+    let honest = numbers(&service.line("  honest, and asked"));
+    let summary = service.get("/v1/metrics/summary").json();
+    let share =
+        |share: &Value| [&share["count"], &share["of"]].map(|number| number.as_u64().expect("a count")).to_vec();
+    assert_eq!(all, [summary["orders"]["screened"].as_u64().expect("a count")], "{summary}");
+    assert_eq!(manual, share(&summary["manual"]), "{summary}");
+    assert!(0 < manual[0] && manual[0] < manual[1], "{manual:?}");
+    // The reviewer goes on, so of the orders that were found to be good there may be others by now.
+    assert!(stopped[0] <= stopped[1] && 0 < stopped[1], "{stopped:?}");
+    let asked = |method: &str| {
+        let challenges = summary["challenges"].as_array().expect("a list");
+        let of_method = challenges.iter().find(|challenge| challenge["method"] == method).expect("it was asked so");
+        ["asked", "verified"].map(|count| of_method[count].as_u64().expect("a count")).to_vec()
+    };
+    assert_eq!((&sms, &call), (&asked("sms"), &asked("call")), "{summary}");
+    assert!(sms[0] > 0 && call[0] > 0 && sms[1] > 0, "{summary}");
+    assert!(honest[0] > 0, "{honest:?}");
+}
+
+/// The numbers of a line.
+fn numbers(line: &str) -> Vec<u64> {
+    let words = line.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
+    words.map(|word| word.parse().expect("digits are a number")).collect()
 }
 
 #[test]

@@ -58,8 +58,10 @@ pub(crate) struct Tried {
 pub(crate) enum Fault {
     /// The receiver: it is tried again, and counts as down when that happens often.
     Receiver(Box<str>),
-    /// This message: it will never be taken.
+    /// This message: the receiver will never take it, as it answered.
     Message(Box<str>),
+    /// This message: it cannot be sent and was not, which says nothing of the receiver.
+    Unsendable(Box<str>),
     /// Something here: it is tried again, and says nothing of the receiver.
     Here(Box<str>),
     /// What the message asks for was settled before it could be sent, so it was not.
@@ -113,7 +115,7 @@ impl Courier {
         match &self.to {
             To::Receiver { in_the_clear: true, .. } if message.errand.is_some() => {
                 let why = "a code or a number is not sent without https beyond this machine";
-                Tried { result: Err(Fault::Message(why.into())), status: None }
+                Tried::unsendable(why)
             }
             To::Receiver { url, webhook, .. } => self.post(url, webhook, &id, message, now).await,
             To::Provider(sender) => self.ask(sender, &format!("{id}_{attempts}"), message.errand.as_ref(), now).await,
@@ -147,8 +149,7 @@ impl Courier {
     }
 
     async fn ask(&self, sender: &Sender, try_id: &str, errand: Option<&Errand>, now: Timestamp) -> Tried {
-        let untold = |why: &str| Tried { result: Err(Fault::Message(why.into())), status: None };
-        let Some(errand) = errand else { return untold("there is nothing to send") };
+        let Some(errand) = errand else { return Tried::unsendable("there is nothing to send") };
         let message = senders::Message {
             challenge: &errand.challenge,
             phone: errand.phone.as_ref().map_or("", |phone| phone.expose_secret()),
@@ -160,9 +161,9 @@ impl Courier {
         let nonce = hex::encode(&Sha256::digest(format!("{try_id}_{}", now.millis()))[..16]);
         let request = match sender.request(&message, now, &nonce) {
             Ok(request) => request,
-            Err(unsendable) => return untold(&unsendable.to_string()),
+            Err(unsendable) => return Tried::unsendable(&unsendable.to_string()),
         };
-        let Some(outgoing) = outgoing(request) else { return untold("the request cannot be made") };
+        let Some(outgoing) = outgoing(request) else { return Tried::unsendable("the request cannot be made") };
         Tried::of(self.client.send(outgoing).await, |answer| match sender.outcome(answer.status, &answer.body) {
             Ok(()) => Ok(()),
             Err(failure @ Failure::Passing { .. }) => Err(Fault::Receiver(failure.to_string().into())),
@@ -175,6 +176,10 @@ impl Tried {
     /// Of a try that broke off here, as none should.
     pub(crate) fn broken() -> Self {
         Self { result: Err(Fault::Here("the message cannot be made now".into())), status: None }
+    }
+
+    fn unsendable(why: &str) -> Self {
+        Self { result: Err(Fault::Unsendable(why.into())), status: None }
     }
 
     fn of(answer: Result<Answer, NoAnswer>, judge: impl FnOnce(&Answer) -> Result<(), Fault>) -> Self {

@@ -1,5 +1,6 @@
 //! Following one partition: its events become messages of the outbox, and each endpoint gets a lane that sends them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::courier::{Courier, NoCourier};
 use crate::lane::Lane;
 use crate::notifier::Shared;
-use crate::outbox::{Intake, OutboxError};
+use crate::outbox::{Ahead, Intake, OutboxError};
 use crate::roster::{Endpoint, Roster};
 
 /// Events read at once.
@@ -54,7 +55,6 @@ impl Follower {
     pub(crate) async fn run(shared: Arc<Shared>, partition: u32) {
         loop {
             match apart(Self::follow(Arc::clone(&shared), partition)).await {
-                Some(Ok(())) => continue,
                 Some(Err(error)) => tracing::error!(
                     partition,
                     error = &error as &dyn std::error::Error,
@@ -66,35 +66,14 @@ impl Follower {
         }
     }
 
-    /// Ends when a log that the outbox was ahead of has caught up, for then all has to be read anew.
-    async fn follow(shared: Arc<Shared>, partition: u32) -> Result<(), Trouble> {
-        let stored = shared.outbox.checkpoint(partition).await?;
-        let written = shared.log.head(partition).await?;
-        let is_ahead = stored > written;
-        shared.tell_ahead(partition, stored.saturating_sub(written));
-        if is_ahead {
-            // As when an older copy of the log was restored, and the outbox was not.
-            tracing::error!(
-                partition,
-                checkpoint = stored,
-                head = written,
-                "the outbox is ahead of the log, and what is written up to its checkpoint will be told to nobody"
-            );
-        }
-        let roster = Roster::at(&*shared.log, partition, stored).await?;
+    async fn follow(shared: Arc<Shared>, partition: u32) -> Result<Infallible, Trouble> {
+        let (stored, roster) = begin(&shared, partition).await?;
         let mut head = shared.log.watch(partition);
         let (lanes, tasks) = (FxHashMap::default(), JoinSet::new());
         let mut follower = Self { shared, partition, roster, stored, reached: stored, lanes, tasks };
         follower.keep_lanes();
         loop {
             head.borrow_and_update();
-            if is_ahead {
-                let written = follower.shared.log.head(partition).await?;
-                follower.shared.tell_ahead(partition, stored.saturating_sub(written));
-                if written >= stored {
-                    return Ok(());
-                }
-            }
             let is_at_head = if follower.roster.is_empty() { follower.skip().await? } else { follower.step().await? };
             if follower.roster.is_empty() {
                 sleep(LOOK_FOR_ENDPOINTS).await;
@@ -167,6 +146,30 @@ impl Follower {
             }
         }
     }
+}
+
+/// Where the outbox stands in a partition, and whom it tells from there on.
+///
+/// One that is ahead of its log, as when an older copy of the log was restored and the outbox was not, is set back to where the log
+/// ends: what the log writes from there on is told like anything else.
+async fn begin(shared: &Shared, partition: u32) -> Result<(Position, Roster), Trouble> {
+    let stored = shared.outbox.checkpoint(partition).await?;
+    // Looked at afterwards, so that what is written meanwhile makes no outbox look as if it were ahead.
+    let written = shared.log.head(partition).await?;
+    let roster = Roster::at(&*shared.log, partition, stored.min(written)).await?;
+    if stored > written {
+        let endpoints: Vec<Box<str>> = roster.endpoints().map(|endpoint| endpoint.id.clone()).collect();
+        shared.outbox.set_back(partition, Ahead { stored, written }, &endpoints).await?;
+        tracing::error!(
+            partition,
+            checkpoint = stored,
+            head = written,
+            "the outbox was ahead of the log and is set back to its head; ids of messages beyond it come a second time, for other events"
+        );
+    }
+    let set_back = metrics::counter!("orderlight_notifications_set_back_total", "partition" => partition.to_string());
+    set_back.increment(stored.saturating_sub(written));
+    Ok((stored.min(written), roster))
 }
 
 /// Keeps an endpoint's lane going, for as long as it is let.

@@ -153,7 +153,7 @@ impl Lane {
             match &tried.result {
                 Ok(()) | Err(Fault::Message(_)) => breaker.succeeded(),
                 Err(Fault::Receiver(_)) => is_down |= breaker.failed(now, &self.terms),
-                Err(Fault::Here(_) | Fault::Settled) => {}
+                Err(Fault::Unsendable(_) | Fault::Here(_) | Fault::Settled) => {}
             }
             settled.push(due.subject.clone());
             outcomes.push(self.outcome(&due, tried, now));
@@ -172,7 +172,7 @@ impl Lane {
     fn outcome(&self, due: &Due, tried: Tried, now: Timestamp) -> Outcome {
         let (verdict, error) = match tried.result {
             Ok(()) => (Verdict::Delivered, None),
-            Err(Fault::Message(error)) => (Verdict::Parked, Some(error)),
+            Err(Fault::Message(error) | Fault::Unsendable(error)) => (Verdict::Parked, Some(error)),
             Err(Fault::Settled) => {
                 (Verdict::Superseded, Some("what it asks for is settled, or its time is over".into()))
             }

@@ -1,6 +1,5 @@
 //! The notifier of a process: follows the partitions that it keeps, and answers what became of messages.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,7 +33,6 @@ pub(crate) struct Shared {
     pub(crate) terms: Terms,
     pub(crate) clock: Clock,
     wakers: Mutex<Wakers>,
-    ahead: Mutex<BTreeMap<u32, u64>>,
 }
 
 /// See the module.
@@ -63,8 +61,7 @@ impl Notifier {
         let client = Arc::new(Client::new(guard.clone(), terms.answer_within, terms.at_once_max));
         let composer = Arc::new(Composer::new(log.clone(), vault));
         let counting = tokio::spawn(count(outbox.clone()));
-        let shared =
-            Shared { log, outbox, composer, client, terms, clock, wakers: Mutex::default(), ahead: Mutex::default() };
+        let shared = Shared { log, outbox, composer, client, terms, clock, wakers: Mutex::default() };
         Ok(Self { shared: Arc::new(shared), guard, followers: Mutex::default(), counting })
     }
 
@@ -85,12 +82,6 @@ impl Notifier {
     pub async fn unfollow(&self, partition: u32) {
         let follower = self.followers().remove(&partition);
         end(follower).await;
-        self.shared.tell_ahead(partition, 0);
-    }
-
-    /// The partitions whose outbox is ahead of the log, by how many events: what the log writes up to there is told to nobody.
-    pub fn ahead(&self) -> BTreeMap<u32, u64> {
-        self.shared.ahead().clone()
     }
 
     /// Messages of an endpoint before a position, newest first.
@@ -156,22 +147,6 @@ impl Shared {
     pub(crate) fn wake(&self, endpoint: &str) {
         if let Some(waker) = self.wakers().get(endpoint) {
             waker.notify_one();
-        }
-    }
-
-    fn ahead(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, u64>> {
-        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers and shows by how many events a partition's outbox is ahead of the log.
-    pub(crate) fn tell_ahead(&self, partition: u32, events: u64) {
-        let mut ahead = self.ahead();
-        if ahead.remove(&partition).is_some() || events > 0 {
-            let partition = partition.to_string();
-            metrics::gauge!("orderlight_notifications_outbox_ahead", "partition" => partition).set(events as f64);
-        }
-        if events > 0 {
-            ahead.insert(partition, events);
         }
     }
 

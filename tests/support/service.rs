@@ -213,6 +213,11 @@ impl Service {
         self.process
     }
 
+    /// The next line of its standard output that begins so.
+    pub(crate) fn line(&mut self, beginning: &str) -> String {
+        self.process.line(beginning)
+    }
+
     /// Sends the process a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);

@@ -36,8 +36,7 @@ pub async fn alive() -> Json<Standing> {
 
 /// Ready?
 ///
-/// Every writer is at work, the store can be read, no read model is stopped or more than 10,000 events behind, and no outbox is ahead
-/// of its log.
+/// Every writer is at work, the store can be read, and no read model is stopped or more than 10,000 events behind.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -58,11 +57,6 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Standing>, Problem> {
         app.log.head(partition).await?;
     }
     troubles.extend(app.models.health().iter().filter_map(trouble));
-    troubles.extend(app.notifier.ahead().into_iter().map(|(partition, events)| {
-        format!(
-            "the outbox is {events} events ahead of the log in partition {partition}, and they will be told to nobody"
-        )
-    }));
     if troubles.is_empty() {
         Ok(Json(Standing { status: "ready" }))
     } else {

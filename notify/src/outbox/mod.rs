@@ -60,6 +60,15 @@ pub(crate) struct Intake {
     pub(crate) removed: Vec<Box<str>>,
 }
 
+/// A checkpoint beyond the end of its log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// Where it stands.
+    pub(crate) stored: Position,
+    /// Where the log ends.
+    pub(crate) written: Position,
+}
+
 #[derive(Debug)]
 pub(crate) struct NewMessage {
     pub(crate) endpoint: Box<str>,
@@ -177,6 +186,10 @@ pub(crate) trait Outbox: Send + Sync {
 
     /// Stores a page's messages and moves the checkpoint.
     async fn take_in(&self, intake: Intake, now: Timestamp) -> Result<(), OutboxError>;
+
+    /// Sets a checkpoint that is ahead of its log back to where the log ends, and forgets what was taken in from beyond that for
+    /// these endpoints: all those of the partition that the log knows. What is there for others is sent to nobody.
+    async fn set_back(&self, partition: u32, ahead: Ahead, endpoints: &[Box<str>]) -> Result<(), OutboxError>;
 
     /// At most so many messages of an endpoint that have become due, earliest first.
     async fn agenda(&self, endpoint: &str, now: Timestamp, limit: u32) -> Result<Agenda, OutboxError>;

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Row as _, Transaction};
 
 use super::{
-    Agenda, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, event, read_back, stored,
+    Agenda, Ahead, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, event, read_back, stored,
 };
 
 const SCHEMA: &str = "orderlight_outbox";
@@ -192,6 +192,20 @@ impl Outbox for PostgresOutbox {
                 .execute(&mut *transaction)
                 .await?;
         }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn set_back(&self, partition: u32, ahead: Ahead, endpoints: &[Box<str>]) -> Result<(), OutboxError> {
+        let mut transaction = self.change(partition).await?;
+        let set_back = "UPDATE checkpoints SET position = $3 WHERE partition = $1::int AND position = $2";
+        let set_back = sqlx::query(set_back).bind(i64::from(partition)).bind(stored(ahead.stored));
+        if set_back.bind(stored(ahead.written)).execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Err(OutboxError::Overtaken(partition));
+        }
+        let endpoints: Vec<&str> = endpoints.iter().map(AsRef::as_ref).collect();
+        let forget = sqlx::query("DELETE FROM messages WHERE endpoint = ANY($1) AND position > $2").bind(endpoints);
+        forget.bind(stored(ahead.written)).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(())
     }

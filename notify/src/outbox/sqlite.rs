@@ -10,7 +10,7 @@ use eventlog::Position;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{
-    Agenda, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, event, read_back, stored,
+    Agenda, Ahead, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, event, read_back, stored,
 };
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -119,6 +119,21 @@ impl Outbox for SqliteOutbox {
             for endpoint in &intake.removed {
                 transaction.prepare_cached("DELETE FROM messages WHERE endpoint = ?1")?.execute([endpoint])?;
             }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn set_back(&self, partition: u32, ahead: Ahead, _endpoints: &[Box<str>]) -> Result<(), OutboxError> {
+        self.run(move |transaction| {
+            if checkpoint(transaction, partition)? != ahead.stored {
+                return Err(OutboxError::Overtaken(partition));
+            }
+            let written = stored(ahead.written);
+            let set_back = "UPDATE checkpoints SET position = ?2 WHERE partition = ?1";
+            transaction.execute(set_back, params![partition, written])?;
+            // A log in a file has one partition, so it is all of them, also those for endpoints that the log does not know any more.
+            transaction.execute("DELETE FROM messages WHERE position > ?1", [written])?;
             Ok(())
         })
         .await

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -112,6 +113,14 @@ impl Receiver {
         self.got.lock().unwrap().clone()
     }
 
+    /// The order of each message that it got.
+    pub(crate) fn orders(&self) -> Vec<String> {
+        let order = |body: &Bytes| -> serde_json::Value {
+            serde_json::from_slice::<serde_json::Value>(body).unwrap()["data"]["order_id"].take()
+        };
+        self.got().iter().map(|(.., body)| order(body).as_str().unwrap().to_owned()).collect()
+    }
+
     pub(crate) fn ids(&self) -> Vec<String> {
         self.got().into_iter().map(|(id, ..)| id).collect()
     }
@@ -131,6 +140,12 @@ async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes)
     receiver.answers.acquire().await.unwrap().forget();
     *receiver.together.lock().unwrap().0.get_mut(&order).unwrap() -= 1;
     StatusCode::from_u16(receiver.status.load(Ordering::SeqCst)).unwrap()
+}
+
+/// The log as it was once.
+pub(crate) struct Backup {
+    log: PathBuf,
+    streams: HashMap<StreamKey, (StreamId, u64)>,
 }
 
 /// A log that is filled batch by batch.
@@ -204,12 +219,24 @@ impl Given {
         }
     }
 
-    /// Puts an empty log in place of the one that there was, and leaves the outbox as it is.
-    pub(crate) async fn lose_the_log(&mut self) {
-        let log = Arc::new(SqliteLog::open(&self.directory.path().join("restored.sqlite")).await.unwrap());
+    /// Copies the log as it is now.
+    pub(crate) fn copy_the_log(&self) -> Backup {
+        let (here, there) = (self.directory.path(), self.directory.path().join("backup"));
+        std::fs::create_dir(&there).unwrap();
+        for entry in std::fs::read_dir(here).unwrap() {
+            let name = entry.unwrap().file_name();
+            if name.to_string_lossy().starts_with("log.sqlite") {
+                std::fs::copy(here.join(&name), there.join(&name)).unwrap();
+            }
+        }
+        Backup { log: there.join("log.sqlite"), streams: self.streams.clone() }
+    }
+
+    /// Goes on with a copy of the log, and leaves the outbox as it is.
+    pub(crate) async fn restore(&mut self, backup: Backup) {
+        let log = Arc::new(SqliteLog::open(&backup.log).await.unwrap());
         let acquired = log.acquire(0).await.unwrap();
-        (self.log, self.epoch, self.head) = (log, acquired.epoch, acquired.head);
-        self.streams.clear();
+        (self.log, self.epoch, self.head, self.streams) = (log, acquired.epoch, acquired.head, backup.streams);
     }
 
     pub(crate) async fn endpoint(&mut self, id: &str, url: &str, events: &[Notification]) {

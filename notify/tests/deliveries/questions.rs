@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use domain::endpoint::Notification::{ChallengeResent, ChallengeSms, OrderFrozen, OrderReleased, OrderVerified};
 use domain::order::OrderEvent;
 use domain::time::Span;
-use notify::{Delivery, Replay, State, message_id};
+use notify::{Delivery, Replay, State, Terms, message_id};
 use serde_json::json;
 
 use crate::given::{Backend, Given, Receiver, all, challenged, event, frozen, placed, released, resolving_to, until};
@@ -13,6 +13,7 @@ use crate::given::{Backend, Given, Receiver, all, challenged, event, frozen, pla
 on_both_stores! {
     a_question_that_is_settled_before_it_could_be_sent_is_not_asked,
     a_question_does_not_leave_in_the_clear,
+    what_could_not_be_sent_says_nothing_of_its_receiver,
 }
 
 /// What settles a question.
@@ -101,5 +102,42 @@ async fn a_question_does_not_leave_in_the_clear(on: Backend) {
     let mut ids = receiver.ids();
     ids.sort();
     assert_eq!(ids, [message_id("e1", held), message_id("e2", asked)]);
+    notifier.stop().await;
+}
+
+async fn what_could_not_be_sent_says_nothing_of_its_receiver(on: Backend) {
+    static LOOPBACK: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let (mut given, receiver) = (Given::nothing(on).await, Receiver::answering(503).await);
+    given.resolve = resolving_to(&LOOPBACK);
+    given.terms = Terms { failures_max: 2, ..given.terms };
+    let url = format!("http://sms.example.com:{}/", receiver.address.port());
+    given.endpoint("e1", &url, &[ChallengeSms, OrderFrozen]).await;
+    let notifier = given.notifier().await;
+    let first = given.order("web:A1", &[frozen()]).await;
+    until(&notifier, "e1", |found| found.len() == 1 && of(found, first).attempts == 1).await;
+    // Between two failures comes a question that must not go there in the clear.
+    let asked = given.order("web:B1", &[placed(), challenged("c1")]).await;
+    until(&notifier, "e1", |found| found.len() == 2 && of(found, asked).state == State::Parked).await;
+    let second = given.order("web:A2", &[frozen()]).await;
+    until(&notifier, "e1", |found| found.len() == 3 && of(found, second).attempts == 1).await;
+
+    // Two failures in a row: the receiver counts as down, so nothing is sent, and after a rest one message tries.
+    receiver.hold();
+    let mut waiting = Vec::new();
+    for number in 0..6 {
+        waiting.push(given.order(&format!("web:C{number}"), &[frozen()]).await);
+    }
+    until(&notifier, "e1", |found| found.len() == 9).await;
+    given.later(Span::from_secs(5));
+    receiver.until(|ids| ids.len() >= 3).await;
+    receiver.let_go(1);
+    until(&notifier, "e1", |found| of(found, waiting[0]).attempts == 1).await;
+    assert_eq!(receiver.ids(), [first, second, waiting[0]].map(|position| message_id("e1", position)));
+    receiver.answer(200);
+    receiver.let_go(100);
+    given.later(Span::from_secs(10));
+    let is_done = |found: &[Delivery]| found.iter().all(|delivery| delivery.state != State::Pending);
+    until(&notifier, "e1", is_done).await;
+    assert_eq!(receiver.ids().len(), 3 + 8, "each of the eight that were left is taken at its next try");
     notifier.stop().await;
 }

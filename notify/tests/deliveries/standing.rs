@@ -1,6 +1,5 @@
-//! What keeps notifications going: lanes that break off, an outbox that is ahead of its log, and what is forgotten.
+//! What keeps notifications going: lanes that break off, an outbox that was ahead of its log, and what is forgotten.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +12,8 @@ use crate::given::{Backend, Given, Receiver, all, frozen, until};
 
 on_both_stores! {
     what_was_settled_is_forgotten_after_thirty_days,
-    an_outbox_that_is_ahead_of_its_log_says_so_and_goes_on_when_the_log_has_caught_up,
+    after_an_older_log_was_restored_all_that_it_writes_is_told,
+    what_the_restored_log_does_not_hold_is_not_told_of_any_more,
     a_lane_that_breaks_off_is_begun_again,
 }
 
@@ -31,34 +31,62 @@ async fn what_was_settled_is_forgotten_after_thirty_days(on: Backend) {
     notifier.stop().await;
 }
 
-async fn an_outbox_that_is_ahead_of_its_log_says_so_and_goes_on_when_the_log_has_caught_up(on: Backend) {
-    let (mut given, receiver) = (Given::nothing(on).await, Receiver::answering(200).await);
-    given.endpoint("e1", &receiver.url(), &[OrderFrozen]).await;
-    let stored = given.order("web:A1", &[frozen(), frozen(), frozen()]).await;
-    let notifier = given.notifier().await;
-    until(&notifier, "e1", all(State::Delivered, 3)).await;
-    assert_eq!(notifier.ahead(), BTreeMap::new());
-    notifier.stop().await;
-
-    given.lose_the_log().await;
-    given.endpoint("e1", &receiver.url(), &[OrderFrozen]).await;
-    let notifier = given.notifier().await;
-    ahead(&notifier, stored - 1).await;
-    given.endpoint("e2", &receiver.url(), &[OrderFrozen]).await;
-    ahead(&notifier, stored - 2).await;
-    let last = given.order("web:B1", &[frozen(), frozen(), frozen()]).await;
-    // Whoever was created meanwhile is told of what comes after the checkpoint.
-    let found = until(&notifier, "e2", all(State::Delivered, 1)).await;
-    assert_eq!(found[0].position, last);
-    assert!(receiver.ids().contains(&message_id("e2", last)));
-    ahead(&notifier, 0).await;
-    notifier.stop().await;
+/// Each position's state, the newest first.
+fn states(found: &[Delivery]) -> Vec<(u64, State)> {
+    found.iter().map(|delivery| (delivery.position, delivery.state)).collect()
 }
 
-/// Waits until a partition's outbox is ahead by so many events.
-async fn ahead(notifier: &notify::Notifier, events: u64) {
-    let expected = if events == 0 { BTreeMap::new() } else { BTreeMap::from([(0, events)]) };
-    crate::given::so(|| notifier.ahead() == expected).await;
+async fn after_an_older_log_was_restored_all_that_it_writes_is_told(on: Backend) {
+    let (mut given, receiver) = (Given::nothing(on).await, Receiver::answering(200).await);
+    given.endpoint("e1", &receiver.url(), &[OrderFrozen]).await;
+    given.order("web:A1", &[frozen()]).await;
+    let notifier = given.notifier().await;
+    until(&notifier, "e1", all(State::Delivered, 1)).await;
+    notifier.stop().await;
+    let backup = given.copy_the_log();
+    let lost = given.order("web:A2", &[frozen(), frozen()]).await;
+    let notifier = given.notifier().await;
+    until(&notifier, "e1", all(State::Delivered, 3)).await;
+    notifier.stop().await;
+
+    given.restore(backup).await;
+    let written = given.head;
+    let notifier = given.notifier().await;
+    // What was told of the events that are lost is forgotten, and nothing of before is told again.
+    let found = until(&notifier, "e1", |found| found.len() == 1).await;
+    assert_eq!(states(&found), [(written, State::Delivered)]);
+    let first = given.order("web:B1", &[frozen()]).await;
+    assert!(first < lost, "the outbox had seen more than this");
+    until(&notifier, "e1", all(State::Delivered, 2)).await;
+    let last = given.order("web:B2", &[frozen(), frozen(), frozen()]).await;
+    until(&notifier, "e1", all(State::Delivered, 5)).await;
+    notifier.stop().await;
+
+    let told = [written, lost - 1, lost, first, last - 2, last - 1, last];
+    assert_eq!(receiver.ids(), told.map(|position| message_id("e1", position)));
+    let orders: Vec<String> = receiver.orders().into_iter().skip(3).collect();
+    assert_eq!(orders, ["web:B1", "web:B2", "web:B2", "web:B2"]);
+}
+
+async fn what_the_restored_log_does_not_hold_is_not_told_of_any_more(on: Backend) {
+    let (mut given, receiver) = (Given::nothing(on).await, Receiver::answering(503).await);
+    given.endpoint("e1", &receiver.url(), &[OrderFrozen]).await;
+    let kept = given.order("web:A1", &[frozen()]).await;
+    let backup = given.copy_the_log();
+    // One waits for its next try and one for that one.
+    given.order("web:A2", &[frozen(), frozen()]).await;
+    let notifier = given.notifier().await;
+    until(&notifier, "e1", |found| found.iter().filter(|delivery| delivery.attempts == 1).count() == 2).await;
+    notifier.stop().await;
+
+    given.restore(backup).await;
+    receiver.answer(200);
+    given.later(Span::from_secs(1));
+    let notifier = given.notifier().await;
+    let found = until(&notifier, "e1", all(State::Delivered, 1)).await;
+    assert_eq!(states(&found), [(kept, State::Delivered)]);
+    assert_eq!(receiver.orders()[2..], ["web:A1"]);
+    notifier.stop().await;
 }
 
 async fn a_lane_that_breaks_off_is_begun_again(on: Backend) {
