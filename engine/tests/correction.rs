@@ -272,7 +272,7 @@ async fn one_order_has_a_bounded_number_screened_again_and_tells_how_many_it_lef
 
 /// The order of an amount, from the device of all.
 fn of_amount(order_no: &str, at: usize, amount: u32) -> Value {
-    let mut line = placed(order_no, u32::try_from(at).unwrap());
+    let mut line = placed(order_no, u32::try_from(at).expect("seconds fit"));
     line["order"]["amount"] = amount.into();
     line
 }

@@ -30,7 +30,7 @@ impl Both {
 
     fn place(&mut self, number: u64, device: u8) {
         let at = at(number);
-        let due = at.plus(Span::from_secs([30, 200, 4_000][usize::try_from(number % 3).unwrap()]));
+        let due = at.plus(Span::from_secs([30, 200, 4_000][usize::try_from(number % 3).expect("a place in a list")]));
         self.apply(number, &placed(order().at(at).customer(device).device(device).ip(device, device).due(due).0), at);
     }
 
