@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use eventlog::RecordedEvent;
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -64,8 +65,21 @@ fn a_market_in_a_database_is_judged_by_its_labels_as_well() {
     a_market_is_judged_by_its_labels_in(&Shop::on_postgres());
 }
 
+/// A statement that alters the last digit of a screening's score.
+#[track_caller]
+fn alter(screening: &RecordedEvent) -> String {
+    let scored: Value = serde_json::from_str(&screening.payload).unwrap();
+    let score = scored["Scored"]["score"].to_string();
+    let (rest, last) = score.split_at(score.len() - 1);
+    let other = if last == "0" { "1" } else { "0" };
+    let [before, after] = [last, other].map(|digit| format!("{{\"Scored\":{{\"score\":{rest}{digit},"));
+    assert!(screening.payload.starts_with(&before), "{}", screening.payload);
+    let position = screening.position;
+    format!("UPDATE log SET payload = replace(payload, '{before}', '{after}') WHERE position = {position}")
+}
+
 #[test]
-fn a_replay_gives_a_whole_market_again_and_names_the_one_order_whose_score_was_altered() {
+fn a_replay_gives_a_whole_market_again_and_names_the_two_orders_whose_scores_were_altered() {
     let directory = tempdir().unwrap();
     let notices = directory.path().join("notices.ndjson");
     std::fs::write(&notices, simulate(13, &directory.path().join("labels.ndjson")).stdout).unwrap();
@@ -74,26 +88,31 @@ fn a_replay_gives_a_whole_market_again_and_names_the_one_order_whose_score_was_a
     shop.replay();
 
     let events = shop.events();
-    let screenings: Vec<_> = events.iter().filter(|event| &*event.event_type == "Scored").collect();
-    let altered = screenings[screenings.len() / 2];
-    let scored: Value = serde_json::from_str(&altered.payload).unwrap();
-    let score = scored["Scored"]["score"].to_string();
-    let (rest, last) = score.split_at(score.len() - 1);
-    let other = if last == "0" { "1" } else { "0" };
-    let [before, after] = [last, other].map(|digit| format!("{{\"Scored\":{{\"score\":{rest}{digit},"));
-    assert!(altered.payload.starts_with(&before), "{}", altered.payload);
-    let position = altered.position;
-    let copy = shop.tampered_copy(&format!(
-        "UPDATE log SET payload = replace(payload, '{before}', '{after}') WHERE position = {position}"
-    ));
+    // One that nothing but its placement has to do with, and one that another order made necessary.
+    let middle = |said: &str| {
+        let screenings = events.iter().filter(|event| &*event.event_type == "Scored" && event.payload.contains(said));
+        let screenings: Vec<_> = screenings.collect();
+        assert!(!screenings.is_empty(), "{said}");
+        screenings[screenings.len() / 2]
+    };
+    let mut altered = [middle("\"cause\":\"placed\""), middle("\"trigger\":")];
+    let placement = events.iter().find(|event| event.position + 1 == altered[0].position);
+    assert!(placement.is_some_and(|event| event.key == altered[0].key && &*event.event_type == "Placed"));
+    altered.sort_by_key(|screening| screening.position);
+    let copy = shop.tampered_copy(&alter(altered[0])).tampered_copy(&alter(altered[1]));
+
     let found = copy.run(&["replay"]).expect_code(1);
     let named: Vec<_> = found.stdout.lines().filter(|line| line.contains(" at ")).collect();
-    assert_eq!(named, [format!("{} at 0-{position}", altered.key.aggregate_id)], "{found:?}");
-    assert!(found.stdout.lines().any(|line| line.ends_with(" 1 different")), "{found:?}");
-    let [before, at, behind] = [position - 1, position, position + 1].map(|position| position.to_string());
-    copy.run(&["replay", "--from", &at, "--to", &at]).expect_code(1);
-    copy.run(&["replay", "--to", &before]).expect_code(0);
-    copy.run(&["replay", "--from", &behind]).expect_code(0);
+    let names = altered.map(|screening| format!("{} at 0-{}", screening.key.aggregate_id, screening.position));
+    assert_eq!(named, names, "{found:?}");
+    assert!(found.stdout.lines().any(|line| line.ends_with(" 2 different")), "{found:?}");
+    let [first, last] = altered.map(|screening| screening.position);
+    let at = |position: u64| position.to_string();
+    copy.run(&["replay", "--from", &at(first), "--to", &at(first)]).expect_code(1);
+    copy.run(&["replay", "--from", &at(last), "--to", &at(last)]).expect_code(1);
+    copy.run(&["replay", "--to", &at(first - 1)]).expect_code(0);
+    copy.run(&["replay", "--from", &at(first + 1), "--to", &at(last - 1)]).expect_code(0);
+    copy.run(&["replay", "--from", &at(last + 1)]).expect_code(0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::draft::Eyes;
 use domain::ids::DraftId;
@@ -107,6 +107,21 @@ fn book(tiers: [i64; 2], burst: i64, vip: u32) -> Rulebook {
     Rulebook::from_json(&book).expect("a rulebook")
 }
 
+/// The same rules with so few points that each score up to the highest has a tier of its own: whoever compares tiers compares scores.
+fn a_tier_for_each_score(burst: i64, vip: u32) -> Rulebook {
+    let mut book: Value = serde_json::from_str(&book([1, 2], 0, vip).to_json()).expect("a rulebook is JSON");
+    let graded = json!({"base": burst, "per": 1, "above": 3, "max": burst + 2});
+    for (rule, points) in [graded, json!(3), json!(4), json!(2), json!(1)].into_iter().enumerate() {
+        book["rules"][rule]["points"] = points;
+    }
+    let challenge = book["tiers"][0]["action"].take();
+    let action = |score: i64| if score > 7 { json!("freeze") } else { challenge.clone() };
+    let tiers =
+        (1..=burst + 12).map(|score| json!({"id": format!("t{score}"), "from": score, "action": action(score)}));
+    book["tiers"] = tiers.collect();
+    Rulebook::from_json(&book).expect("the book is a good one")
+}
+
 /// The same, with bursts that sweep or do not.
 fn sweeping(book: &Rulebook, sweeps: bool) -> Rulebook {
     let mut book: Value = serde_json::from_str(&book.to_json()).expect("a rulebook is JSON");
@@ -187,9 +202,10 @@ async fn the_live_rulebook_gives_the_diagonal_only() {
 
 #[tokio::test]
 async fn order_by_order_a_draft_decides_as_it_would_have_decided_live() {
+    let mut scores = BTreeSet::new();
     for seed in 11..=13 {
         let lines = traffic(seed, 40);
-        let (live, draft) = (book([40, 70], 30, 4), book([30, 60], 45, 2));
+        let (live, draft) = (a_tier_for_each_score(2, 4), a_tier_for_each_score(3, 2));
         let (shop, other) = (shop(live, &lines).await, shop(draft.clone(), &lines).await);
         let (actual, would) = (last_screenings(&shop).await, last_screenings(&other).await);
         assert_eq!(actual.len(), 40);
@@ -198,6 +214,7 @@ async fn order_by_order_a_draft_decides_as_it_would_have_decided_live() {
             let id = format!("web:{}", line["order"]["order_no"].as_str().unwrap());
             let at: Timestamp = line["order"]["placed_at"].as_str().unwrap().parse().unwrap();
             let found = tried_between(&shop, draft.clone(), at, at.plus(Span::from_millis(1))).await;
+            scores.insert(would[&id].score);
             let cell = BTreeMap::from([(would[&id].tier.to_string(), 1)]);
             assert_eq!(found.matrix, BTreeMap::from([(actual[&id].tier.to_string(), cell)]), "seed {seed}, {id}");
             let fired = |side: fn(&engine::RuleCounts) -> SideCounts| -> Vec<String> {
@@ -218,6 +235,7 @@ async fn order_by_order_a_draft_decides_as_it_would_have_decided_live() {
         }
         assert!(differing > 3, "the two rulebooks hardly differ");
     }
+    assert!(scores.len() > 8, "{scores:?}");
 }
 
 #[tokio::test]

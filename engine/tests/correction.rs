@@ -270,6 +270,45 @@ async fn one_order_has_a_bounded_number_screened_again_and_tells_how_many_it_lef
     replays(&shop).await;
 }
 
+/// The order of an amount, from the device of all.
+fn of_amount(order_no: &str, at: usize, amount: u32) -> Value {
+    let mut line = placed(order_no, u32::try_from(at).expect("seconds fit"));
+    line["order"]["amount"] = amount.into();
+    line
+}
+
+#[tokio::test]
+async fn what_counted_is_taken_back_only_where_everybody_was_looked_at_who_may_still_prove_it() {
+    let large_sweeps = json!({
+        "name": "Sweep",
+        "rules": [{"id": "large", "points": 90, "sweep": true, "when": {"all": [
+            {"feature": "device.orders", "window": "1h", "op": ">=", "value": 1},
+            {"feature": "order.amount", "op": ">=", "value": 50_000}
+        ]}}],
+        "tiers": [{"id": "freeze", "from": 80, "action": "freeze"}]
+    });
+    for (small_orders, risk_state) in [(10, RiskState::Released), (SWEPT_MAX + 10, RiskState::Frozen)] {
+        let shop = Shop::open().await;
+        publish(&shop, Rulebook::from_json(&large_sweeps).unwrap()).await;
+        let first = shop.send(of_amount("FIRST", 1, 70_000)).await.unwrap();
+        assert_eq!(first.risk.unwrap().state, RiskState::Frozen);
+        for number in 0..small_orders {
+            shop.send(of_amount(&format!("SMALL{number}"), 2 + number, 100)).await.unwrap();
+        }
+        // It makes the rule count for the first as well, but so many lie between them that it is not looked at.
+        if risk_state == RiskState::Frozen {
+            shop.send(of_amount("LAST", 2 + small_orders, 70_000)).await.unwrap();
+        }
+        let smaller = json!({"kind": "amended", "order_id": "web:FIRST", "order": {"amount": 100}});
+        let amended = shop.send(smaller).await.unwrap();
+        assert_eq!(amended.risk.unwrap().state, risk_state);
+        let swept = json!([{"rule": "large", "by": "web:FIRST", "evidence": {"device.orders[1h]": 1}}]);
+        let swept = if risk_state == RiskState::Frozen { swept } else { Value::Null };
+        assert_eq!(last_scored(&shop, "FIRST").await["swept"], swept);
+        replays(&shop).await;
+    }
+}
+
 /// A history of few devices within minutes, in any order of arrival: placements, moves to another device, statuses.
 fn history_of_bursts() -> impl Strategy<Value = Vec<Value>> {
     let line = (0..40_u32, 0..3_u8, 0..900_u32, 0..12_u8).prop_map(|(number, device, at, what)| match what {

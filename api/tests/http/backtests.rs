@@ -1,11 +1,18 @@
 //! Back-tests over HTTP: a draft is tried on what was decided, waited for or asked after, and tells who may not start one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use domain::notice::read_notice;
+use engine::WhenFull;
+use orderlight::service::notice_origin;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::gate::GatedLog;
 use crate::given::{Server, answer, order};
+use crate::jobs::{read_until, rest};
 
 /// Only something that hangs takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -93,6 +100,57 @@ async fn a_back_test_is_a_job_that_can_be_asked_after() {
     assert_eq!((&done["kind"], &done["state"]), (&json!("backtest"), &json!("done")));
     assert_eq!(done["result"]["orders"], 3);
     assert_eq!(done["progress"]["done"], done["progress"]["total"]);
+}
+
+/// So many orders at once.
+async fn place_many(server: &Server, orders: u32) {
+    let merchant = "default".parse().unwrap();
+    let mut pending = Vec::new();
+    for number in 0..orders {
+        let mut order = order(&format!("B{number}"));
+        order["placed_at"] = "2026-11-11T01:00:00Z".into();
+        let notice = read_notice(json!({"kind": "placed", "order": order})).unwrap();
+        let origin = notice_origin("test", &notice);
+        pending.push(server.service.engine.submit(&merchant, origin, notice, WhenFull::Wait).await.unwrap());
+    }
+    for pending in pending {
+        pending.receipt().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_back_test_tells_page_by_page_how_far_it_is_and_is_ended_between_two() {
+    const ORDERS: u32 = 800;
+    let gate = watch::Sender::new(0);
+    let opened_to = gate.subscribe();
+    let growth = domain::rulebook::preset("growth").unwrap();
+    let server = Server::start_on(|log| Arc::new(GatedLog::new(log, opened_to)), growth, None).await;
+    place_many(&server, ORDERS).await;
+    let id = draft(&server, &asks_from(10_000)).await;
+    let events = server.service.log.head(0).await.unwrap();
+    let first_page = 2_000;
+    assert!(events > first_page, "the log has more than a page: {events}");
+    let halfway = json!({"done": first_page, "total": events});
+    let told = format!("event: progress\ndata: {halfway}\n\n");
+
+    let begin = async || {
+        let started = answer(server.as_admin("POST", &format!("/v1/rulebooks/{id}/backtest")).json(&day())).await;
+        let path = format!("/v1/jobs/{}", started.json()["job"].as_str().unwrap());
+        let mut watched = server.as_admin("GET", &format!("{path}/stream")).send().await.unwrap();
+        read_until(&mut watched, &told).await;
+        let running = answer(server.as_admin("GET", &path)).await.json();
+        assert_eq!((&running["state"], &running["progress"]), (&json!("running"), &halfway));
+        (path, watched)
+    };
+    let (path, watched) = begin().await;
+    let ended = answer(server.as_admin("DELETE", &path)).await;
+    assert_eq!((ended.status.as_u16(), &ended.json()["state"]), (200, &json!("cancelled")), "{ended:?}");
+    assert_eq!(rest(watched).await, "event: cancelled\ndata: {}\n\n");
+
+    let (path, watched) = begin().await;
+    gate.send_replace(u64::MAX);
+    assert!(rest(watched).await.contains("event: result\ndata: {"));
+    assert_eq!(answer(server.as_admin("GET", &path)).await.json()["result"]["orders"], ORDERS);
 }
 
 /// A back-test of a day that has ended; answers with its job.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::rulebook::Rulebook;
+use eventlog::EventLog;
 use orderlight::http::{App, router};
 use orderlight::scorer::Scorer;
 use orderlight::service::Service;
@@ -44,8 +45,18 @@ impl Server {
 
     /// By a rulebook of the test's own.
     pub(crate) async fn start_by(rulebook: Rulebook, scorer: Option<Scorer>) -> Self {
+        Self::start_on(|log| log, rulebook, scorer).await
+    }
+
+    /// On a log that stands before the store's.
+    pub(crate) async fn start_on(
+        before: impl FnOnce(Arc<dyn EventLog>) -> Arc<dyn EventLog>,
+        rulebook: Rulebook,
+        scorer: Option<Scorer>,
+    ) -> Self {
         let data = TempDir::new().unwrap();
-        let store = Store::open(&At::Directory(data.path().to_owned()), Some(&"07".repeat(32))).await.unwrap();
+        let mut store = Store::open(&At::Directory(data.path().to_owned()), Some(&"07".repeat(32))).await.unwrap();
+        store.log = before(store.log);
         let mut service = Service::start(store, rulebook).await.unwrap();
         service.scorer = scorer;
         service.bootstrap(Some(BOOTSTRAP)).await.unwrap();

@@ -40,7 +40,7 @@ fn half_done(server: &Server) -> (Arc<Job>, oneshot::Sender<Result<Value, Proble
 }
 
 /// Reads a stream of events until there is so much of it.
-async fn read_until(response: &mut Response, text: &str) -> String {
+pub(crate) async fn read_until(response: &mut Response, text: &str) -> String {
     let mut read = String::new();
     timeout(PATIENCE, async {
         while !read.contains(text) {
@@ -54,7 +54,7 @@ async fn read_until(response: &mut Response, text: &str) -> String {
 }
 
 /// A stream of events to its end.
-async fn rest(mut response: Response) -> String {
+pub(crate) async fn rest(mut response: Response) -> String {
     let mut read = String::new();
     while let Some(piece) = timeout(PATIENCE, response.chunk()).await.expect("it ends").unwrap() {
         read.push_str(std::str::from_utf8(&piece).unwrap());

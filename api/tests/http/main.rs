@@ -15,6 +15,8 @@ mod checks;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod given;
 #[cfg(test)]
 mod golden;

@@ -33,7 +33,8 @@ impl Writer {
     }
 
     /// Of rules that counted as fired for an order those that do because of others: they fire for the same one as before, or
-    /// for another in whose window it lies. Where that could not be looked at everything stays as it is.
+    /// for another in whose window it lies. Where that could not be looked at everything stays as it is: a rule goes on to count by the
+    /// order that it fired for, which may be the order itself.
     pub(crate) async fn still_swept(
         &mut self,
         correction: &mut Correction,
@@ -46,16 +47,17 @@ impl Writer {
             if !self.memory.has_sweep(&correction.merchant, &entry.rule) {
                 continue;
             }
-            let is_by_another = entry.by != *own;
             // Mostly it is the one that it was, and nobody else must be looked at.
-            if is_by_another && let Some(found) = self.swept_as_before(correction, stream, &entry).await? {
+            if entry.by != *own
+                && let Some(found) = self.swept_as_before(correction, stream, &entry).await?
+            {
                 still.push(found);
                 continue;
             }
             match self.swept_by_any(correction, stream, &entry.rule).await? {
                 (Some(found), _) => still.push(found),
-                (None, false) if is_by_another => still.push(entry),
-                (None, _) => {}
+                (None, false) => still.push(entry),
+                (None, true) => {}
             }
         }
         Ok(still)

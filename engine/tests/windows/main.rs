@@ -7,6 +7,8 @@ mod given;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod retention;
 #[cfg(test)]
 mod semantics;
