@@ -293,12 +293,12 @@ mod tests {
     use domain::merchant::KeyRevoked;
 
     use super::*;
-    use crate::faulty_log::FaultyLog;
+    use crate::faulty_log::Faults;
 
     #[tokio::test]
     async fn a_key_whose_revocation_was_answered_as_unknown_does_not_count_any_more() {
         let directory = tempfile::tempdir().unwrap();
-        let (log, service) = FaultyLog::service(directory.path()).await;
+        let (log, service) = Faults::service(directory.path()).await;
         let id = default_merchant().unwrap();
         let (key, created) = new_key("till", vec![Role::Ingest], None).unwrap();
         let revoke = MerchantCommand::RevokeKey(KeyRevoked { id: created.id.clone() });
@@ -318,7 +318,7 @@ mod tests {
     #[tokio::test]
     async fn an_empty_token_is_none() {
         let directory = tempfile::tempdir().unwrap();
-        let (_log, service) = FaultyLog::service(directory.path()).await;
+        let (_log, service) = Faults::service(directory.path()).await;
         service.bootstrap(Some("")).await.unwrap();
         assert!(service.directory.caller("", clock::now()).is_none());
         let merchant = service.directory.merchant(&default_merchant().unwrap()).unwrap();

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::gate::GatedLog;
+use crate::gate::Gate;
 use crate::given::{Server, answer, order};
+use crate::interfered::Interfered;
 use crate::jobs::{read_until, rest};
 
 /// Only something that hangs takes longer.
@@ -124,7 +125,7 @@ async fn a_back_test_tells_page_by_page_how_far_it_is_and_is_ended_between_two()
     let gate = watch::Sender::new(0);
     let opened_to = gate.subscribe();
     let growth = domain::rulebook::preset("growth").unwrap();
-    let server = Server::start_on(|log| Arc::new(GatedLog::new(log, opened_to)), growth, None).await;
+    let server = Server::start_on(|log| Arc::new(Interfered::new(log, Gate(opened_to))), growth, None).await;
     place_many(&server, ORDERS).await;
     let id = draft(&server, &asks_from(10_000)).await;
     let events = server.service.log.head(0).await.unwrap();

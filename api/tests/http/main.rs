@@ -23,6 +23,9 @@ mod golden;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+#[path = "../../../eventlog/tests/support/interfered.rs"]
+mod interfered;
+#[cfg(test)]
 mod jobs;
 #[cfg(test)]
 mod notes;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use domain::ids::{MerchantId, Token};
+use domain::ids::MerchantId;
 use domain::merchant::{MerchantCommand, MerchantRegistered};
 use domain::notice::{Notice, read_notice};
 use domain::rulebook::Rulebook;
@@ -14,12 +14,14 @@ use domain::time::{Span, Timestamp};
 use engine::{Engine, Origin, Receipt, Refusal, WhenFull};
 use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
-use eventlog::{
-    Acquired, Batch, DeliveryKey, EventLog, Found, LogError, NewDelivery, Position, RecordedEvent, StreamId, StreamKey,
-    SubjectKey, VaultRow, Wanted,
-};
+use eventlog::{Batch, EventLog, LogError, Look, Position, RecordedEvent};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+
+use self::interfered::{Interfered, Interference};
+
+#[path = "../../../eventlog/tests/support/interfered.rs"]
+mod interfered;
 
 /// When these tests begin.
 pub const START: Timestamp = Timestamp::from_millis(1_794_355_200_000);
@@ -27,7 +29,7 @@ pub const START: Timestamp = Timestamp::from_millis(1_794_355_200_000);
 /// An engine on a store of its own.
 pub struct Shop {
     pub engine: Engine,
-    pub log: Arc<FailingLog>,
+    pub log: Arc<Interfered<Told>>,
     pub vault: Arc<Vault>,
     pub merchant: MerchantId,
     clock: Arc<AtomicI64>,
@@ -55,14 +57,7 @@ impl Shop {
 
     async fn open_in(directory: tempfile::TempDir, clock: Arc<AtomicI64>) -> Self {
         let log = SqliteLog::open(&directory.path().join("log.sqlite")).await.expect("a log");
-        let log = Arc::new(FailingLog {
-            log,
-            failures: AtomicUsize::new(0),
-            panics: AtomicUsize::new(0),
-            is_held: watch::Sender::new(false),
-            arrived: watch::Sender::new(0),
-            handed_out: AtomicUsize::new(0),
-        });
+        let log = Arc::new(Interfered::new(Arc::new(log), Told::default()));
         let vault = Arc::new(Vault::open_or_create(&directory.path().join("master.key")).expect("a vault"));
         let told = clock.clone();
         let asked = watch::Sender::new(0);
@@ -171,17 +166,17 @@ pub fn status(order_no: &str, status: &str, at: u32) -> Value {
            "occurred_at": second(at).to_string(), "source": "wms"})
 }
 
-/// A real log whose next appends fail when told to.
-pub struct FailingLog {
-    log: SqliteLog,
+/// A real log is told that its next appends fail or wait, and tells how much was read.
+#[derive(Default)]
+pub struct Told {
     failures: AtomicUsize,
     panics: AtomicUsize,
     is_held: watch::Sender<bool>,
     arrived: watch::Sender<usize>,
-    handed_out: AtomicUsize,
+    handed_out: Arc<AtomicUsize>,
 }
 
-impl FailingLog {
+impl Told {
     /// How many events were read from it since the last call, page by page.
     pub fn handed_out(&self) -> usize {
         self.handed_out.swap(0, Ordering::SeqCst)
@@ -217,20 +212,8 @@ impl FailingLog {
 }
 
 #[async_trait]
-impl EventLog for FailingLog {
-    fn partitions(&self) -> u32 {
-        self.log.partitions()
-    }
-
-    fn watch(&self, partition: u32) -> watch::Receiver<Position> {
-        self.log.watch(partition)
-    }
-
-    async fn acquire(&self, partition: u32) -> Result<Acquired, LogError> {
-        self.log.acquire(partition).await
-    }
-
-    async fn append(&self, batch: Batch) -> Result<(), LogError> {
+impl Interference for Told {
+    async fn append(&self, log: &dyn EventLog, batch: Batch) -> Result<(), LogError> {
         assert_eq!(self.panics.swap(0, Ordering::SeqCst), 0, "told to panic");
         if *self.is_held.borrow() {
             self.arrived.send_modify(|arrived| *arrived += 1);
@@ -240,58 +223,22 @@ impl EventLog for FailingLog {
         if failing.is_ok() {
             return Err(LogError::Damaged("told to fail".to_owned()));
         }
-        self.log.append(batch).await
+        log.append(batch).await
     }
 
-    async fn head(&self, partition: u32) -> Result<Position, LogError> {
-        self.log.head(partition).await
-    }
-
-    async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
-        let events = self.log.read(partition, after, limit).await?;
-        self.handed_out.fetch_add(events.len(), Ordering::SeqCst);
-        Ok(events)
-    }
-
-    async fn read_type(
+    async fn scan(
         &self,
+        log: &dyn EventLog,
         partition: u32,
-        aggregate_type: &str,
         after: Position,
         limit: u32,
-    ) -> Result<Vec<RecordedEvent>, LogError> {
-        self.log.read_type(partition, aggregate_type, after, limit).await
-    }
-
-    async fn find_streams(&self, keys: &[StreamKey]) -> Result<Vec<Option<StreamId>>, LogError> {
-        self.log.find_streams(keys).await
-    }
-
-    async fn read_streams(&self, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
-        self.log.read_streams(streams).await
-    }
-
-    async fn find_deliveries(&self, keys: &[DeliveryKey]) -> Result<Vec<Option<NewDelivery>>, LogError> {
-        self.log.find_deliveries(keys).await
-    }
-
-    async fn find_subject_keys(&self, subjects: &[(MerchantId, Token)]) -> Result<Vec<Option<SubjectKey>>, LogError> {
-        self.log.find_subject_keys(subjects).await
-    }
-
-    async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
-        self.log.look_up(wanted).await
-    }
-
-    async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {
-        self.log.first_subject_key().await
-    }
-
-    async fn read_vault(&self, streams: &[StreamId]) -> Result<Vec<VaultRow>, LogError> {
-        self.log.read_vault(streams).await
-    }
-
-    async fn close(&self) {
-        self.log.close().await;
+        mut look: Look,
+    ) -> Result<(), LogError> {
+        let handed_out = self.handed_out.clone();
+        let counted: Look = Box::new(move |event| {
+            handed_out.fetch_add(1, Ordering::SeqCst);
+            look(event);
+        });
+        log.scan(partition, after, limit, counted).await
     }
 }

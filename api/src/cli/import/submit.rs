@@ -147,7 +147,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::faulty_log::FaultyLog;
+    use crate::faulty_log::Faults;
     use crate::service::default_merchant;
 
     fn lines() -> Vec<Value> {
@@ -167,9 +167,9 @@ mod tests {
 
     /// Imports all lines, with faults of the log from before the first one; how many orders, updates and duplicates it
     /// stored, and how many lines it refused.
-    async fn imported(fault: impl FnOnce(&FaultyLog)) -> (u64, u64, u64, u64) {
+    async fn imported(fault: impl FnOnce(&Faults)) -> (u64, u64, u64, u64) {
         let directory = tempfile::tempdir().unwrap();
-        let (log, service) = FaultyLog::service(directory.path()).await;
+        let (log, service) = Faults::service(directory.path()).await;
         let merchant = default_merchant().unwrap();
         fault(&log);
         let mut submission = Submission::new(&service, &merchant, ProgressBar::hidden()).unwrap();
