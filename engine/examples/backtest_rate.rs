@@ -20,11 +20,10 @@ use domain::rulebook::preset;
 use domain::time::Timestamp;
 use engine::{Trial, backtest};
 use eventlog::EventLog;
-use eventlog::sqlite::SqliteLog;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use filled::fill;
+use filled::log_of;
 
 /// The one that the service runs with.
 #[global_allocator]
@@ -43,12 +42,7 @@ async fn measure(orders: u64) -> Result<(), Box<dyn Error>> {
     let temporary = tempfile::tempdir()?;
     let kept = std::env::args().nth(2).map(PathBuf::from);
     let directory = kept.as_deref().unwrap_or(temporary.path());
-    let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&directory.join("log.sqlite")).await?);
-    if log.head(0).await? == 0 {
-        let start = Instant::now();
-        fill(&log, directory, orders).await?;
-        eprintln!("filled in {:.1} s", start.elapsed().as_secs_f64());
-    }
+    let log = log_of(directory, orders).await?;
     let (mut plain, mut tried): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let start = Instant::now();

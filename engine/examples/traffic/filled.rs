@@ -5,6 +5,7 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 use domain::merchant::{MerchantCommand, MerchantRegistered};
 use domain::notice::{Notice, read_notice};
@@ -12,6 +13,7 @@ use domain::rulebook::preset;
 use domain::time::Timestamp;
 use engine::{Clock, Engine, Origin, Pending, WhenFull};
 use eventlog::EventLog;
+use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
 use serde_json::json;
 
@@ -22,9 +24,20 @@ const STEP_MILLIS: i64 = 10;
 /// Orders on their way at the same time.
 const WAITING_MAX: usize = 1_024;
 
+/// The log in a directory; one that is not there is filled with so many orders.
+pub async fn log_of(directory: &Path, orders: u64) -> Result<Arc<dyn EventLog>, Box<dyn Error>> {
+    let log: Arc<dyn EventLog> = Arc::new(SqliteLog::open(&directory.join("log.sqlite")).await?);
+    if log.head(0).await? == 0 {
+        let start = Instant::now();
+        fill(&log, directory, orders).await?;
+        eprintln!("filled in {:.1} s", start.elapsed().as_secs_f64());
+    }
+    Ok(log)
+}
+
 /// Has an engine decide orders from as many customers that each has about ten, with a device, an address and so on of its own: a
 /// hundred a second by its clock.
-pub async fn fill(log: &Arc<dyn EventLog>, directory: &Path, orders: u64) -> Result<(), Box<dyn Error>> {
+async fn fill(log: &Arc<dyn EventLog>, directory: &Path, orders: u64) -> Result<(), Box<dyn Error>> {
     let mut sequence = Sequence(1);
     let notices = (0..orders).map(|number| {
         let who = sequence.next() % (orders / 10).max(1);
