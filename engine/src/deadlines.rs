@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use domain::ids::{ChallengeId, MerchantId, OrderId};
-use domain::order::{Facts, FrozenCause, OrderEvent, ReviewCause, Status, StockCause};
+use domain::order::{Facts, FrozenCause, OrderEvent, Status, StockCause};
 use domain::settings::Settings;
 use domain::time::Timestamp;
 use eventlog::StreamId;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::bytes::{Reader, Writer};
 
@@ -19,6 +19,10 @@ use crate::bytes::{Reader, Writer};
 const UNPAID_MAX: usize = 1_000_000;
 /// The most of one merchant, so that none keeps the others from it.
 const UNPAID_OF_MERCHANT_MAX: usize = UNPAID_MAX / 2;
+
+/// The most orders that are off and would hold stock again if they were taken back, of all merchants of a partition: of a few
+/// bytes each. Of more than these stock is not asked for then.
+const OFF_MAX: usize = 1_000_000;
 
 /// What an order waits for; at most one of each kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -68,6 +72,8 @@ pub(crate) struct Deadlines {
     queue: BTreeMap<(Timestamp, StreamId, Kind), Deadline>,
     times: FxHashMap<(StreamId, Kind), Timestamp>,
     unpaid: Unpaid,
+    /// Frozen orders that were called off before their stock was asked for. Should that not count, or be taken back, they hold it again.
+    off: FxHashSet<StreamId>,
 }
 
 /// How many payments are waited for.
@@ -114,7 +120,8 @@ impl Deadlines {
     /// Whether an order waits for anything.
     pub(crate) fn has(&self, stream: StreamId) -> bool {
         let kinds = [Kind::Challenge, Kind::Review, Kind::FrozenStock, Kind::UnpaidStock];
-        !self.times.is_empty() && kinds.into_iter().any(|kind| self.times.contains_key(&(stream, kind)))
+        let waits = |kind| self.times.contains_key(&(stream, kind));
+        self.off.contains(&stream) || (!self.times.is_empty() && kinds.into_iter().any(waits))
     }
 
     /// Whether an event can change anything here; of nearly all orders none does.
@@ -151,7 +158,7 @@ impl Deadlines {
         match event {
             OrderEvent::Placed(placed) => self.wait_for_payment(whose, &placed.facts, at, settings),
             OrderEvent::Amended(amended) => self.wait_for_payment(whose, &amended.changes, at, settings),
-            OrderEvent::StatusReported(report) => self.reported(whose.stream, report.status),
+            OrderEvent::StatusReported(report) => self.reported(whose, report.status, at, settings),
             OrderEvent::Challenged(challenged) => {
                 self.end(whose.stream, Kind::Review);
                 self.begin(whose, challenged.expires_at, Due::Challenge(challenged.challenge.clone()));
@@ -175,11 +182,6 @@ impl Deadlines {
                     self.end(whose.stream, Kind::Challenge);
                 }
                 self.wait_for_review(whose, at, settings);
-                // Its time may have come while it was off. Of what is not frozen nothing will be asked.
-                let has_time = self.times.contains_key(&(whose.stream, Kind::FrozenStock));
-                if opened.cause == ReviewCause::Resumed && !has_time {
-                    self.wait_for_stock(whose, at, settings);
-                }
             }
             OrderEvent::ReviewClosed(_) => {
                 self.end(whose.stream, Kind::Challenge);
@@ -204,15 +206,25 @@ impl Deadlines {
         }
     }
 
-    /// That an order is called off may not count, or be taken back, and what is frozen holds its stock then. Whatever takes it back also
-    /// says that the order is paid for.
-    fn reported(&mut self, stream: StreamId, status: Status) {
-        self.end(stream, Kind::UnpaidStock);
+    /// That an order is called off may not count, or be taken back, and what is frozen holds its stock then, also when its time came
+    /// while it was off. Whatever takes it back also says that the order is paid for.
+    fn reported(&mut self, whose: &Whose<'_>, status: Status, at: Timestamp, settings: &Settings) {
+        self.end(whose.stream, Kind::UnpaidStock);
+        let time = self.times.get(&(whose.stream, Kind::FrozenStock));
         match status {
             Status::Shipped | Status::Delivered | Status::Completed | Status::Refunded => {
-                self.end(stream, Kind::FrozenStock);
+                self.end(whose.stream, Kind::FrozenStock);
             }
-            Status::Paid | Status::PartiallyShipped | Status::RefundRequested | Status::Cancelled => {}
+            Status::Cancelled => {
+                if time.is_some() && self.off.len() < OFF_MAX {
+                    self.off.insert(whose.stream);
+                }
+            }
+            Status::Paid | Status::PartiallyShipped | Status::RefundRequested => {
+                if self.off.contains(&whose.stream) && time.is_none_or(|time| *time < at) {
+                    self.wait_for_stock(whose, at, settings);
+                }
+            }
         }
     }
 
@@ -248,6 +260,9 @@ impl Deadlines {
     }
 
     fn end(&mut self, stream: StreamId, kind: Kind) {
+        if kind == Kind::FrozenStock {
+            self.off.remove(&stream);
+        }
         if let Some(time) = self.times.remove(&(stream, kind)) {
             let deadline = self.queue.remove(&(time, stream, kind));
             deadline.iter().for_each(|deadline| self.unpaid.end(deadline));
@@ -277,6 +292,8 @@ impl Deadlines {
                 Due::Stock(StockCause::Unpaid) => writer.byte(3),
             }
         }
+        writer.count(self.off.len());
+        self.off.iter().for_each(|stream| writer.number(*stream));
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
@@ -295,6 +312,9 @@ impl Deadlines {
                 deadlines.unpaid.begin(&merchant);
             }
             deadlines.begin(&Whose { merchant: &merchant, order: &order, stream }, time, due);
+        }
+        for _ in 0..reader.count()? {
+            deadlines.off.insert(reader.number()?);
         }
         Some(deadlines)
     }

@@ -409,3 +409,31 @@ async fn what_is_frozen_is_asked_for_its_stock_whatever_is_said_of_it_that_does_
     assert_eq!(last(&shop, "StockReleaseDue").await, json!({"cause": "frozen", "units": 2}));
     replays(&shop).await;
 }
+
+#[tokio::test]
+async fn what_a_person_decided_to_hold_is_asked_for_its_stock_a_while_after_it_was_taken_back_also_after_a_restart() {
+    let shop = Shop::open().await;
+    let stock_release_after = Some(Some(Span::from_hours(1)));
+    settings(&shop, SettingsChanges { stock_release_after, ..SettingsChanges::default() }).await;
+    frozen(&shop, &["A1", "A2"]).await;
+    for order_no in ["A1", "A2"] {
+        let hold = OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "fraud".into(), note: None };
+        wish(&shop, order_no, hold).await.expect("held");
+        shop.send(status(order_no, "cancelled", 10)).await.expect("taken");
+    }
+    frozen(&shop, &["A3"]).await;
+    shop.set_clock(START.plus(Span::from_mins(61)));
+    counted(&shop, "StockReleaseDue", 1).await;
+    let shop = shop.reopen().await;
+    let back = shop.send(status("A1", "paid", 3_660)).await.expect("taken");
+    assert_eq!((state(&back), back.review), (RiskState::Frozen, Review::Closed), "somebody had decided about it");
+    let shop = shop.without_snapshots().await;
+    wish(&shop, "A1", OrderWish::Note { text: "it is back".into() }).await.expect("noted");
+    assert_eq!(count(&shop, "StockReleaseDue").await, 1, "the customer had an hour, and has one again");
+    shop.set_clock(START.plus(Span::from_mins(122)));
+    counted(&shop, "StockReleaseDue", 2).await;
+    let asked = shop.events().await.into_iter().filter(|event| &*event.event_type == "StockReleaseDue");
+    let asked: Vec<String> = asked.map(|event| event.key.aggregate_id.to_string()).collect();
+    assert_eq!(asked, ["web:A3", "web:A1"], "of what is off nothing is asked");
+    replays(&shop).await;
+}
