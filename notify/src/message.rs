@@ -256,3 +256,63 @@ fn read<E: serde::de::DeserializeOwned>(event: &RecordedEvent) -> Result<E, LogE
 fn untold(position: Position) -> LogError {
     LogError::Damaged(format!("the event at position {position} is none that others are told of"))
 }
+
+#[cfg(test)]
+#[path = "../../eventlog/tests/support/interfered.rs"]
+mod interfered;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use eventlog::sqlite::SqliteLog;
+    use tokio::task::JoinSet;
+
+    use super::interfered::{Interfered, Interference};
+    use super::*;
+
+    /// Lets nobody read before the test does, and counts who wants to.
+    struct Gate {
+        reading: AtomicUsize,
+        let_through: Semaphore,
+    }
+
+    #[async_trait]
+    impl Interference for Gate {
+        async fn read(
+            &self,
+            log: &dyn EventLog,
+            partition: u32,
+            after: Position,
+            limit: u32,
+        ) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
+            self.reading.fetch_add(1, Ordering::SeqCst);
+            self.let_through.acquire().await.unwrap().forget();
+            self.reading.fetch_sub(1, Ordering::SeqCst);
+            log.read(partition, after, limit).await
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_messages_are_made_at_once_than_leave_the_log_to_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = SqliteLog::open(&directory.path().join("log.sqlite")).await.unwrap();
+        let vault = Arc::new(Vault::open_or_create(&directory.path().join("master.key")).unwrap());
+        let gate = Gate { reading: AtomicUsize::new(0), let_through: Semaphore::new(0) };
+        let log = Arc::new(Interfered::new(Arc::new(log), gate));
+        let composer = Arc::new(Composer::new(log.clone(), vault));
+        let mut wanted = JoinSet::new();
+        for position in 1..=20 {
+            let composer = composer.clone();
+            wanted.spawn(async move { composer.compose(0, position, Timestamp::default()).await.is_err() });
+        }
+        for made in 0..20 {
+            // In the one thread of this test all have come as far as they can when it is the test's turn again.
+            tokio::task::yield_now().await;
+            assert_eq!(log.reading.load(Ordering::SeqCst), MADE_AT_ONCE_MAX.min(20 - made));
+            log.let_through.add_permits(1);
+            assert_eq!(wanted.join_next().await.unwrap().ok(), Some(true), "nobody is told of what is not there");
+        }
+    }
+}

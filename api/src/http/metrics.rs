@@ -71,18 +71,14 @@ pub struct Whole(Arc<Mutex<Option<Instant>>>);
 
 impl Whole {
     /// Looks, if nobody does and it is time to. A look that takes too long is not waited for, and goes on.
-    async fn look(&self, app: App) {
+    async fn look(&self, at_all: impl Future<Output = ()> + Send + 'static) {
         let Ok(mut rests_until) = Arc::clone(&self.0).try_lock_owned() else { return };
         let begun = Instant::now();
         if rests_until.is_some_and(|until| begun < until) {
             return;
         }
         let look = tokio::spawn(async move {
-            match app.models.whole().await {
-                Ok(whole) => tell(&whole),
-                // What cannot be read now keeps the value it had.
-                Err(error) => tracing::debug!(%error, "what waits and is held cannot be read"),
-            }
+            at_all.await;
             let ended = Instant::now();
             *rests_until = ended.checked_add(ended.duration_since(begun) * WHOLE_RESTS);
         });
@@ -114,8 +110,16 @@ pub async fn handle(State(app): State<App>, Extension(whole): Extension<Whole>) 
     metrics::gauge!("orderlight_mailbox_waiting").set(f64::from(waiting));
     // Asking for the read models' health sets their gauges.
     app.models.health();
-    whole.look(app).await;
+    whole.look(at_all(app)).await;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render()).into_response())
+}
+
+async fn at_all(app: App) {
+    match app.models.whole().await {
+        Ok(whole) => tell(&whole),
+        // What cannot be read now keeps the value it had.
+        Err(error) => tracing::debug!(%error, "what waits and is held cannot be read"),
+    }
 }
 
 /// Sets the gauges of what waits for people and is held for customers.
@@ -152,5 +156,39 @@ fn method_name(method: &Method) -> &'static str {
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_looks_at_all_that_waits_while_somebody_does_or_before_it_has_rested() {
+        let (whole, looks, go_on) = (Whole::default(), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let look = || {
+            let (looks, go_on) = (looks.clone(), go_on.clone());
+            async move {
+                looks.fetch_add(1, Ordering::SeqCst);
+                go_on.notified().await;
+            }
+        };
+        whole.look(look()).await;
+        whole.look(look()).await;
+        assert_eq!(looks.load(Ordering::SeqCst), 1, "the first takes too long to be waited for, and goes on");
+
+        go_on.notify_one();
+        drop(whole.0.lock().await);
+        whole.look(look()).await;
+        assert_eq!(looks.load(Ordering::SeqCst), 1, "it has ended, and rests for much longer than it took");
+
+        *whole.0.lock().await = Some(Instant::now());
+        go_on.notify_one();
+        whole.look(look()).await;
+        assert_eq!(looks.load(Ordering::SeqCst), 2, "it has rested");
     }
 }

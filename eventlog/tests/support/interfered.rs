@@ -21,6 +21,17 @@ pub trait Interference: Send + Sync + 'static {
         log.append(batch).await
     }
 
+    /// In place of [`EventLog::read`].
+    async fn read(
+        &self,
+        log: &dyn EventLog,
+        partition: u32,
+        after: Position,
+        limit: u32,
+    ) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
+        log.read(partition, after, limit).await
+    }
+
     /// In place of [`EventLog::scan`].
     async fn scan(
         &self,
@@ -82,7 +93,7 @@ impl<I: Interference> EventLog for Interfered<I> {
     }
 
     async fn read(&self, partition: u32, after: Position, limit: u32) -> Result<Vec<Arc<RecordedEvent>>, LogError> {
-        self.log.read(partition, after, limit).await
+        self.interference.read(&*self.log, partition, after, limit).await
     }
 
     async fn read_type(
