@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::rulebook::Rulebook;
-use domain::time::Timestamp;
+use domain::time::{Span, Timestamp};
 use eventlog::vault::Vault;
 use eventlog::{EventLog, LogError};
 use futures_util::FutureExt;
@@ -31,6 +31,9 @@ pub(crate) const BATCH_MAX: usize = 256;
 
 /// How often the clock is asked while something waits for a time: it may be set forward.
 const CLOCK_ASKED_EVERY: Duration = Duration::from_millis(250);
+
+/// For how long deadlines are gathered: a commit for each would cost whoever places orders meanwhile more than a later and larger one.
+const DUE_GATHERED_FOR: Span = Span::from_millis(10);
 
 /// Tells the time. The one place where the engine learns it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -190,7 +193,7 @@ impl Writer {
                     }
                 }
                 () = unwanted(wanted), if ending.is_none() => ending = Some(Ended::Unwanted),
-                () = reached(self.memory.deadlines.next(), &self.tools.clock), if room > 0 && ending.is_none() => {
+                () = gathered(self.memory.deadlines.next(), &self.tools.clock), if room > 0 && ending.is_none() => {
                     waiting.extend(self.take_due(room, !mailbox.is_empty()));
                     while waiting.len() < room && let Ok(work) = mailbox.try_recv() {
                         waiting.push(work);
@@ -327,15 +330,17 @@ async fn unwanted(wanted: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Waits until a deadline has passed, by the clock that times are taken from; for ever where there is none.
-async fn reached(deadline: Option<Timestamp>, clock: &Clock) {
-    let Some(deadline) = deadline else { return std::future::pending().await };
+/// Waits until deadlines have been gathered for long enough since the first of them has passed, by the clock that times are taken
+/// from; for ever where there is none.
+async fn gathered(first: Option<Timestamp>, clock: &Clock) {
+    let Some(first) = first else { return std::future::pending().await };
+    let until = first.plus(DUE_GATHERED_FOR);
     loop {
         let now = clock();
-        if now > deadline {
+        if now > until {
             return;
         }
-        let left = u64::try_from(deadline.since(now).millis()).unwrap_or_default();
+        let left = u64::try_from(until.since(now).millis()).unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(left + 1).min(CLOCK_ASKED_EVERY)).await;
     }
 }
