@@ -232,7 +232,8 @@ impl Tester {
     ) -> Result<(), TrialError> {
         let (stream, actual) = (step.stream, self.recorded(step, screened)?);
         let mut swept = Vec::new();
-        if self.drafted(stream).is_some_and(|last| !last.hits.is_empty()) {
+        let is_new = screened.cause == ScoredCause::Placed;
+        if !is_new && self.drafted(stream).is_some_and(|last| !last.hits.is_empty()) {
             let merchant = self.trial.merchant.clone();
             let mut drafted = Drafted { tester: self, log, position: step.position };
             swept = Correction::new(&mut drafted, &merchant).swept_so_far(stream).await?;
@@ -241,7 +242,7 @@ impl Tester {
             return Err(damaged(step, "is of an unknown merchant"));
         }
         let Tested { cases, verdicts, first, .. } = &mut self.tested;
-        if screened.cause == ScoredCause::Placed && cases.is_of_period(time) {
+        if is_new && cases.is_of_period(time) {
             first.count(self.draft.action(&self.trial.rulebook));
         }
         let Some(Tracked { placement, marks, .. }) = self.tracked.peek(&stream) else { return Ok(()) };
@@ -254,8 +255,11 @@ impl Tester {
             marks: *marks,
             naming: Naming::default(),
         };
+        let differ = verdicts.get(actual).is_hit() != self.draft.is_hit();
         cases.put(stream, case)?;
-        self.name(stream);
+        if differ {
+            self.name(stream);
+        }
         Ok(())
     }
 
