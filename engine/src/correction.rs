@@ -8,26 +8,22 @@
 //! Nothing is recorded where score, tier, exemption and the points of each rule stay as they are, and nothing about an order that has left or is off;
 //! but what lies in its window speaks about the others all the same. A rule that counts as fired for an order because it
 //! fired for another one does so for as long as that holds.
+//!
+//! Who has orders screened again is a [`Screener`]: the writer, and a back-test.
 
+mod recorded;
 mod swept;
 
 use std::sync::Arc;
 
-use domain::ids::{MerchantId, OrderId};
-use domain::order::{Known, Readings, Scored, ScoredCause, Swept, Trigger};
-use domain::screening::{Assessment, Occasion};
-use eventlog::{LogError, Position, StreamId};
+use domain::ids::MerchantId;
+use domain::order::{Facts, Readings, ScoredCause};
+use eventlog::{LogError, StreamId};
 use rustc_hash::{FxHashMap, FxHashSet};
-pub(crate) use swept::counted_so_far;
+pub(crate) use swept::unless_by_itself;
 
-use crate::batch::Draft;
-use crate::drive::drive;
-use crate::memory::Sweeping;
-use crate::notices::assess;
-use crate::orders::stream_key;
+use crate::memory::{Memory, Sweeping};
 use crate::windows::Trace;
-use crate::work::{Message, Origin};
-use crate::writer::Writer;
 
 /// The most orders that one message has screened again because their windows changed; the latest where there are more.
 pub const REACHED_MAX: usize = 64;
@@ -36,15 +32,99 @@ pub const SWEPT_MAX: usize = 256;
 /// The most orders that are looked at on the way.
 pub const ASKED_FOR_MAX: usize = 1_024;
 
+/// Who has orders screened again, and knows how they stand.
+pub(crate) trait Screener {
+    /// What an order is called in what becomes of a correction.
+    type Name: Clone + PartialEq;
+
+    /// Takes orders in that are not at hand.
+    async fn take_in(&mut self, streams: &[StreamId]) -> Result<(), LogError>;
+
+    /// The stream of an order that has one.
+    async fn stream_of(&self, name: &Self::Name) -> Result<Option<StreamId>, LogError>;
+
+    /// The windows, with the rulebook that decides over them.
+    fn memory(&self) -> &Memory;
+
+    /// The same, and an order that was taken in.
+    fn at(&mut self, stream: StreamId) -> (&mut Memory, Option<Subject<'_, Self::Name>>);
+
+    /// Whether a sweeping rule counted as fired in the last screening of an order that was taken in.
+    fn has_hit(&self, stream: StreamId, rule: &str) -> bool;
+
+    /// The sweeping rules that counted as fired in the last screening of an order that was taken in, by whatever order.
+    fn counted(&self, stream: StreamId) -> Vec<Counted<Self::Name>>;
+
+    /// Screens an order that was taken in with rules that count as fired because of others, and keeps what that finds where it
+    /// says something new about an order that can still be held. Answers with the sweeping rules that fire for the order itself.
+    fn screen_again(
+        &mut self,
+        stream: StreamId,
+        reason: &Reason<Self::Name>,
+        swept: &[Counted<Self::Name>],
+    ) -> Result<Vec<Sweeping>, LogError>;
+}
+
+/// An order as a correction looks at it.
+pub(crate) struct Subject<'a, Name> {
+    pub(crate) name: &'a Name,
+    pub(crate) channel: &'a str,
+    pub(crate) facts: &'a Facts,
+    pub(crate) is_screened: bool,
+    /// It left, or it is off.
+    pub(crate) has_departed: bool,
+}
+
+impl<Name> Subject<'_, Name> {
+    /// Whether a decision about it can still change anything.
+    const fn is_open(&self) -> bool {
+        self.is_screened && !self.has_departed
+    }
+}
+
+/// A sweeping rule that counts as fired, and the order for which it fires itself.
+#[derive(Clone)]
+pub(crate) struct Counted<Name> {
+    pub(crate) rule: Arc<str>,
+    pub(crate) by: Name,
+    pub(crate) evidence: Readings,
+}
+
+/// What makes a screening necessary.
+pub(crate) struct Reason<Name> {
+    pub(crate) cause: ScoredCause,
+    /// The order that says something new.
+    pub(crate) by: Name,
+    /// How many orders were too many to be screened again as well.
+    pub(crate) left_out: u64,
+}
+
 /// How an order lay and what it said of others before it was amended.
 pub(crate) struct Before {
     trace: Option<Trace>,
     sweeping: Vec<Sweeping>,
 }
 
+impl Before {
+    /// `may_have_fired` tells of the sweeping rules whether they may have fired for the order itself when it was last looked at.
+    /// Of an order that has left that is not recorded, nor where a rule that counted because of another order came to fire for
+    /// this one too.
+    pub(crate) fn of(
+        memory: &Memory,
+        merchant: &MerchantId,
+        stream: StreamId,
+        may_have_fired: impl Fn(&str) -> bool,
+    ) -> Self {
+        let mut sweeping = memory.every_sweep(merchant);
+        sweeping.retain(|sweeping| may_have_fired(&sweeping.rule));
+        Self { trace: memory.trace(merchant, stream), sweeping }
+    }
+}
+
 /// One message's corrections under way.
-pub(crate) struct Correction {
-    merchant: MerchantId,
+pub(crate) struct Correction<'a, S: Screener> {
+    screener: &'a mut S,
+    merchant: &'a MerchantId,
     /// Orders that were looked at, at most [`ASKED_FOR_MAX`].
     asked_for: FxHashSet<StreamId>,
     /// Whether rules fire for orders themselves, and then with what. Windows do not change on the way.
@@ -53,76 +133,42 @@ pub(crate) struct Correction {
     left: usize,
 }
 
-/// What makes a screening necessary.
-struct Reason {
-    cause: ScoredCause,
-    trigger: Trigger,
-    /// The event of the message.
-    causation: Position,
-}
-
 /// An order that speaks about others.
-struct Speaker {
+struct Speaker<Name> {
     stream: StreamId,
-    order: OrderId,
+    name: Name,
     /// The rules that fire for it.
     now: Vec<Sweeping>,
-    /// Those that fired for it before.
-    before: Vec<Sweeping>,
-    /// Where it lay then.
-    trace_before: Option<Trace>,
+    /// How it was before.
+    before: Option<Before>,
 }
 
-impl Correction {
-    pub(crate) fn new(merchant: &MerchantId) -> Self {
+impl<'a, S: Screener> Correction<'a, S> {
+    pub(crate) fn new(screener: &'a mut S, merchant: &'a MerchantId) -> Self {
         let (asked_for, evidence) = (FxHashSet::default(), FxHashMap::default());
-        Self { merchant: merchant.clone(), asked_for, evidence, left: SWEPT_MAX }
-    }
-}
-
-impl Writer {
-    /// What an order says of others before a message amends it.
-    pub(crate) fn before(&self, merchant: &MerchantId, stream: StreamId, known: &Known) -> Before {
-        Before { trace: self.memory.trace(merchant, stream), sweeping: self.said(merchant, known) }
+        Self { screener, merchant, asked_for, evidence, left: SWEPT_MAX }
     }
 
-    /// The sweeping rules that may have fired for an order itself when it was last looked at. Of one that has left that is not
-    /// recorded, nor where a rule that counted because of another order came to fire for this one too.
-    fn said(&self, merchant: &MerchantId, known: &Known) -> Vec<Sweeping> {
-        let Some(last) = &known.screening else { return Vec::new() };
-        let mut said = self.memory.every_sweep(merchant);
-        if !known.reports.departed() {
-            said.retain(|sweeping| last.hits.iter().any(|hit| hit.rule == sweeping.rule));
-        }
-        said
-    }
-
-    /// Screens again what an order that was just placed or amended says something new about. `before` is how it was when it was
-    /// amended, `causation` the event of the message.
+    /// Screens again what an order that was just placed or amended says something new about. `now` are the sweeping rules that
+    /// fire for it, `before` is how it was when it was amended.
     pub(crate) async fn correct(
         &mut self,
-        message: &Message,
         stream: StreamId,
+        name: S::Name,
+        now: Vec<Sweeping>,
         before: Option<Before>,
-        causation: Position,
-        draft: &mut Draft,
     ) -> Result<(), LogError> {
-        let mut correction = Correction::new(&message.merchant);
         let cause = if before.is_some() { ScoredCause::Amended } else { ScoredCause::LateEvidence };
-        let reason = Reason { cause, trigger: Trigger { order: message.order.clone(), left_out: 0 }, causation };
-        let Before { trace, sweeping } = before.unwrap_or(Before { trace: None, sweeping: Vec::new() });
-
-        let reached = self.memory.reached(&message.merchant, stream, trace, REACHED_MAX);
-        let now = self.last_screening(stream).map(|scored| self.memory.sweeping(&message.merchant, scored));
-        let (order, now) = (message.order.clone(), now.unwrap_or_default());
-        let mut speakers = vec![Speaker { stream, order, now, before: sweeping, trace_before: trace }];
-        let reached = self.ask_for(&mut correction, reached).await?;
-        for other in reached {
-            speakers.extend(self.reach(&mut correction, other, &reason, draft).await?);
+        let reason = Reason { cause, by: name.clone(), left_out: 0 };
+        let trace = before.as_ref().and_then(|before| before.trace);
+        let reached = self.memory().reached(self.merchant, stream, trace, REACHED_MAX);
+        let mut speakers = vec![Speaker { stream, name, now, before }];
+        for other in self.ask_for(reached).await? {
+            speakers.extend(self.reach(other, &reason).await?);
         }
         for speaker in speakers {
-            self.sweep(&mut correction, &speaker, causation, draft).await?;
-            self.take_back(&mut correction, &speaker, &reason, draft).await?;
+            self.sweep(&speaker).await?;
+            self.take_back(&speaker, &reason).await?;
         }
         Ok(())
     }
@@ -130,180 +176,88 @@ impl Writer {
     /// Screens an order again whose windows changed, and tells what it says of others now.
     async fn reach(
         &mut self,
-        correction: &mut Correction,
         stream: StreamId,
-        reason: &Reason,
-        draft: &mut Draft,
-    ) -> Result<Option<Speaker>, LogError> {
-        let Some(known) = self.known(stream) else { return Ok(None) };
-        let before = self.said(&correction.merchant, known);
-        let swept = self.swept_so_far(correction, stream).await?;
-        let Some(assessment) = self.screen_again(correction, stream, reason, &swept) else { return Ok(None) };
-        let now = self.memory.sweeping(&correction.merchant, &assessment.scored);
-        let trace_before = self.memory.trace(&correction.merchant, stream);
-        let order = self.record_again(stream, assessment, reason, draft)?;
-        Ok(order.map(|order| Speaker { stream, order, now, before, trace_before }))
+        reason: &Reason<S::Name>,
+    ) -> Result<Option<Speaker<S::Name>>, LogError> {
+        let Some(subject) = self.subject(stream).filter(|subject| subject.is_screened) else { return Ok(None) };
+        let (name, has_departed) = (subject.name.clone(), subject.has_departed);
+        let screener = &mut *self.screener;
+        let mut sweeping = screener.memory().every_sweep(self.merchant);
+        sweeping.retain(|sweeping| has_departed || screener.has_hit(stream, &sweeping.rule));
+        let before = Before { trace: self.memory().trace(self.merchant, stream), sweeping };
+        let swept = self.swept_so_far(stream).await?;
+        let now = self.screener.screen_again(stream, reason, &swept)?;
+        Ok(Some(Speaker { stream, name, now, before: Some(before) }))
     }
 
     /// Screens again the orders in the windows of rules that fire for an order, with the rule counted as fired.
-    async fn sweep(
-        &mut self,
-        correction: &mut Correction,
-        speaker: &Speaker,
-        causation: Position,
-        draft: &mut Draft,
-    ) -> Result<(), LogError> {
-        let Some(trace) = self.memory.trace(&correction.merchant, speaker.stream) else { return Ok(()) };
+    async fn sweep(&mut self, speaker: &Speaker<S::Name>) -> Result<(), LogError> {
+        let stream = speaker.stream;
+        let Some(trace) = self.memory().trace(self.merchant, stream) else { return Ok(()) };
         for Sweeping { rule, evidence } in &speaker.now {
-            let company = self.memory.counted(&correction.merchant, speaker.stream, trace, rule, SWEPT_MAX);
+            let company = self.memory().counted(self.merchant, stream, trace, rule, SWEPT_MAX);
             let asked = company.orders.len();
-            let mut counted = self.ask_for(correction, company.orders).await?;
+            let mut counted = self.ask_for(company.orders).await?;
             let mut left_out = company.left_out + (asked - counted.len()) as u64;
-            counted.retain(|other| self.known(*other).is_some_and(|known| is_open(known) && !has_hit(known, rule)));
+            counted.retain(|other| self.is_open(*other) && !self.screener.has_hit(*other, rule));
             // The latest are the ones that can most likely be held still.
-            let too_many = counted.len().saturating_sub(correction.left);
+            let too_many = counted.len().saturating_sub(self.left);
             counted.drain(..too_many);
             left_out += too_many as u64;
-            correction.left -= counted.len();
-            let trigger = Trigger { order: speaker.order.clone(), left_out };
-            let reason = Reason { cause: ScoredCause::Sibling, trigger, causation };
+            self.left -= counted.len();
+            let reason = Reason { cause: ScoredCause::Sibling, by: speaker.name.clone(), left_out };
             for other in counted {
-                let mut swept = self.swept_so_far(correction, other).await?;
+                let mut swept = self.swept_so_far(other).await?;
                 swept.retain(|swept| swept.rule != *rule);
-                swept.push(Swept { rule: rule.clone(), by: speaker.order.clone(), evidence: evidence.clone() });
-                if let Some(assessment) = self.screen_again(correction, other, &reason, &swept) {
-                    self.record_again(other, assessment, &reason, draft)?;
-                }
+                swept.push(Counted { rule: rule.clone(), by: speaker.name.clone(), evidence: evidence.clone() });
+                self.screener.screen_again(other, &reason, &swept)?;
             }
         }
         Ok(())
     }
 
     /// Screens again the orders for which rules counted as fired because of an order, where that may hold no more.
-    async fn take_back(
-        &mut self,
-        correction: &mut Correction,
-        speaker: &Speaker,
-        reason: &Reason,
-        draft: &mut Draft,
-    ) -> Result<(), LogError> {
-        let Some(trace) = speaker.trace_before else { return Ok(()) };
-        let has_moved = self.memory.trace(&correction.merchant, speaker.stream) != Some(trace);
-        for Sweeping { rule, .. } in &speaker.before {
-            if !has_moved && speaker.now.iter().any(|now| now.rule == *rule) {
+    async fn take_back(&mut self, speaker: &Speaker<S::Name>, reason: &Reason<S::Name>) -> Result<(), LogError> {
+        let (stream, now) = (speaker.stream, &speaker.now);
+        let Some(Before { trace: Some(trace), sweeping }) = &speaker.before else { return Ok(()) };
+        let has_moved = self.memory().trace(self.merchant, stream) != Some(*trace);
+        for Sweeping { rule, .. } in sweeping {
+            if !has_moved && now.iter().any(|now| now.rule == *rule) {
                 continue;
             }
-            let counted = self.memory.counted(&correction.merchant, speaker.stream, trace, rule, SWEPT_MAX);
-            for other in self.ask_for(correction, counted.orders).await? {
+            let counted = self.memory().counted(self.merchant, stream, *trace, rule, SWEPT_MAX);
+            for other in self.ask_for(counted.orders).await? {
                 // Whatever is recorded of why it counts there: that something else had taken its place was not worth an event.
-                if correction.left == 0
-                    || !self.known(other).is_some_and(|known| is_open(known) && has_hit(known, rule))
-                {
+                if self.left == 0 || !self.is_open(other) || !self.screener.has_hit(other, rule) {
                     continue;
                 }
-                correction.left -= 1;
-                let swept = self.swept_so_far(correction, other).await?;
-                if let Some(assessment) = self.screen_again(correction, other, reason, &swept) {
-                    self.record_again(other, assessment, reason, draft)?;
-                }
+                self.left -= 1;
+                let swept = self.swept_so_far(other).await?;
+                self.screener.screen_again(other, reason, &swept)?;
             }
         }
         Ok(())
     }
 
-    fn screen_again(
-        &mut self,
-        correction: &Correction,
-        stream: StreamId,
-        reason: &Reason,
-        swept: &[Swept],
-    ) -> Option<Assessment> {
-        let (key, cached) = self.orders.of_stream(stream)?;
-        let occasion = Occasion { cause: reason.cause, trigger: Some(reason.trigger.clone()), swept };
-        let facts = &cached.order.known()?.facts;
-        let screened = self.memory.screen(&correction.merchant, stream, key.1.channel(), facts, occasion)?;
-        Some(screened.assessment)
-    }
-
-    /// Records a screening and what it leads to where it says something new about an order that can still be held. Answers
-    /// with the order's name.
-    fn record_again(
-        &mut self,
-        stream: StreamId,
-        assessment: Assessment,
-        reason: &Reason,
-        draft: &mut Draft,
-    ) -> Result<Option<OrderId>, LogError> {
-        let Some((key, cached)) = self.orders.of_stream(stream) else { return Ok(None) };
-        let order = key.1.clone();
-        let remembers = self.memory.remembers(&key.0, stream);
-        let says_more = |known: &Known| is_open(known) && says_more(known, &assessment.scored, remembers);
-        if !cached.order.known().is_some_and(says_more) {
-            return Ok(Some(order));
-        }
-        let Some((key, mut cached)) = self.orders.take_of_stream(stream) else { return Ok(None) };
-        let message = Message {
-            merchant: key.0.clone(),
-            order: order.clone(),
-            origin: Origin { actor: String::new(), source: String::new() },
-            occurred_at: None,
-            message_id: None,
-            delivery: None,
-        };
-        metrics::counter!("orderlight_corrected_total").increment(1);
-        let assessment = assessment.by(self.memory.ways(&key.0, draft.recorded_at));
-        // Every state may be scored.
-        let events = drive(&mut cached.order, assess(assessment, draft))
-            .map_err(|error| LogError::Damaged(error.to_string()))?;
-        draft.known_stream(stream, stream_key(&key.0, &key.1));
-        self.record(&message, &mut cached, &events, draft.recorded_at, Some(reason.causation), draft)?;
-        self.orders.put(key, cached);
-        Ok(Some(order))
-    }
-
     /// Takes orders in that are not at hand; answers with those that may still be looked at.
-    async fn ask_for(
-        &mut self,
-        correction: &mut Correction,
-        mut streams: Vec<StreamId>,
-    ) -> Result<Vec<StreamId>, LogError> {
-        let asked_for = &mut correction.asked_for;
+    async fn ask_for(&mut self, mut streams: Vec<StreamId>) -> Result<Vec<StreamId>, LogError> {
+        let asked_for = &mut self.asked_for;
         streams.retain(|stream| {
             asked_for.contains(stream) || (asked_for.len() < ASKED_FOR_MAX && asked_for.insert(*stream))
         });
-        let missing = self.orders.unknown(&streams);
-        if !missing.is_empty() {
-            let events = self.tools.log.read_streams(&missing).await?;
-            self.orders.take_in(&events)?;
-            if let Some(lost) = missing.iter().find(|stream| self.orders.of_stream(**stream).is_none()) {
-                return Err(LogError::Damaged(format!("stream {lost} has no events")));
-            }
-        }
+        self.screener.take_in(&streams).await?;
         Ok(streams)
     }
 
-    fn known(&self, stream: StreamId) -> Option<&Known> {
-        self.orders.of_stream(stream)?.1.order.known()
+    fn memory(&self) -> &Memory {
+        self.screener.memory()
     }
 
-    fn last_screening(&self, stream: StreamId) -> Option<&Scored> {
-        self.known(stream)?.screening.as_ref()
+    fn subject(&mut self, stream: StreamId) -> Option<Subject<'_, S::Name>> {
+        self.screener.at(stream).1
     }
-}
 
-fn has_hit(known: &Known, rule: &str) -> bool {
-    known.screening.as_ref().is_some_and(|scored| scored.hits.iter().any(|hit| &*hit.rule == rule))
-}
-
-/// Whether a decision about an order can still change anything.
-fn is_open(known: &Known) -> bool {
-    known.screening.is_some() && !known.reports.departed()
-}
-
-/// Whether a screening leads to something else than the last one. What has been forgotten since takes nothing back.
-fn says_more(known: &Known, scored: &Scored, remembers: bool) -> bool {
-    let Some(last) = &known.screening else { return false };
-    let hits = |scored: &Scored| scored.hits.iter().map(|hit| (hit.rule.clone(), hit.points)).collect::<Vec<_>>();
-    let told = |scored: &Scored| (scored.score, scored.tier.clone(), scored.exemption.clone(), hits(scored));
-    told(last) != told(scored) && (remembers || scored.score > last.score)
+    fn is_open(&mut self, stream: StreamId) -> bool {
+        self.subject(stream).is_some_and(|subject| subject.is_open())
+    }
 }

@@ -12,7 +12,6 @@ use eventlog::{DeliveryKey, LogError, NewDelivery, Position, Wanted};
 use rustc_hash::FxHashMap;
 
 use crate::batch::{Draft, Recording};
-use crate::correction::{Correction, counted_so_far};
 use crate::deadlines::Whose;
 use crate::drive::drive;
 use crate::orders::{CachedOrder, OrderKey, order_at, stream_key};
@@ -190,6 +189,7 @@ impl Writer {
             Err(refusal) => Err(refusal),
             Ok(Acted { outcome, reaches_others }) => {
                 if let (Some(causation), Some(stream)) = (reaches_others, cached.stream) {
+                    self.orders.name(stream, key.clone());
                     self.orders.put(key.clone(), cached);
                     // Few orders come here, and the others are spared the room that it takes.
                     Box::pin(self.correct(message, stream, before, causation, &mut open.draft)).await?;
@@ -255,10 +255,7 @@ impl Writer {
             let stream = cached.stream.unwrap_or_default();
             let swept = match &known.screening {
                 Some(last) if !last.hits.is_empty() => {
-                    let mut correction = Correction::new(&message.merchant);
-                    let (merchant, own) = (&message.merchant, &message.order);
-                    let counted = counted_so_far(&mut self.memory, merchant, stream, own, known);
-                    Box::pin(self.still_swept(&mut correction, stream, own, counted)).await?
+                    Box::pin(self.still_swept(message, stream, known, position, draft)).await?
                 }
                 _ => Vec::new(),
             };

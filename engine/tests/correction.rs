@@ -176,6 +176,22 @@ async fn an_amendment_that_takes_the_evidence_away_releases_the_others() {
 }
 
 #[tokio::test]
+async fn an_order_that_is_amended_into_a_burst_pulls_the_others_back_also_where_it_was_not_at_hand() {
+    let shop = Shop::open().await;
+    for number in 1..=5 {
+        shop.send(from_device(&format!("A{number}"), number)).await.unwrap();
+    }
+    shop.send(amend("A5", "another")).await.unwrap();
+    let shop = shop.reopen().await;
+    shop.send(amend("A5", "d-9f1c")).await.unwrap();
+    for number in 1..=4 {
+        let history = history(&shop, &format!("A{number}")).await;
+        assert_eq!(history[history.len() - 2..], ["sibling 90", "challenged"], "A{number}: {history:?}");
+    }
+    replays(&shop).await;
+}
+
+#[tokio::test]
 async fn what_another_order_proves_as_well_is_not_released() {
     let shop = Shop::open().await;
     for number in 1..=6 {
