@@ -7,36 +7,40 @@
 use rustc_hash::FxHashMap;
 
 /// Numbers that lie together: two lines of a processor's cache.
-const NEIGHBOURS: u64 = 16;
+const NEIGHBOURS: usize = 16;
 /// Stands where no order is.
 const NONE: u64 = u64::MAX;
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Arrivals(FxHashMap<u64, [u64; NEIGHBOURS as usize]>);
+pub(super) struct Arrivals(FxHashMap<u64, [u64; NEIGHBOURS]>);
 
 impl Arrivals {
     pub(super) fn get(&self, order: u64) -> Option<u64> {
-        let arrival = self.0.get(&(order / NEIGHBOURS))?[place(order)];
+        let (neighbours, place) = place(order);
+        let arrival = self.0.get(&neighbours)?[place];
         (arrival != NONE).then_some(arrival)
     }
 
     pub(super) fn insert(&mut self, order: u64, arrival: u64) {
-        self.0.entry(order / NEIGHBOURS).or_insert([NONE; NEIGHBOURS as usize])[place(order)] = arrival;
+        let (neighbours, place) = place(order);
+        self.0.entry(neighbours).or_insert([NONE; NEIGHBOURS])[place] = arrival;
     }
 
     pub(super) fn remove(&mut self, order: u64) {
-        let Some(arrivals) = self.0.get_mut(&(order / NEIGHBOURS)) else { return };
-        arrivals[place(order)] = NONE;
+        let (neighbours, place) = place(order);
+        let Some(arrivals) = self.0.get_mut(&neighbours) else { return };
+        arrivals[place] = NONE;
         if arrivals.iter().all(|arrival| *arrival == NONE) {
-            self.0.remove(&(order / NEIGHBOURS));
+            self.0.remove(&neighbours);
         }
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "smaller than the number of neighbours")]
-const fn place(order: u64) -> usize {
-    (order % NEIGHBOURS) as usize
+/// Among which neighbours an order lies, and where among them.
+fn place(order: u64) -> (u64, usize) {
+    let size = NEIGHBOURS as u64;
+    (order / size, usize::try_from(order % size).unwrap_or_default())
 }
 
 #[cfg(test)]
