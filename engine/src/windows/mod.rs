@@ -30,7 +30,6 @@
 //! To a merchant with a million orders, one more of a device with all of them costs about what one of a device with ten
 //! does.
 
-mod arrivals;
 mod company;
 mod crowd;
 mod distinct;
@@ -52,8 +51,8 @@ use chrono_tz::Tz;
 use domain::feature::{Feature, FeatureRef, Measure, Value, WINDOW_MAX};
 use domain::order::{Facts, OrderEvent, Status};
 use domain::time::{Span, Timestamp};
+use rustc_hash::FxHashMap;
 
-use arrivals::Arrivals;
 pub(crate) use company::{Company, Trace};
 use entities::Entities;
 use facts::Own;
@@ -72,7 +71,8 @@ pub const RETENTION: Span = Span::from_millis(WINDOW_MAX.millis() * 2);
 #[derive(Default)]
 pub struct Windows {
     memory: Memory,
-    arrivals: Arrivals,
+    /// The arrival of each remembered order, by its stream number.
+    arrivals: FxHashMap<u64, u64>,
     entities: Entities,
     /// All remembered orders by time: the merchant's unpaid ones, and which is to be evicted next.
     merchant: Series<Unpaid>,
@@ -138,7 +138,7 @@ impl Windows {
             self.follow_reports();
         }
         let Self { memory, arrivals, entities, merchant, forgotten, .. } = self;
-        let remembered = arrivals.get(order).and_then(|arrival| memory.get(arrival));
+        let remembered = arrivals.get(&order).and_then(|arrival| memory.get(*arrival));
         let time = remembered.map(|order| Timestamp::from_millis(order.position.time)).or(facts.placed_at);
         let own = Own { facts, channel, time, zone };
         let mut view = remembered.map(|order| {
@@ -155,7 +155,7 @@ impl Windows {
 
     /// Where an order that is remembered lies.
     pub fn time_of(&self, order: u64) -> Option<Timestamp> {
-        let remembered = self.arrivals.get(order).and_then(|arrival| self.memory.get(arrival));
+        let remembered = self.arrivals.get(&order).and_then(|arrival| self.memory.get(*arrival));
         remembered.map(|order| Timestamp::from_millis(order.position.time))
     }
 
@@ -166,7 +166,7 @@ impl Windows {
 
     pub(crate) fn place(&mut self, number: u64, facts: &Facts, recorded_at: Timestamp) {
         self.early.forget_before(recorded_at);
-        if self.arrivals.get(number).is_some() {
+        if self.arrivals.contains_key(&number) {
             return;
         }
         let reported = self.early.take(number);
@@ -180,7 +180,7 @@ impl Windows {
     }
 
     fn amend(&mut self, number: u64, changes: &Facts) {
-        let Some(order) = self.arrivals.get(number).and_then(|arrival| self.memory.get_mut(arrival)) else { return };
+        let Some(order) = self.arrivals.get(&number).and_then(|arrival| self.memory.get_mut(*arrival)) else { return };
         let before = order.clone();
         order.merge(changes);
         if *order == before {
@@ -194,11 +194,11 @@ impl Windows {
     }
 
     pub(crate) fn report(&mut self, number: u64, status: Status, recorded_at: Timestamp) {
-        let Some(arrival) = self.arrivals.get(number) else {
+        let Some(arrival) = self.arrivals.get(&number) else {
             self.early.forget_before(recorded_at);
             return self.early.report(number, status, recorded_at);
         };
-        let Some(order) = self.memory.get_mut(arrival) else { return };
+        let Some(order) = self.memory.get_mut(*arrival) else { return };
         let (before, good_before) = (order.reported, order.good_address());
         order.reported = before.with(status);
         if has_same_effect(before, order.reported) {
@@ -247,7 +247,7 @@ impl Windows {
     fn forget(&mut self, first: Position) {
         self.merchant.remove(first);
         let order = self.memory.take(first.arrival).expect("every order of the merchant's series is in memory");
-        self.arrivals.remove(order.number);
+        self.arrivals.remove(&order.number);
         self.entities.evict(&order);
         self.forgotten = self.forgotten.max(Some(first.time));
     }
