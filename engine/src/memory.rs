@@ -32,6 +32,7 @@ use eventlog::{RecordedEvent, StreamId};
 use rustc_hash::FxHashMap;
 
 pub(crate) use company::Sweeping;
+use company::reaches_others;
 use handling::Handling;
 use shadow::Seat;
 use signals::Signals;
@@ -345,8 +346,8 @@ impl Memory {
         }
         assessment.scored.shadow = shadow.find(&self.values);
         let hits = &assessment.scored.hits;
-        let sweeps = evaluator.sweeps().iter().any(|sweep| hits.iter().any(|hit| hit.rule == sweep.rule));
-        let reaches_others = sweeps || (windows.came_late() && windows.reaches_others(stream, evaluator.features()));
+        let reaches_others =
+            reaches_others(evaluator, windows, stream, |rule| hits.iter().any(|hit| &*hit.rule == rule));
         Some(Screened { assessment, reaches_others })
     }
 }

@@ -1,6 +1,6 @@
-//! The orders of the period, each with its last decision on either side.
+//! The orders of the period, and those that may say something about them, each with its last decision on either side.
 
-use domain::time::Timestamp;
+use domain::time::{Span, Timestamp};
 use eventlog::{Position, StreamId};
 use rustc_hash::FxHashMap;
 
@@ -10,7 +10,7 @@ use super::outcome::Marks;
 /// The most orders of one back-test: some 100 bytes each.
 pub const ORDERS_MAX: usize = 4_000_000;
 
-/// One order of the period.
+/// One order.
 pub(super) struct Case {
     /// Of its last screening.
     pub(super) position: Position,
@@ -34,14 +34,32 @@ pub(super) struct Naming {
 }
 
 /// See the module.
-#[derive(Default)]
 pub(super) struct Cases {
+    from: Timestamp,
+    to: Timestamp,
+    /// Before this one are those that may say something about the last of the period.
+    through: Timestamp,
     places: FxHashMap<StreamId, usize>,
-    /// In the order of their first screening; `None` where an order's time was corrected to one outside of the period.
+    /// In the order of their first screening; `None` where an order's time was corrected to one that is not wanted.
     all: Vec<Option<Case>>,
 }
 
 impl Cases {
+    /// Of the orders from `from` to `to`, with those up to `reach` later.
+    pub(super) fn new(from: Timestamp, to: Timestamp, reach: Span) -> Self {
+        Self { from, to, through: to.plus(reach), places: FxHashMap::default(), all: Vec::new() }
+    }
+
+    /// Whether orders of this time are wanted.
+    pub(super) fn want(&self, time: Timestamp) -> bool {
+        self.from <= time && time < self.through
+    }
+
+    /// Whether orders of this time are of the period.
+    pub(super) fn is_of_period(&self, time: Timestamp) -> bool {
+        self.from <= time && time < self.to
+    }
+
     /// Takes in an order's screening, in place of an earlier one.
     pub(super) fn put(&mut self, stream: StreamId, case: Case) -> Result<(), TrialError> {
         if let Some(place) = self.places.get(&stream) {
@@ -56,19 +74,23 @@ impl Cases {
         Ok(())
     }
 
-    /// The order is not of the period.
+    /// The order is not wanted any more.
     pub(super) fn leave(&mut self, stream: StreamId) {
         if let Some(place) = self.places.get(&stream) {
             self.all[*place] = None;
         }
     }
 
-    pub(super) fn marks(&mut self, stream: StreamId) -> Option<&mut Marks> {
-        let place = self.places.get(&stream)?;
-        self.all[*place].as_mut().map(|case| &mut case.marks)
+    pub(super) fn get(&self, stream: StreamId) -> Option<&Case> {
+        self.all[*self.places.get(&stream)?].as_ref()
     }
 
+    pub(super) fn get_mut(&mut self, stream: StreamId) -> Option<&mut Case> {
+        self.all[*self.places.get(&stream)?].as_mut()
+    }
+
+    /// Those of the period.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Case> {
-        self.all.iter().flatten()
+        self.all.iter().flatten().filter(|case| self.is_of_period(case.time))
     }
 }

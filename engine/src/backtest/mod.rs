@@ -2,11 +2,12 @@
 //!
 //! The log is streamed once from its beginning, so that the windows are at every position what they were when the order there
 //! was screened. What was decided stands in the log and is read from there; the draft is evaluated at the same position over the
-//! same windows. Orders before and after the period are folded and not evaluated.
+//! same windows. Orders before and after the period are folded and not evaluated, but those that may still say something about it.
 //!
-//! An order counts once, with the last recorded screening that its own messages, or a person, made necessary; those that other
-//! orders made necessary are left out on both sides. The draft is asked at that position, and nothing that it would have
-//! changed in the course of things (a customer asked, an order held and therefore never paid) is made up.
+//! An order counts once, with its last screening on either side. The draft is asked where an order's own messages, or a person,
+//! made a screening necessary, and what it finds there speaks about other orders as it would have live: late orders, amendments
+//! and its own sweeping rules have them screened again by the same steps that the writer takes, see [`crate::correction`]. Nothing
+//! that the draft would have changed in the course of things (a customer asked, an order held and therefore never paid) is made up.
 
 mod cases;
 mod found;

@@ -18,7 +18,11 @@ const PAID: [Status; 7] = [
 #[derive(Clone, Copy, Default)]
 pub(super) struct Marks {
     reported: u8,
+    /// The newest report says that it is off.
+    is_off: bool,
     is_held: bool,
+    /// From when the newest report is.
+    newest: Option<Timestamp>,
 }
 
 /// Whether it turned out well.
@@ -30,8 +34,18 @@ pub(super) enum Outcome {
 }
 
 impl Marks {
-    pub(super) const fn report(&mut self, status: Status) {
+    /// Takes in a report that counts from a time: the newest is the one that counts from the latest, at equal times the one that
+    /// arrived last.
+    pub(super) fn report(&mut self, status: Status, at: Timestamp) {
         self.reported |= bit(status);
+        if self.newest <= Some(at) {
+            (self.newest, self.is_off) = (Some(at), status == Status::Cancelled);
+        }
+    }
+
+    /// Whether the order can no longer be held: it left, it was paid back, or it is off. Something shipped in part can.
+    pub(super) fn have_departed(self) -> bool {
+        self.is_off || self.has(&[Status::Shipped, Status::Delivered, Status::Completed, Status::Refunded])
     }
 
     pub(super) const fn hold(&mut self, is_held: bool) {
@@ -77,7 +91,7 @@ mod tests {
 
     fn outcome(statuses: &[Status], is_held: bool, end: i64) -> Outcome {
         let mut marks = Marks::default();
-        statuses.iter().for_each(|status| marks.report(*status));
+        statuses.iter().for_each(|status| marks.report(*status, DUE));
         marks.hold(is_held);
         marks.outcome(DUE, Timestamp::from_millis(end))
     }

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
 use domain::order::{FrozenCause, Order, OrderEvent, PASS, ScoredCause, Status};
+use domain::publication::{LiveRulebook, RulebookPublished};
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, Shown, StreamId};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use crate::memory::FoldError;
@@ -30,12 +32,14 @@ pub(super) enum Content {
     Placed(Box<Placement>),
     /// An order's facts changed.
     Amended(Box<OrderEvent>),
-    /// A source reported on an order.
-    Reported(Status),
-    /// How an order was screened because of its own messages, or because a person wanted it.
+    /// A source reported on an order, and from when the report counts.
+    Reported(Status, Timestamp),
+    /// How an order was screened.
     Screened(Screened),
     /// An order is held by somebody's word, or is not any more.
     Held(bool),
+    /// A version came into force.
+    Published(Box<RulebookPublished>),
     /// What happened to an order and has no part in this.
     Nothing,
     /// What happened to another aggregate.
@@ -52,15 +56,9 @@ pub(super) struct Screened {
     pub(super) hits: Vec<RecordedHit>,
     #[serde(default)]
     pub(super) exemption: Option<Box<str>>,
-    #[serde(default)]
-    pub(super) swept: Vec<RecordedSweep>,
     pub(super) cause: ScoredCause,
-}
-
-/// A rule that counts as fired because it fired for another order.
-#[derive(Deserialize)]
-pub(super) struct RecordedSweep {
-    pub(super) rule: Box<str>,
+    #[serde(default)]
+    trigger: Option<IgnoredAny>,
 }
 
 /// A rule that fired.
@@ -90,6 +88,15 @@ struct ReportedPayload {
 #[derive(Deserialize)]
 struct Reported {
     status: Status,
+    occurred_at: Timestamp,
+    #[serde(default)]
+    counts_from: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct PublishedPayload {
+    #[serde(rename = "RulebookPublished")]
+    published: Box<RulebookPublished>,
 }
 
 #[derive(Deserialize)]
@@ -104,13 +111,9 @@ struct Caused {
 }
 
 impl Screened {
-    /// Whether the order's own messages, or a person, made it necessary. Others are screened again by what the rulebook in force
-    /// found, and when another would have had that done nobody recorded.
-    const fn is_own(&self) -> bool {
-        match self.cause {
-            ScoredCause::Placed | ScoredCause::Amended | ScoredCause::Manual => true,
-            ScoredCause::LateEvidence | ScoredCause::Sibling => false,
-        }
+    /// Whether the order's own messages, or a person, made it necessary, and not what another order says.
+    pub(super) const fn is_own(&self) -> bool {
+        self.trigger.is_none()
     }
 }
 
@@ -123,19 +126,22 @@ impl Step {
             // Of every merchant: what one remembers may depend on the traffic of another.
             (Order::TYPE, "Placed") => Placement::read(event).map(Content::Placed),
             (Order::TYPE, "Amended") => read(event).map(|event| Content::Amended(Box::new(event))),
-            (Order::TYPE, "StatusReported") => {
-                read::<ReportedPayload>(event).map(|payload| Content::Reported(payload.reported.status))
-            }
-            (Order::TYPE, "Scored") if is_own => read::<ScoredPayload>(event).map(|payload| match payload.scored {
-                screened if screened.is_own() => Content::Screened(screened),
-                _ => Content::Nothing,
+            (Order::TYPE, "StatusReported") => read::<ReportedPayload>(event).map(|payload| {
+                let Reported { status, occurred_at, counts_from } = payload.reported;
+                Content::Reported(status, counts_from.unwrap_or(occurred_at))
             }),
+            (Order::TYPE, "Scored") if is_own => {
+                read::<ScoredPayload>(event).map(|payload| Content::Screened(payload.scored))
+            }
             (Order::TYPE, "Frozen") if is_own => {
                 read::<FrozenPayload>(event).map(|payload| Content::Held(is_somebodys_word(payload.frozen.cause)))
             }
             (Order::TYPE, "FreezeConfirmed") if is_own => Ok(Content::Held(true)),
             (Order::TYPE, "Released") if is_own => Ok(Content::Held(false)),
             (Order::TYPE, _) => Ok(Content::Nothing),
+            (LiveRulebook::TYPE, "RulebookPublished") if is_own => {
+                read::<PublishedPayload>(event).map(|payload| Content::Published(payload.published))
+            }
             _ => Ok(Content::Other(Box::new(event.kept()))),
         };
         Self { position, stream, sequence, recorded_at, other, content }

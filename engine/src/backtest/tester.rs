@@ -1,14 +1,16 @@
 //! The one who folds the log and asks the draft about each screening of the period.
 
+mod corrected;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use domain::feature::{Feature, FeatureRef, Value};
 use domain::forecast::Tally;
 use domain::order::{OrderEvent, Placed, ScoredCause};
-use domain::rulebook::{Evaluator, Findings};
+use domain::rulebook::{Findings, Rulebook};
 use domain::time::{Timestamp, window_time};
-use eventlog::{EventLog, LogError, StreamId};
+use eventlog::{EventLog, LogError, Position, StreamId};
 use lru::LruCache;
 use rustc_hash::{FxBuildHasher, FxHashSet};
 
@@ -18,21 +20,29 @@ use super::step::{Content, Screened, Step, is_somebodys_word};
 use super::verdict::{DRAFT, Verdict, Verdicts};
 use super::{Trial, TrialError};
 use crate::before::before;
+use crate::correction::{ASKED_FOR_MAX, Before, Correction, Counted};
 use crate::memory::Memory;
 use crate::placement::Placement;
+use corrected::Drafted;
 
 /// The most orders whose facts are kept; those of others are read again from the log when they are needed.
 const TRACKED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+/// One message's corrections push out nothing that they need themselves.
+const _: () = assert!(TRACKED_MAX.get() > 2 * ASKED_FOR_MAX);
 const FAMILIAR: FeatureRef = FeatureRef { feature: Feature::AddressFamiliar, window: None };
 
 /// See the module.
 pub(super) struct Tester {
     trial: Trial,
-    evaluator: Evaluator,
+    /// With the draft in force.
     memory: Memory,
+    /// The version that was in force.
+    in_force: Option<(u32, Arc<Rulebook>)>,
     tracked: LruCache<StreamId, Tracked, FxBuildHasher>,
     /// Orders that are held by somebody's word.
     held: FxHashSet<StreamId>,
+    /// The order that was amended last, as it was before.
+    amended: Option<(StreamId, Before)>,
     tested: Tested,
     findings: Findings,
     draft: Verdict,
@@ -64,7 +74,7 @@ impl Tracked {
     fn follow(&mut self, event: &OrderEvent) {
         match event {
             OrderEvent::Amended(amended) => self.placement.facts.absorb(&amended.changes),
-            OrderEvent::StatusReported(report) => self.marks.report(report.status),
+            OrderEvent::StatusReported(report) => self.marks.report(report.status, report.counted_at()),
             OrderEvent::Frozen(frozen) => self.marks.hold(is_somebodys_word(frozen.cause)),
             OrderEvent::FreezeConfirmed(_) => self.marks.hold(true),
             OrderEvent::Released(_) => self.marks.hold(false),
@@ -81,13 +91,16 @@ impl Tracked {
 
 impl Tester {
     pub(super) fn new(trial: Trial) -> Self {
+        let sweeps = trial.rulebook.compile(DRAFT);
+        let reach = sweeps.sweeps().iter().filter_map(|sweep| sweep.feature.window).max().unwrap_or_default();
         Self {
-            evaluator: trial.rulebook.compile(DRAFT),
             memory: Memory::default(),
+            in_force: None,
             tracked: LruCache::with_hasher(TRACKED_MAX, FxBuildHasher),
             held: FxHashSet::default(),
+            amended: None,
             tested: Tested {
-                cases: Cases::default(),
+                cases: Cases::new(trial.from, trial.to, reach),
                 verdicts: Verdicts::new(trial.rulebook.clone()),
                 first: Tally::default(),
                 end: Timestamp::default(),
@@ -116,19 +129,26 @@ impl Tester {
                 }
             }
             Content::Amended(event) => {
+                if step.other.is_none() {
+                    self.amended = Some((stream, self.before(stream)));
+                }
                 self.memory.apply_order(merchant, stream, &event, recorded_at);
                 if let Some(tracked) = self.tracked.get_mut(&stream) {
                     tracked.follow(&event);
                 }
             }
-            Content::Reported(status) => {
+            Content::Reported(status, at) => {
                 self.memory.report_on_order(merchant, stream, status, recorded_at);
                 if step.other.is_none() {
-                    self.mark(stream, |marks| marks.report(status));
+                    self.mark(stream, |marks| marks.report(status, at));
                 }
             }
             Content::Screened(screened) => self.screened(log, &step, &screened).await?,
             Content::Held(is_held) => self.hold(step.stream, is_held),
+            Content::Published(published) => {
+                self.memory.try_out(&self.trial.merchant, &self.trial.rulebook);
+                self.in_force = Some((published.version, Arc::new(published.rulebook)));
+            }
             Content::Nothing => {}
             Content::Other(event) => self.memory.fold(&event)?,
         }
@@ -138,7 +158,8 @@ impl Tester {
     /// Notes what became of an order, wherever it is kept.
     fn mark(&mut self, stream: StreamId, mark: impl Fn(&mut Marks)) {
         let kept = self.tracked.get_mut(&stream).map(|tracked| &mut tracked.marks);
-        kept.into_iter().chain(self.tested.cases.marks(stream)).for_each(mark);
+        let case = self.tested.cases.get_mut(stream).map(|case| &mut case.marks);
+        kept.into_iter().chain(case).for_each(mark);
     }
 
     /// Nearly every order is let go when it comes, and was never held.
@@ -149,63 +170,134 @@ impl Tester {
         }
     }
 
-    async fn screened(&mut self, log: &dyn EventLog, step: &Step, screened: &Screened) -> Result<(), TrialError> {
-        if !self.tracked.contains(&step.stream) {
-            let tracked = before(log, step.stream, step.sequence, tracked).await?;
-            let tracked = tracked.placed.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
-            self.tracked.put(step.stream, tracked);
-        }
-        let tracked = self.tracked.get(&step.stream).expect("it was just put there");
-        let Tested { cases, verdicts, first, .. } = &mut self.tested;
-        let time = tracked.time();
-        if time < self.trial.from || time >= self.trial.to {
-            cases.leave(step.stream);
+    /// Has orders tracked as they stood before a position.
+    async fn take_in(&mut self, log: &dyn EventLog, streams: &[StreamId], at: Position) -> Result<(), LogError> {
+        // What is there counts as used, or what is taken in might push it out.
+        let missing: Vec<StreamId> =
+            streams.iter().filter(|stream| self.tracked.get(stream).is_none()).copied().collect();
+        if missing.is_empty() {
             return Ok(());
         }
-        let merchant = &self.trial.merchant;
-        let in_force = self.memory.in_force(merchant);
-        let (version, book) = in_force.ok_or_else(|| damaged(step, "is before the first rulebook"))?;
-        let book = verdicts.book_or(version, book);
-        let actual = Verdict::recorded(version, &book.rulebook, screened)
-            .ok_or_else(|| damaged(step, "names what its rulebook does not have"))?;
-        let Placement { channel, facts, .. } = &*tracked.placement;
-        let channel = channel.as_str();
-        let features = self.evaluator.features();
-        let values = self.memory.look(merchant, step.stream, channel, facts, features);
-        let values = values.ok_or_else(|| damaged(step, "is of an unknown merchant"))?;
-        // A rule that the draft has as it is in force sweeps in the draft as well. What only the draft would sweep is not looked for.
-        let is_swept = |rule: &Arc<str>| {
-            let was_swept = screened.swept.iter().any(|swept| *swept.rule == **rule);
-            was_swept && book.rulebook.rule(rule) == self.trial.rulebook.rule(rule)
+        let put = |stream, told: Told| {
+            if let Some(tracked) = told.placed {
+                self.tracked.put(stream, tracked);
+            }
         };
-        self.evaluator.evaluate_swept(values, is_swept, &mut self.findings);
-        self.draft.find(&self.findings);
-        // Who is held out of what rules do is so by whatever rulebook.
-        if self.memory.holds_out(merchant, step.stream) {
-            self.draft.hold_out();
+        before(log, &missing, at, tracked, put).await
+    }
+
+    /// Takes in a recorded screening, and asks the draft where the order's own messages made it necessary.
+    async fn screened(&mut self, log: &dyn EventLog, step: &Step, screened: &Screened) -> Result<(), TrialError> {
+        let stream = step.stream;
+        self.take_in(log, &[stream], step.position).await?;
+        let tracked = self.tracked.get(&stream);
+        let tracked = tracked.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
+        let time = tracked.time();
+        let is_wanted = self.tested.cases.want(time);
+        if !is_wanted {
+            self.tested.cases.leave(stream);
+        } else if screened.is_own() {
+            self.ask(log, step, screened, time).await?;
+        } else {
+            let actual = self.recorded(step, screened)?;
+            if let Some(case) = self.tested.cases.get_mut(stream) {
+                (case.position, case.actual) = (step.position, actual);
+            }
+            self.name(stream);
         }
-        if screened.cause == ScoredCause::Placed {
+        if screened.is_own() {
+            self.correct(log, step, screened.cause, is_wanted).await?;
+        }
+        Ok(())
+    }
+
+    /// The number of what was decided.
+    fn recorded(&mut self, step: &Step, screened: &Screened) -> Result<u32, TrialError> {
+        let in_force = self.in_force.as_ref();
+        let (version, book) = in_force.ok_or_else(|| damaged(step, "is before the first rulebook"))?;
+        let verdicts = &mut self.tested.verdicts;
+        let book = verdicts.book_or(*version, book);
+        let actual = Verdict::recorded(*version, &book.rulebook, screened)
+            .ok_or_else(|| damaged(step, "names what its rulebook does not have"))?;
+        Ok(verdicts.number(&actual))
+    }
+
+    /// Asks the draft about an order that is screened because of its own messages.
+    async fn ask(
+        &mut self,
+        log: &dyn EventLog,
+        step: &Step,
+        screened: &Screened,
+        time: Timestamp,
+    ) -> Result<(), TrialError> {
+        let (stream, actual) = (step.stream, self.recorded(step, screened)?);
+        let mut swept = Vec::new();
+        if self.drafted(stream).is_some_and(|last| !last.hits.is_empty()) {
+            let merchant = self.trial.merchant.clone();
+            let mut drafted = Drafted { tester: self, log, position: step.position };
+            swept = Correction::new(&mut drafted, &merchant).swept_so_far(stream).await?;
+        }
+        if !self.find(stream, &swept) {
+            return Err(damaged(step, "is of an unknown merchant"));
+        }
+        let Tested { cases, verdicts, first, .. } = &mut self.tested;
+        if screened.cause == ScoredCause::Placed && cases.is_of_period(time) {
             first.count(self.draft.action(&self.trial.rulebook));
         }
-        let mut naming = Naming::default();
-        if actual.is_hit() != self.draft.is_hit() {
-            let vip_level = [DRAFT, version].into_iter().filter_map(|version| verdicts.book(version).vip_level).min();
-            let level = facts.customer.as_ref().and_then(|customer| customer.level);
-            let values = self.memory.look(merchant, step.stream, channel, facts, &[FAMILIAR]);
-            let is_familiar = values.is_some_and(|values| *values == [Some(Value::Bool(true))]);
-            let is_vip = vip_level.zip(level).is_some_and(|(vip, level)| i64::from(level) >= vip);
-            naming = Naming { is_vip, is_familiar };
-        }
+        let Some(Tracked { placement, marks, .. }) = self.tracked.peek(&stream) else { return Ok(()) };
         let case = Case {
             position: step.position,
             time,
-            payment_due_at: facts.payment_due_at.unwrap_or(Timestamp::from_millis(i64::MAX)),
-            actual: verdicts.number(&actual),
+            payment_due_at: placement.facts.payment_due_at.unwrap_or(Timestamp::from_millis(i64::MAX)),
+            actual,
             draft: verdicts.number(&self.draft),
-            marks: tracked.marks,
-            naming,
+            marks: *marks,
+            naming: Naming::default(),
         };
-        cases.put(step.stream, case)
+        cases.put(stream, case)?;
+        self.name(stream);
+        Ok(())
+    }
+
+    /// What the draft finds of an order that is tracked, with rules that count as fired because of others. `false` for a merchant
+    /// that is not known.
+    fn find(&mut self, stream: StreamId, swept: &[Counted<()>]) -> bool {
+        let Self { trial: Trial { merchant, .. }, memory, tracked, findings, draft, .. } = self;
+        let Some(Tracked { placement, .. }) = tracked.peek(&stream) else { return false };
+        let is_swept = |rule: &Arc<str>| swept.iter().any(|swept| swept.rule == *rule);
+        if memory.find(merchant, stream, placement, is_swept, findings).is_none() {
+            return false;
+        }
+        draft.find(findings);
+        // Who is held out of what rules do is so by whatever rulebook.
+        if memory.holds_out(merchant, stream) {
+            draft.hold_out();
+        }
+        true
+    }
+
+    /// What the draft found of an order last.
+    fn drafted(&self, stream: StreamId) -> Option<&Verdict> {
+        let Tested { cases, verdicts, .. } = &self.tested;
+        cases.get(stream).map(|case| verdicts.get(case.draft))
+    }
+
+    /// Notes what makes an order one to be named apart, where the two sides differ in whether they stop it.
+    fn name(&mut self, stream: StreamId) {
+        let Self { trial: Trial { merchant, .. }, memory, tracked, tested, .. } = self;
+        let (Some(case), Some(tracked)) = (tested.cases.get_mut(stream), tracked.peek(&stream)) else { return };
+        let verdicts = &tested.verdicts;
+        let actual = verdicts.get(case.actual);
+        if actual.is_hit() == verdicts.get(case.draft).is_hit() {
+            return;
+        }
+        let vip_level =
+            [DRAFT, actual.version].into_iter().filter_map(|version| verdicts.book(version).vip_level).min();
+        let level = tracked.placement.facts.customer.as_ref().and_then(|customer| customer.level);
+        let values = memory.look(merchant, stream, &tracked.placement, &[FAMILIAR]);
+        let is_familiar = values.is_some_and(|values| *values == [Some(Value::Bool(true))]);
+        let is_vip = vip_level.zip(level).is_some_and(|(vip, level)| i64::from(level) >= vip);
+        case.naming = Naming { is_vip, is_familiar };
     }
 }
 
@@ -227,7 +319,7 @@ fn tracked(mut told: Told, event: OrderEvent, recorded_at: Timestamp) -> Told {
             let placed = Box::new(Placement { channel, as_of, facts });
             told.placed = Some(Tracked { marks: told.marks, ..Tracked::placed(placed, recorded_at) });
         }
-        (None, OrderEvent::StatusReported(report)) => told.marks.report(report.status),
+        (None, OrderEvent::StatusReported(report)) => told.marks.report(report.status, report.counted_at()),
         (None, _) => {}
     }
     told

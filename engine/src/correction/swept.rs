@@ -16,7 +16,7 @@ const LOOKED_AT_ONCE_MAX: usize = 32;
 
 impl<S: Screener> Correction<'_, S> {
     /// See [`Self::still_swept`], for an order at hand.
-    pub(super) async fn swept_so_far(&mut self, stream: StreamId) -> Result<Vec<Counted<S::Name>>, LogError> {
+    pub(crate) async fn swept_so_far(&mut self, stream: StreamId) -> Result<Vec<Counted<S::Name>>, LogError> {
         let counted = self.screener.counted(stream);
         let (memory, Some(subject)) = self.screener.at(stream) else { return Ok(Vec::new()) };
         let counted = unless_by_itself(memory, self.merchant, stream, &subject, counted);

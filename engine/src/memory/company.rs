@@ -5,11 +5,11 @@ use std::sync::Arc;
 use domain::feature::Feature;
 use domain::ids::MerchantId;
 use domain::order::{Facts, Readings, Scored};
-use domain::rulebook::Sweep;
+use domain::rulebook::{Evaluator, Sweep};
 use eventlog::StreamId;
 
 use super::{Applied, Memory, MerchantMemory};
-use crate::windows::{Company, Trace};
+use crate::windows::{Company, Trace, Windows};
 
 /// A sweeping rule that fired for an order itself, with what its window held.
 #[derive(Clone, PartialEq, Debug)]
@@ -18,7 +18,30 @@ pub(crate) struct Sweeping {
     pub(crate) evidence: Readings,
 }
 
+/// Whether an order may have others screened again: a sweeping rule fired for it, or it came late and lies in their windows.
+pub(super) fn reaches_others(
+    evaluator: &Evaluator,
+    windows: &Windows,
+    order: StreamId,
+    has_fired: impl Fn(&str) -> bool,
+) -> bool {
+    evaluator.sweeps().iter().any(|sweep| has_fired(&sweep.rule))
+        || (windows.came_late() && windows.reaches_others(order, evaluator.features()))
+}
+
 impl Memory {
+    /// Whether an order may have others screened again, which the live rulebook finds to have fired rules.
+    pub(crate) fn reaches_others(
+        &self,
+        merchant: &MerchantId,
+        order: StreamId,
+        has_fired: impl Fn(&str) -> bool,
+    ) -> bool {
+        self.merchants.get(merchant).is_some_and(|MerchantMemory { live, windows, .. }| {
+            live.as_ref().is_some_and(|live| reaches_others(&live.evaluator, windows, order, has_fired))
+        })
+    }
+
     /// Where an order lies; `None` when it is not remembered.
     pub(crate) fn trace(&self, merchant: &MerchantId, order: StreamId) -> Option<Trace> {
         self.merchants.get(merchant)?.windows.trace(order)

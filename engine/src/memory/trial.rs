@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use domain::feature::{FeatureRef, Value};
 use domain::ids::MerchantId;
-use domain::order::Facts;
-use domain::rulebook::Rulebook;
+use domain::rulebook::{Findings, Rulebook};
 use eventlog::{Shown, StreamId};
 
-use super::{Applied, FoldError, Memory, MerchantMemory};
+use super::{Applied, FoldError, Live, Memory, MerchantMemory};
+use crate::placement::Placement;
 
 impl FoldError {
     /// Of an event that was shown.
@@ -18,10 +18,29 @@ impl FoldError {
 }
 
 impl Memory {
-    /// The rulebook in force and its version; `None` before the first publication.
-    pub(crate) fn in_force(&self, merchant: &MerchantId) -> Option<(u32, &Arc<Rulebook>)> {
-        let live = self.merchants.get(merchant)?.live.as_ref()?;
-        Some((live.evaluator.version(), &live.rulebook))
+    /// Puts a rulebook in the place of those that are published, as if it were in force from the beginning.
+    pub(crate) fn try_out(&mut self, merchant: &MerchantId, rulebook: &Rulebook) {
+        if let Some(merchant) = self.merchants.get_mut(merchant) {
+            merchant.live = Some(Live::new(rulebook.clone(), 0, None));
+        }
+    }
+
+    /// What the rulebook that is tried finds of an order whose events have been applied, with rules that count as fired because of
+    /// others. `None` for a merchant that is not known.
+    pub(crate) fn find(
+        &mut self,
+        merchant: &MerchantId,
+        stream: StreamId,
+        placement: &Placement,
+        is_swept: impl Fn(&Arc<str>) -> bool,
+        findings: &mut Findings,
+    ) -> Option<()> {
+        let MerchantMemory { handling, live, windows, signals, .. } = self.merchants.get_mut(merchant)?;
+        let evaluator = &live.as_ref()?.evaluator;
+        let applied = Applied { stream, channel: placement.channel.as_str(), facts: &placement.facts };
+        applied.read(windows, signals, handling.zone, evaluator.features(), &mut self.values);
+        evaluator.evaluate_swept(&self.values, is_swept, findings);
+        Some(())
     }
 
     /// Reads features of an order whose events have been applied, as a screening at this position would read them. `None` for a
@@ -30,12 +49,12 @@ impl Memory {
         &mut self,
         merchant: &MerchantId,
         stream: StreamId,
-        channel: &str,
-        facts: &Facts,
+        placement: &Placement,
         features: &[FeatureRef],
     ) -> Option<&[Option<Value>]> {
         let MerchantMemory { handling, windows, signals, .. } = self.merchants.get_mut(merchant)?;
-        Applied { stream, channel, facts }.read(windows, signals, handling.zone, features, &mut self.values);
+        let applied = Applied { stream, channel: placement.channel.as_str(), facts: &placement.facts };
+        applied.read(windows, signals, handling.zone, features, &mut self.values);
         Some(&self.values)
     }
 

@@ -181,7 +181,7 @@ impl Judge {
         if !self.scope.asks_for(&step.of.merchant, step.position) {
             return Ok(());
         }
-        self.learn(log, step.stream, step.sequence).await?;
+        self.learn(log, step.stream, step.position).await?;
         let (told, swept) = given.map(|given| ((given.cause, given.trigger), given.swept)).unzip();
         // What follows from the order's own message has no other order for its cause.
         // When it is placed no rule has counted for it either.
@@ -224,7 +224,7 @@ impl Judge {
         if !self.scope.asks_for(&by.of.merchant, by.position) {
             return Ok(false);
         }
-        self.learn(log, by.stream, by.sequence + 1).await?;
+        self.learn(log, by.stream, by.position + 1).await?;
         // Without a rulebook nothing is screened.
         let Some(decided) = self.decide(by, Occasion::of(*cause)) else { return Ok(false) };
         let known = self.orders.peek(&by.stream).and_then(Order::known);
@@ -237,11 +237,11 @@ impl Judge {
         Ok(true)
     }
 
-    /// Makes sure that an order is kept as it stood before an event of it.
-    async fn learn(&mut self, log: &dyn EventLog, stream: StreamId, sequence: u64) -> Result<(), ReplayError> {
+    /// Makes sure that an order is kept as it stood before a position.
+    async fn learn(&mut self, log: &dyn EventLog, stream: StreamId, position: Position) -> Result<(), ReplayError> {
         if !self.orders.contains(&stream) {
-            let order = before(log, stream, sequence, |order, event, _| evolve(order, &event)).await?;
-            self.orders.put(stream, order);
+            let follow = |order, event, _| evolve(order, &event);
+            before(log, &[stream], position, follow, |stream, order| drop(self.orders.put(stream, order))).await?;
         }
         Ok(())
     }
