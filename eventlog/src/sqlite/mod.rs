@@ -222,7 +222,7 @@ impl EventLog for SqliteLog {
 
     async fn scan(&self, partition: u32, after: Position, limit: u32, mut look: Look) -> Result<(), LogError> {
         check_partition(partition)?;
-        self.readers.scan(move |connection| read::scan(connection, after, limit, &mut look)).await
+        self.readers.scan(move |connection, known| read::scan(connection, known, after, limit, &mut look)).await
     }
 
     async fn read_type(

@@ -10,7 +10,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 use rustc_hash::FxHashMap;
 
 use super::PARTITION;
-use super::names::Names;
+use super::names::{Known, Names, texts};
 use crate::absence::{Kind, Page, Place, ROWS_MAX, Stored, Thing};
 use crate::{
     DeliveryKey, LogError, Look, NewDelivery, Position, RecordedEvent, Shown, StreamId, StreamKey, SubjectKey, VaultRow,
@@ -80,7 +80,13 @@ pub(super) fn page(connection: &Connection, after: Position, limit: u32) -> Resu
 }
 
 /// Shows a page of the log. Positions are gapless, and one that is not the next is refused.
-pub(super) fn scan(connection: &Connection, after: Position, limit: u32, look: &mut Look) -> Result<(), LogError> {
+pub(super) fn scan(
+    connection: &Connection,
+    known: &Known,
+    after: Position,
+    limit: u32,
+    look: &mut Look,
+) -> Result<(), LogError> {
     let mut names = Names::default();
     let mut statement = connection.prepare_cached(SCAN)?;
     let mut rows = statement.query((after.cast_signed(), limit))?;
@@ -93,13 +99,16 @@ pub(super) fn scan(connection: &Connection, after: Position, limit: u32, look: &
         before = position;
         let (stream, sequence) = (unsigned(column(row, 1)?)?, unsigned(column(row, 2)?)?);
         let name = match names.find(stream) {
-            Some(known) => known,
-            None if sequence == 1 => names.take_in(stream, row, 8)?,
-            None => {
-                let mut statement = connection.prepare_cached(STREAM_NAME)?;
-                let name = one(&mut statement, (stream.cast_signed(),), |row| names.take_in(stream, row, 0))?;
-                name.ok_or_else(|| LogError::Damaged(format!("stream {stream} has no name")))?
+            Some(taken_in) => taken_in,
+            None if sequence == 1 => {
+                let name = texts(row, 8)?;
+                known.keep(stream, name);
+                names.take_in(stream, name)?
             }
+            None => match known.recall(stream, &mut names)? {
+                Some(recalled) => recalled,
+                None => look_for(connection, stream, known, &mut names)?,
+            },
         };
         look(Shown {
             partition: PARTITION,
@@ -115,6 +124,17 @@ pub(super) fn scan(connection: &Connection, after: Position, limit: u32, look: &
         });
     }
     Ok(())
+}
+
+/// Has a stream's name taken in that no scan came by lately; gives its place.
+fn look_for(connection: &Connection, stream: StreamId, known: &Known, names: &mut Names) -> Result<usize, LogError> {
+    let mut statement = connection.prepare_cached(STREAM_NAME)?;
+    let name = one(&mut statement, (stream.cast_signed(),), |row| {
+        let name = texts(row, 0)?;
+        known.keep(stream, name);
+        names.take_in(stream, name)
+    })?;
+    name.ok_or_else(|| LogError::Damaged(format!("stream {stream} has no name")))
 }
 
 /// A page of one aggregate type.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use super::names::Known;
 use super::settings;
 use crate::LogError;
 
@@ -27,6 +28,8 @@ struct Shared {
     /// Connections that nobody uses, the one used last on top; those that go through the log apart.
     idle: Mutex<Vec<Connection>>,
     idle_scanners: Mutex<Vec<Connection>>,
+    /// Of what scans came by.
+    known: Known,
 }
 
 /// What a connection is for.
@@ -40,18 +43,19 @@ impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
         let [idle, idle_scanners] = [READERS_MAX, SCANNERS_MAX].map(|max| Mutex::new(Vec::with_capacity(max)));
         let [room, scanners] = [READERS_MAX, SCANNERS_MAX].map(|max| Arc::new(Semaphore::new(max)));
-        Self(Arc::new(Shared { path, room, scanners, idle, idle_scanners }))
+        Self(Arc::new(Shared { path, room, scanners, idle, idle_scanners, known: Known::default() }))
     }
 
     /// Reads as [`read`](Self::read) does, for a part of the log at a time.
     pub(super) async fn scan<T: Send + 'static>(
         &self,
-        scan: impl FnOnce(&Connection) -> Result<T, LogError> + Send + 'static,
+        scan: impl FnOnce(&Connection, &Known) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
         let Ok(permit) = Arc::clone(&self.0.scanners).acquire_owned().await else { return Err(closed()) };
+        let shared = Arc::clone(&self.0);
         let scan = move |connection: &Connection| {
             let _permit = permit;
-            scan(connection)
+            scan(connection, &shared.known)
         };
         self.read_by(Purpose::Scans, scan).await
     }

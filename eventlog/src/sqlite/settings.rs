@@ -102,6 +102,13 @@ mod tests {
     }
 
     #[test]
+    fn connections_have_page_caches_of_their_own() {
+        let shared = "SELECT count(*) FROM pragma_compile_options WHERE compile_options = 'ENABLE_MEMORY_MANAGEMENT'";
+        let found: i64 = Connection::open_in_memory().unwrap().query_row(shared, (), |row| row.get(0)).unwrap();
+        assert_eq!(found, 0, "the bundled SQLite was compiled without the flags of .cargo/config.toml");
+    }
+
+    #[test]
     fn a_writer_without_one_of_the_pinned_settings_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log.sqlite");
