@@ -3,14 +3,18 @@
 //! A fold over the log, kept with what a writer remembers. When a time has come the order is asked what follows, like by any
 //! other message, and says so by ordinary events; what has been settled meanwhile leads to nothing.
 
+mod called_off;
+
 use std::collections::BTreeMap;
 
 use domain::ids::{ChallengeId, MerchantId, OrderId};
-use domain::order::{Facts, FrozenCause, OrderEvent, Status, StockCause};
+use domain::order::{Facts, FrozenCause, OrderEvent, ReviewCause, Status, StatusReported, StockCause};
 use domain::settings::Settings;
 use domain::time::Timestamp;
 use eventlog::StreamId;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
+
+use called_off::CalledOff;
 
 use crate::bytes::{Reader, Writer};
 
@@ -19,10 +23,6 @@ use crate::bytes::{Reader, Writer};
 const UNPAID_MAX: usize = 1_000_000;
 /// The most of one merchant, so that none keeps the others from it.
 const UNPAID_OF_MERCHANT_MAX: usize = UNPAID_MAX / 2;
-
-/// The most orders that are off and would hold stock again if they were taken back, of all merchants of a partition: of a few
-/// bytes each. Of more than these stock is not asked for then.
-const OFF_MAX: usize = 1_000_000;
 
 /// What an order waits for; at most one of each kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -72,8 +72,8 @@ pub(crate) struct Deadlines {
     queue: BTreeMap<(Timestamp, StreamId, Kind), Deadline>,
     times: FxHashMap<(StreamId, Kind), Timestamp>,
     unpaid: Unpaid,
-    /// Frozen orders that were called off before their stock was asked for. Should that not count, or be taken back, they hold it again.
-    off: FxHashSet<StreamId>,
+    /// Should that be taken back, they hold their stock again.
+    off: CalledOff,
 }
 
 /// How many payments are waited for.
@@ -121,7 +121,7 @@ impl Deadlines {
     pub(crate) fn has(&self, stream: StreamId) -> bool {
         let kinds = [Kind::Challenge, Kind::Review, Kind::FrozenStock, Kind::UnpaidStock];
         let waits = |kind| self.times.contains_key(&(stream, kind));
-        self.off.contains(&stream) || (!self.times.is_empty() && kinds.into_iter().any(waits))
+        self.off.has(stream) || (!self.times.is_empty() && kinds.into_iter().any(waits))
     }
 
     /// Whether an event can change anything here; of nearly all orders none does.
@@ -158,7 +158,7 @@ impl Deadlines {
         match event {
             OrderEvent::Placed(placed) => self.wait_for_payment(whose, &placed.facts, at, settings),
             OrderEvent::Amended(amended) => self.wait_for_payment(whose, &amended.changes, at, settings),
-            OrderEvent::StatusReported(report) => self.reported(whose, report.status, at, settings),
+            OrderEvent::StatusReported(report) => self.reported(whose, report, at, settings),
             OrderEvent::Challenged(challenged) => {
                 self.end(whose.stream, Kind::Review);
                 self.begin(whose, challenged.expires_at, Due::Challenge(challenged.challenge.clone()));
@@ -182,6 +182,10 @@ impl Deadlines {
                     self.end(whose.stream, Kind::Challenge);
                 }
                 self.wait_for_review(whose, at, settings);
+                // It may be forgotten that it was off. Of what is not frozen nothing will be asked.
+                if opened.cause == ReviewCause::Resumed {
+                    self.hold_again(whose, at, settings);
+                }
             }
             OrderEvent::ReviewClosed(_) => {
                 self.end(whose.stream, Kind::Challenge);
@@ -207,24 +211,32 @@ impl Deadlines {
     }
 
     /// That an order is called off may not count, or be taken back, and what is frozen holds its stock then, also when its time came
-    /// while it was off. Whatever takes it back also says that the order is paid for.
-    fn reported(&mut self, whose: &Whose<'_>, status: Status, at: Timestamp, settings: &Settings) {
+    /// while it was off. Whatever takes it back also says that the order is paid for; but what is older than the cancellation
+    /// takes nothing back.
+    fn reported(&mut self, whose: &Whose<'_>, report: &StatusReported, at: Timestamp, settings: &Settings) {
         self.end(whose.stream, Kind::UnpaidStock);
-        let time = self.times.get(&(whose.stream, Kind::FrozenStock));
-        match status {
+        match report.status {
             Status::Shipped | Status::Delivered | Status::Completed | Status::Refunded => {
                 self.end(whose.stream, Kind::FrozenStock);
             }
             Status::Cancelled => {
-                if time.is_some() && self.off.len() < OFF_MAX {
-                    self.off.insert(whose.stream);
+                if self.times.contains_key(&(whose.stream, Kind::FrozenStock)) || self.off.has(whose.stream) {
+                    self.off.insert(whose.stream, report.counted_at());
                 }
             }
             Status::Paid | Status::PartiallyShipped | Status::RefundRequested => {
-                if self.off.contains(&whose.stream) && time.is_none_or(|time| *time < at) {
-                    self.wait_for_stock(whose, at, settings);
+                if self.off.is_over(whose.stream, report.counted_at()) {
+                    self.off.remove(whose.stream);
+                    self.hold_again(whose, at, settings);
                 }
             }
+        }
+    }
+
+    /// An order that was taken back has the rest of its time, or all of it again when it is over.
+    fn hold_again(&mut self, whose: &Whose<'_>, at: Timestamp, settings: &Settings) {
+        if self.times.get(&(whose.stream, Kind::FrozenStock)).is_none_or(|time| *time < at) {
+            self.wait_for_stock(whose, at, settings);
         }
     }
 
@@ -261,7 +273,7 @@ impl Deadlines {
 
     fn end(&mut self, stream: StreamId, kind: Kind) {
         if kind == Kind::FrozenStock {
-            self.off.remove(&stream);
+            self.off.remove(stream);
         }
         if let Some(time) = self.times.remove(&(stream, kind)) {
             let deadline = self.queue.remove(&(time, stream, kind));
@@ -292,8 +304,7 @@ impl Deadlines {
                 Due::Stock(StockCause::Unpaid) => writer.byte(3),
             }
         }
-        writer.count(self.off.len());
-        self.off.iter().for_each(|stream| writer.number(*stream));
+        self.off.write(writer);
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
@@ -313,15 +324,15 @@ impl Deadlines {
             }
             deadlines.begin(&Whose { merchant: &merchant, order: &order, stream }, time, due);
         }
-        for _ in 0..reader.count()? {
-            deadlines.off.insert(reader.number()?);
-        }
+        deadlines.off = CalledOff::read(reader)?;
         Some(deadlines)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::order::ReviewOpened;
+
     use super::*;
 
     #[test]
@@ -340,5 +351,29 @@ mod tests {
         assert!(!deadlines.has(1) && deadlines.has(2));
         deadlines.end(2, Kind::UnpaidStock);
         assert_eq!((deadlines.unpaid.all, deadlines.unpaid.of.get(&small)), (UNPAID_OF_MERCHANT_MAX, None));
+    }
+
+    #[test]
+    fn what_was_forgotten_to_be_off_has_a_new_time_where_nobody_had_decided() {
+        let at = |minutes| Timestamp::default().plus(domain::time::Span::from_mins(minutes));
+        let stock_release_after = Some(domain::time::Span::from_mins(60));
+        let settings = Settings { stock_release_after, ..Settings::in_zone("UTC") };
+        let (merchant, order) = ("shop".parse().unwrap(), "web:A1".parse().unwrap());
+        let whose = |stream| Whose { merchant: &merchant, order: &order, stream };
+        let report = |status, occurred_at| {
+            let told = StatusReported { source: "wms".into(), status, occurred_at, counts_from: None };
+            OrderEvent::StatusReported(told)
+        };
+        let mut deadlines = Deadlines::default();
+        for stream in 0..=called_off::CALLED_OFF_MAX as u64 {
+            deadlines.wait_for_stock(&whose(stream), at(0), &settings);
+            deadlines.apply(&whose(stream), &report(Status::Cancelled, at(1)), at(1), &settings);
+        }
+        deadlines.take_due(at(61), usize::MAX);
+        deadlines.apply(&whose(0), &report(Status::Paid, at(90)), at(90), &settings);
+        assert_eq!(deadlines.next(), None, "whether it was off is forgotten");
+        let resumed = ReviewOpened { challenge: None, cause: ReviewCause::Resumed, note: None, instead_of: Vec::new() };
+        deadlines.apply(&whose(0), &OrderEvent::ReviewOpened(resumed), at(90), &settings);
+        assert_eq!(deadlines.next(), Some(at(150)));
     }
 }
