@@ -437,3 +437,30 @@ async fn what_a_person_decided_to_hold_is_asked_for_its_stock_a_while_after_it_w
     assert_eq!(asked, ["web:A3", "web:A1"], "of what is off nothing is asked");
     replays(&shop).await;
 }
+
+#[tokio::test]
+async fn what_does_not_count_gives_what_is_off_no_new_time_and_what_takes_it_back_does() {
+    let shop = Shop::open().await;
+    let stock_release_after = Some(Some(Span::from_hours(1)));
+    settings(&shop, SettingsChanges { stock_release_after, ..SettingsChanges::default() }).await;
+    frozen(&shop, &["A1"]).await;
+    let hold = OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "fraud".into(), note: None };
+    wish(&shop, "A1", hold).await.expect("held");
+    shop.send(status("A1", "cancelled", 10)).await.expect("taken");
+    shop.set_clock(START.plus(Span::from_mins(1)));
+    frozen(&shop, &["A2"]).await;
+    shop.set_clock(START.plus(Span::from_mins(62)));
+    counted(&shop, "StockReleaseDue", 1).await;
+    shop.send(status("A1", "paid", 5)).await.expect("taken");
+    let shop = shop.reopen().await;
+    shop.set_clock(START.plus(Span::from_mins(90)));
+    frozen(&shop, &["A3"]).await;
+    shop.set_clock(START.plus(Span::from_mins(91)));
+    shop.send(status("A1", "paid", 5_400)).await.expect("taken");
+    shop.set_clock(START.plus(Span::from_mins(152)));
+    counted(&shop, "StockReleaseDue", 3).await;
+    let asked = shop.events().await.into_iter().filter(|event| &*event.event_type == "StockReleaseDue");
+    let asked: Vec<String> = asked.map(|event| event.key.aggregate_id.to_string()).collect();
+    assert_eq!(asked, ["web:A2", "web:A3", "web:A1"], "it has its time from when it was taken back");
+    replays(&shop).await;
+}
