@@ -5,6 +5,7 @@
 
 mod connections;
 mod disk;
+mod expiring;
 mod killed;
 mod ledger;
 pub(crate) mod load;
