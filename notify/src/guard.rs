@@ -243,6 +243,8 @@ mod tests {
             "https://[::1]:8443/x",
             "http://169.254.169.254/latest/meta-data/",
             "http://[::ffff:10.0.0.1]/",
+            "http://2130706433/",
+            "http://0x7f.1/",
         ] {
             assert_eq!(public.look_at(url).await, Err(Refused::Private), "{url}");
         }
