@@ -43,6 +43,8 @@ const EXPIRING_FROM: Duration = Duration::from_secs(33);
 /// number the tables of the windows grow, and whoever waits for that does not wait for deadlines.
 const SETTLING_FOR: Duration = Duration::from_secs(4);
 const PASSED_A_SECOND: u64 = 500;
+/// What is aimed for.
+const LATE_MAX: Duration = Duration::from_secs(1);
 /// Customers with numbers from here on are asked.
 const ASKED_FROM: u64 = 1_000_000;
 
@@ -91,6 +93,7 @@ async fn measure(log: Arc<dyn EventLog>, directory: &Path) -> Res<()> {
     place(engine.clone(), &clock, ASKED_FROM..ASKED_FROM + CHALLENGES, ASKED_A_SECOND, begun).await?;
     let asked_in = begun.elapsed();
     let quiet_from = asking_for + SETTLING_FOR;
+    assert!(asked_in < quiet_from, "the stretch in which nothing expires begins with what is still asked");
     let quiet_for = EXPIRING_FROM - quiet_from;
     let to_pass = (quiet_for + asking_for).as_secs() * PASSED_A_SECOND;
     let passed = place(engine.clone(), &clock, 0..to_pass, PASSED_A_SECOND, begun + quiet_from).await?;
@@ -101,6 +104,7 @@ async fn measure(log: Arc<dyn EventLog>, directory: &Path) -> Res<()> {
     println!("  orders beside them, {} a second do  {}", ASKED_A_SECOND / EXPIRING_OF, told(&expiring));
     let late = lateness(&*log, engine.partition_of(&"default".parse()?)).await?;
     assert_eq!(late.len() as u64, CHALLENGES.div_ceil(EXPIRING_OF), "what is over has expired");
+    assert!(late.iter().all(|late| *late < LATE_MAX), "an expiry was recorded {:?} after its time", late.iter().max());
     println!("  expiries recorded after their time    {}", percentiles(late));
     Arc::into_inner(engine).ok_or("nobody else has the engine")?.close().await;
     log.close().await;

@@ -181,10 +181,8 @@ impl<'a, S: Screener> Correction<'a, S> {
     ) -> Result<Option<Speaker<S::Name>>, LogError> {
         let Some(subject) = self.subject(stream).filter(|subject| subject.is_screened) else { return Ok(None) };
         let (name, has_departed) = (subject.name.clone(), subject.has_departed);
-        let screener = &mut *self.screener;
-        let mut sweeping = screener.memory().every_sweep(self.merchant);
-        sweeping.retain(|sweeping| has_departed || screener.has_hit(stream, &sweeping.rule));
-        let before = Before { trace: self.memory().trace(self.merchant, stream), sweeping };
+        let may_have_fired = |rule: &str| has_departed || self.screener.has_hit(stream, rule);
+        let before = Before::of(self.memory(), self.merchant, stream, may_have_fired);
         let swept = self.swept_so_far(stream).await?;
         let now = self.screener.screen_again(stream, reason, &swept)?;
         Ok(Some(Speaker { stream, name, now, before: Some(before) }))

@@ -300,6 +300,8 @@ async fn an_order_whose_freeze_a_reviewer_confirms_is_a_bad_one() {
     shop.engine.wish(&shop.merchant, origin(), frozen.parse().unwrap(), confirm).await.unwrap();
     let found = tried(&shop, book([80, 90], 30, 9)).await;
     assert_eq!(found.no_longer_hit, OutcomeCounts { orders: 2, bad: 1, ..OutcomeCounts::default() });
+    assert_eq!(found.actual, Load { frozen: 2, reviews_per_hour_max: 2, ..Load::default() });
+    assert_eq!(found.draft, Load::default());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use cqrs_es::Aggregate;
 use domain::order::{Known, Order, RiskState, Status};
 use domain::rulebook::Rulebook;
 use domain::time::{Span, Timestamp};
-use engine::{Refusal, SWEPT_MAX, replay};
+use engine::{REACHED_MAX, Refusal, SWEPT_MAX, replay};
 use eventlog::EventLog;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -268,6 +268,27 @@ async fn publish(shop: &Shop, rulebook: Rulebook) {
     let publication =
         engine::Publication::OfDraft { draft, eyes: domain::draft::Eyes::Two, note: None, expected: None, tried: None };
     shop.engine.publish(&shop.merchant, support::origin(), publication).await.expect("what a test sets up holds");
+}
+
+#[tokio::test]
+async fn a_late_order_has_a_bounded_number_screened_again_the_latest() {
+    let shop = Shop::open().await;
+    let graded = json!({
+        "name": "Graded",
+        "rules": [{"id": "many", "when": {"feature": "device.orders", "window": "1h", "op": ">=", "value": 1},
+                   "points": {"base": 1, "per": 1, "above": 1, "max": 900}}],
+        "tiers": [{"id": "freeze", "from": 1_000, "action": "freeze"}]
+    });
+    publish(&shop, Rulebook::from_json(&graded).unwrap()).await;
+    for number in 2..=REACHED_MAX + 4 {
+        shop.send(from_device(&format!("A{number}"), u32::try_from(number).unwrap())).await.unwrap();
+    }
+    shop.send(from_device("LATE", 1)).await.unwrap();
+    for (number, is_reached) in [(4, false), (5, true), (REACHED_MAX + 4, true)] {
+        let cause = last_scored(&shop, &format!("A{number}")).await["cause"].clone();
+        assert_eq!(cause == "late_evidence", is_reached, "A{number}: {cause}");
+    }
+    replays(&shop).await;
 }
 
 #[tokio::test]

@@ -37,22 +37,23 @@ pub(super) struct Naming {
 pub(super) struct Cases {
     from: Timestamp,
     to: Timestamp,
-    /// Before this one are those that may say something about the last of the period.
-    through: Timestamp,
+    /// How far from the period those lie that have a part in what is said about one of it.
+    reach: Span,
     places: FxHashMap<StreamId, usize>,
     /// In the order of their first screening; `None` where an order's time was corrected to one that is not wanted.
     all: Vec<Option<Case>>,
 }
 
 impl Cases {
-    /// Of the orders from `from` to `to`, with those up to `reach` later.
+    /// Of the orders from `from` to `to`, with those up to `reach` earlier and later: the later ones may have them screened again, and the
+    /// earlier ones take a part of how many one order may have screened again.
     pub(super) fn new(from: Timestamp, to: Timestamp, reach: Span) -> Self {
-        Self { from, to, through: to.plus(reach), places: FxHashMap::default(), all: Vec::new() }
+        Self { from, to, reach, places: FxHashMap::default(), all: Vec::new() }
     }
 
     /// Whether orders of this time are wanted.
-    pub(super) fn want(&self, time: Timestamp) -> bool {
-        self.from <= time && time < self.through
+    pub(super) fn wants(&self, time: Timestamp) -> bool {
+        self.from.minus(self.reach) <= time && time < self.to.plus(self.reach)
     }
 
     /// Whether orders of this time are of the period.

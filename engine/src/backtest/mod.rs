@@ -55,7 +55,7 @@ pub enum TrialError {
     #[error(transparent)]
     Replay(#[from] ReplayError),
     /// More than [`ORDERS_MAX`].
-    #[error("the period has more than {ORDERS_MAX} orders")]
+    #[error("the period, with what may speak about its orders, has more than {ORDERS_MAX} orders")]
     TooManyOrders,
 }
 

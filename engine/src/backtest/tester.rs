@@ -91,8 +91,8 @@ impl Tracked {
 
 impl Tester {
     pub(super) fn new(trial: Trial) -> Self {
-        let sweeps = trial.rulebook.compile(DRAFT);
-        let reach = sweeps.sweeps().iter().filter_map(|sweep| sweep.feature.window).max().unwrap_or_default();
+        let evaluator = trial.rulebook.compile(DRAFT);
+        let reach = evaluator.sweeps().iter().filter_map(|sweep| sweep.feature.window).max().unwrap_or_default();
         Self {
             memory: Memory::default(),
             in_force: None,
@@ -193,7 +193,7 @@ impl Tester {
         let tracked = self.tracked.get(&stream);
         let tracked = tracked.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
         let time = tracked.time();
-        let is_wanted = self.tested.cases.want(time);
+        let is_wanted = self.tested.cases.wants(time);
         if !is_wanted {
             self.tested.cases.leave(stream);
         } else if screened.is_own() {
@@ -245,7 +245,9 @@ impl Tester {
         if is_new && cases.is_of_period(time) {
             first.count(self.draft.action(&self.trial.rulebook));
         }
-        let Some(Tracked { placement, marks, .. }) = self.tracked.peek(&stream) else { return Ok(()) };
+        let tracked = self.tracked.peek(&stream);
+        let Tracked { placement, marks, .. } =
+            tracked.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
         let case = Case {
             position: step.position,
             time,
@@ -293,6 +295,7 @@ impl Tester {
         let verdicts = &tested.verdicts;
         let actual = verdicts.get(case.actual);
         if actual.is_hit() == verdicts.get(case.draft).is_hit() {
+            case.naming = Naming::default();
             return;
         }
         let vip_level =

@@ -138,7 +138,8 @@ impl Verdicts {
         if let Some(number) = self.numbers.get(verdict) {
             return *number;
         }
-        let number = u32::try_from(self.all.len()).expect("no more verdicts than orders");
+        let number = u32::try_from(self.all.len())
+            .expect("no more verdicts than screenings, of which a log of this size has fewer");
         let verdict = Arc::new(verdict.clone());
         self.all.push(verdict.clone());
         self.numbers.insert(verdict, number);

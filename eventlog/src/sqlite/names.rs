@@ -94,11 +94,11 @@ pub(super) fn texts<'row>(row: &'row Row<'_>, first: usize) -> Result<Texts<'row
 
 /// Names that scans came by, each in the place that its stream's number gives it, which another may take later. A stream's name
 /// never changes. Where events of a page belong to streams that begin before it, each would otherwise have to be looked for.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Known(Mutex<Vec<Kept>>);
 
 /// One name; a line of the processor's cache.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Kept {
     /// Zero where there is none.
@@ -108,6 +108,13 @@ struct Kept {
 }
 
 const _: () = assert!(size_of::<Kept>() == 64);
+
+impl std::fmt::Debug for Known {
+    /// There may be hundreds of thousands.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Known").finish_non_exhaustive()
+    }
+}
 
 impl Known {
     /// Keeps a name, unless it is a very long one.

@@ -103,9 +103,13 @@ mod tests {
 
     #[test]
     fn connections_have_page_caches_of_their_own() {
-        let shared = "SELECT count(*) FROM pragma_compile_options WHERE compile_options = 'ENABLE_MEMORY_MANAGEMENT'";
-        let found: i64 = Connection::open_in_memory().unwrap().query_row(shared, (), |row| row.get(0)).unwrap();
-        assert_eq!(found, 0, "the bundled SQLite was compiled without the flags of .cargo/config.toml");
+        let connection = Connection::open_in_memory().unwrap();
+        let has = |option: &str| {
+            let count = "SELECT count(*) FROM pragma_compile_options WHERE compile_options = ?1";
+            connection.query_row(count, (option,), |row| row.get::<_, i64>(0)).unwrap() == 1
+        };
+        let options = ["ENABLE_MEMORY_MANAGEMENT", "DEFAULT_MEMSTATUS=0"].map(has);
+        assert_eq!(options, [false, true], "the bundled SQLite was compiled without the flags of .cargo/config.toml");
     }
 
     #[test]
