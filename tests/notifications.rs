@@ -180,6 +180,21 @@ fn a_private_address_is_refused_and_a_redirect_is_not_followed() {
             "{url}: {refused:?}"
         );
     }
+    // Nor is a provider's request sent there, whatever the sender says of where the provider is.
+    for base_url in ["https://10.0.0.1", "https://localhost"] {
+        let sender = json!({
+            "provider": "aliyun_sms", "access_key_id": "AKIDdemo", "access_key_secret": "demoSecretKey",
+            "sign_name": "演示签名", "template_id": "SMS_1", "base_url": base_url,
+        });
+        let refused = service.post("/v1/endpoints", &json!({"sender": sender, "events": ["challenge.sms"]}));
+        let faults = &refused.json()["errors"];
+        assert_eq!(
+            (refused.status, &faults[0]["pointer"]),
+            (422, &json!("/sender/base_url")),
+            "{base_url}: {refused:?}"
+        );
+        assert_eq!(faults.as_array().unwrap().len(), 1, "{base_url}: {refused:?}");
+    }
     service.stop().expect_code(0);
 
     let got = Arc::new(Mutex::new(Got::default()));

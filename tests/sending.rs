@@ -111,6 +111,10 @@ fn a_doubted_order_has_the_provider_send_the_code_that_verifies_it() {
     let refused = settled(&service, &waiting, &wrong);
     assert_eq!((&refused["state"], &refused["attempts"]), (&json!("parked"), &json!(1)), "{refused}");
     assert_eq!(refused["last_error"], "the provider refuses it: SignatureDoesNotMatch");
+    let metrics = || String::from_utf8(service.get("/metrics").body).unwrap();
+    waiting.until("what is parked is counted", |_| {
+        metrics().lines().any(|line| line == "orderlight_notifications_parked 1")
+    });
 
     let (by_alibaba, by_tencent) = (alibaba.taken(), tencent.taken());
     assert_eq!((by_alibaba.len(), by_tencent.len()), (2, 1), "what is signed wrongly is not taken");

@@ -246,6 +246,11 @@ mod tests {
         ] {
             assert_eq!(public.look_at(url).await, Err(Refused::Private), "{url}");
         }
+        // The system reads more as an address than we do; what it makes of that is checked as what a name leads to.
+        let by_system = Guard::new(system(), false);
+        for url in ["http://2130706433/", "http://0x7f000001/", "http://127.1/"] {
+            assert_eq!(by_system.look_at(url).await, Err(Refused::Private), "{url}");
+        }
         let mixed = guard(&["1.1.1.1", "10.0.0.1"], false);
         assert_eq!(mixed.look_at("https://a.example/").await, Err(Refused::Private), "one of its addresses is enough");
         assert_eq!(guard(&["10.0.0.1"], true).look_at("http://a.example/").await, Ok(()));

@@ -42,17 +42,11 @@ impl Wording<'_> {
             OrderEvent::Scored(scored) => self.scored(scored),
             OrderEvent::Challenged(challenged) => self.challenged(challenged),
             OrderEvent::ChallengeResent(resent) => both(
-                format!("验证码再次发送（第 {} 次）", resent.count),
-                format!("The code was sent again (time {})", resent.count),
+                format!("验证码已重新发送（第 {} 次重发）", resent.count),
+                format!("The code was sent again (resend {})", resent.count),
             ),
-            OrderEvent::CodeRejected(rejected) => both(
-                format!("客户输入的验证码不正确，还可尝试 {} 次", rejected.attempts_left),
-                format!("The customer entered a wrong code; attempts left: {}", rejected.attempts_left),
-            ),
-            OrderEvent::CallUnanswered(call) => both(
-                format!("电话无人接听，还将拨打 {} 次", call.attempts_left),
-                format!("Nobody answered the call; calls left: {}", call.attempts_left),
-            ),
+            OrderEvent::CodeRejected(rejected) => words::code_rejected(rejected.attempts_left),
+            OrderEvent::CallUnanswered(call) => words::call_unanswered(call.attempts_left),
             OrderEvent::Verified(verified) => {
                 let method = words::method(verified.how);
                 both(
@@ -248,7 +242,7 @@ fn review_opened(opened: &ReviewOpened) -> Bilingual {
             both("订单已发出，无法再拦截，转人工审核", "The order has left and cannot be held; a person has to look")
         }
         ReviewCause::Resumed => {
-            both("订单不再是取消状态，转人工审核", "The order is not called off any more; a person has to look")
+            both("订单已不再处于取消状态，转人工审核", "The order is no longer called off; a person has to look")
         }
     };
     words::after(sentence, &opened.instead_of)
@@ -271,14 +265,15 @@ fn review_closed(closed: &ReviewClosed) -> Bilingual {
 
 fn stock(due: &StockReleaseDue) -> Bilingual {
     let units = due.units;
+    let of_units = if units == 1 { "unit" } else { "units" };
     match due.cause {
         StockCause::Unpaid => both(
-            format!("订单逾期未付款，申请释放库存 {units} 件"),
-            format!("The payment is overdue; stock to be released: {units} units"),
+            format!("订单逾期未付款，应释放库存 {units} 件"),
+            format!("The payment is overdue; stock to be released: {units} {of_units}"),
         ),
         StockCause::Frozen => both(
-            format!("订单冻结已久，申请释放库存 {units} 件"),
-            format!("The order has been frozen for long; stock to be released: {units} units"),
+            format!("订单冻结已久，应释放库存 {units} 件"),
+            format!("The order has been frozen for a long time; stock to be released: {units} {of_units}"),
         ),
     }
 }

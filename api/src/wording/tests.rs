@@ -211,3 +211,149 @@ fn people_are_called_by_the_names_of_their_keys_and_reasons_by_what_they_mean() 
         (json!({"Noted": {"author": "gone", "text": "x"}}), "gone 添加了备注", "gone added a note"),
     ]);
 }
+
+#[test]
+fn wrong_codes_unanswered_calls_and_codes_sent_again_tell_what_is_left() {
+    let rejected = |left: u8| json!({"CodeRejected": {"challenge": "0-3", "attempts_left": left}});
+    let unanswered =
+        |left: u8| json!({"CallUnanswered": {"challenge": "0-3", "attempts_left": left, "note": "张三不在"}});
+    check(&[
+        (rejected(2), "客户输入的验证码不正确，还可尝试 2 次", "The customer entered a wrong code; attempts left: 2"),
+        (
+            rejected(0),
+            "客户输入的验证码不正确，尝试次数已用完",
+            "The customer entered a wrong code; no attempts are left",
+        ),
+        (unanswered(1), "电话无人接听，最多再拨打 1 次", "Nobody answered the call; calls left: 1"),
+        (unanswered(0), "电话无人接听，不再拨打", "Nobody answered the call; no more calls are made"),
+        (
+            json!({"ChallengeResent": {"challenge": "0-3", "count": 1}}),
+            "验证码已重新发送（第 1 次重发）",
+            "The code was sent again (resend 1)",
+        ),
+    ]);
+}
+
+#[test]
+fn a_challenge_in_place_of_another_says_why() {
+    let in_place = |method: &str, other: &str, reason: &str| {
+        json!({"Challenged": {"challenge": "0-3", "method": method, "expires_at": "2026-11-10T16:10:00Z",
+                              "on_fail": "freeze", "on_expire": "review",
+                              "instead_of": {"method": other, "reason": reason}}})
+    };
+    check(&[
+        (
+            in_place("sms", "call", "quiet_hours"),
+            "请客户完成短信验证，2026-11-11 00:10:00 前有效（当时为免打扰时段，以此代替电话）",
+            "The customer is asked to verify by SMS, until 2026-11-11 00:10:00 (in place of a call, because of quiet hours)",
+        ),
+        (
+            in_place("call", "sms", "capacity"),
+            "请客户完成电话验证，2026-11-11 00:10:00 前有效（短信已达每分钟上限，改用此方式）",
+            "The customer is asked to verify by a call, until 2026-11-11 00:10:00 \
+             (in place of SMS, because the limit per minute was reached)",
+        ),
+        (
+            in_place("call", "sms", "unanswered"),
+            "请客户完成电话验证，2026-11-11 00:10:00 前有效（短信未获答复）",
+            "The customer is asked to verify by a call, until 2026-11-11 00:10:00 (the SMS was not answered)",
+        ),
+    ]);
+}
+
+#[test]
+fn a_review_is_opened_for_a_cause_and_tells_how_the_customer_could_not_be_asked() {
+    let opened = |cause: &str, instead_of: Value| json!({"ReviewOpened": {"cause": cause, "instead_of": instead_of}});
+    let closed = json!([{"method": "call", "reason": "quiet_hours"}, {"method": "sms", "reason": "capacity"}]);
+    check(&[
+        (
+            opened("challenge_failed", json!([])),
+            "客户未通过验证，转人工审核",
+            "The customer failed the verification; a person has to look",
+        ),
+        (
+            opened("no_channel", json!([])),
+            "目前无法联系客户，转人工审核",
+            "The customer cannot be asked now; a person has to look",
+        ),
+        (
+            opened("no_channel", closed),
+            "目前无法联系客户，转人工审核（免打扰时段，不能用电话）（短信已达每分钟上限）",
+            "The customer cannot be asked now; a person has to look (no call in quiet hours) \
+             (no SMS: the limit per minute was reached)",
+        ),
+        (
+            opened("challenge_expired", json!([{"method": "call", "reason": "unanswered"}])),
+            "客户未在期限内验证，转人工审核（电话未获答复）",
+            "The customer did not verify in time; a person has to look (the call was not answered)",
+        ),
+        (opened("frozen", json!([])), "订单已冻结，转人工审核", "The order is frozen; a person has to look"),
+        (
+            opened("departed", json!([])),
+            "订单已发出，无法再拦截，转人工审核",
+            "The order has left and cannot be held; a person has to look",
+        ),
+        (
+            opened("resumed", json!([])),
+            "订单已不再处于取消状态，转人工审核",
+            "The order is no longer called off; a person has to look",
+        ),
+    ]);
+}
+
+#[test]
+fn a_review_that_nobody_needs_is_closed_and_one_that_waits_is_escalated() {
+    check(&[
+        (
+            json!({"ReviewClosed": {"cause": "cancelled", "challenge": "0-3"}}),
+            "订单已取消，不再请客户验证，审核结束",
+            "The order is cancelled: the customer is asked no more, and the review is closed",
+        ),
+        (
+            json!({"ReviewClosed": {"cause": "refunded"}}),
+            "订单已退款，审核结束",
+            "The order was refunded: the review is closed",
+        ),
+        (
+            json!({"ReviewClosed": {"cause": "shipped"}}),
+            "订单已发出，审核结束",
+            "The order has left: the review is closed",
+        ),
+        (
+            json!({"ReviewEscalated": {"opened_at": "2026-11-10T16:10:00Z"}}),
+            "审核自 2026-11-11 00:10:00 起无人处理，已升级",
+            "The review has waited since 2026-11-11 00:10:00 and is escalated",
+        ),
+    ]);
+}
+
+#[test]
+fn a_release_tells_what_made_it_possible() {
+    let released = |cause: &str| json!({"Released": {"cause": cause}});
+    check(&[
+        (released("verified"), "客户已通过验证，订单放行", "Released because the customer verified it"),
+        (released("exempt"), "符合豁免条件，订单放行", "Released because an exemption spares it"),
+        (released("rescored"), "重新评分后风险解除，订单放行", "Released because its score fell"),
+        (
+            released("challenge_expired"),
+            "验证已过期，按规则放行",
+            "Released because the verification ran out, as its tier says",
+        ),
+    ]);
+}
+
+#[test]
+fn stock_to_be_released_is_told_with_its_units_and_why() {
+    check(&[
+        (
+            json!({"StockReleaseDue": {"cause": "unpaid", "units": 1}}),
+            "订单逾期未付款，应释放库存 1 件",
+            "The payment is overdue; stock to be released: 1 unit",
+        ),
+        (
+            json!({"StockReleaseDue": {"cause": "frozen", "units": 3}}),
+            "订单冻结已久，应释放库存 3 件",
+            "The order has been frozen for a long time; stock to be released: 3 units",
+        ),
+    ]);
+}

@@ -27,20 +27,41 @@ pub(super) fn method(method: ChallengeMethod) -> Bilingual {
     }
 }
 
+/// A wrong code, and how many more may be tried.
+pub(super) fn code_rejected(attempts_left: u8) -> Bilingual {
+    match attempts_left {
+        0 => both("客户输入的验证码不正确，尝试次数已用完", "The customer entered a wrong code; no attempts are left"),
+        left => both(
+            format!("客户输入的验证码不正确，还可尝试 {left} 次"),
+            format!("The customer entered a wrong code; attempts left: {left}"),
+        ),
+    }
+}
+
+/// A call that nobody answered, and how many more are made.
+pub(super) fn call_unanswered(attempts_left: u8) -> Bilingual {
+    match attempts_left {
+        0 => both("电话无人接听，不再拨打", "Nobody answered the call; no more calls are made"),
+        left => {
+            both(format!("电话无人接听，最多再拨打 {left} 次"), format!("Nobody answered the call; calls left: {left}"))
+        }
+    }
+}
+
 /// Why a question is put this way, as the end of a sentence.
 pub(super) fn instead(downgrade: Downgrade) -> Bilingual {
     let other = method(downgrade.method);
     match downgrade.reason {
         DowngradeReason::QuietHours => both(
-            format!("（现为免打扰时段，代替{}）", other.zh),
-            format!(" (in place of {}, as it is quiet hours)", other.en),
+            format!("（当时为免打扰时段，以此代替{}）", other.zh),
+            format!(" (in place of {}, because of quiet hours)", other.en),
         ),
         DowngradeReason::Capacity => both(
             format!("（{}已达每分钟上限，改用此方式）", other.zh),
-            format!(" (in place of {}, of which no more can be made this minute)", other.en),
+            format!(" (in place of {}, because the limit per minute was reached)", other.en),
         ),
         DowngradeReason::Unanswered => {
-            both(format!("（{}未获答复）", other.zh), format!(" (as {} was not answered)", other.en))
+            both(format!("（{}未获答复）", other.zh), format!(" (the {} was not answered)", bare(downgrade.method)))
         }
     }
 }
@@ -52,11 +73,11 @@ pub(super) fn after(sentence: Bilingual, closed: &[Downgrade]) -> Bilingual {
         let why = match closed.reason {
             DowngradeReason::QuietHours => both(
                 format!("（免打扰时段，不能用{}）", way.zh),
-                format!(" (no {}: it is quiet hours)", bare(closed.method)),
+                format!(" (no {} in quiet hours)", bare(closed.method)),
             ),
             DowngradeReason::Capacity => both(
                 format!("（{}已达每分钟上限）", way.zh),
-                format!(" (no {}: no more can be made this minute)", bare(closed.method)),
+                format!(" (no {}: the limit per minute was reached)", bare(closed.method)),
             ),
             DowngradeReason::Unanswered => instead(*closed),
         };
@@ -64,6 +85,7 @@ pub(super) fn after(sentence: Bilingual, closed: &[Downgrade]) -> Bilingual {
     })
 }
 
+/// A way to ask, as a noun that takes an article.
 const fn bare(method: ChallengeMethod) -> &'static str {
     match method {
         ChallengeMethod::Sms => "SMS",

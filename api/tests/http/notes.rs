@@ -69,6 +69,12 @@ async fn who_looks_at_personal_data_and_why_is_recorded_first() {
     assert_eq!(kind, "PersonalDataRevealed");
     assert!(said.ends_with("looked at the personal data"), "{said}");
     assert!(after.starts_with("0-"), "{after}");
+    let history = answer(server.as_admin("GET", &format!("/v1/orders/web:A1/history?after={after}"))).await.json();
+    let looks: Vec<&Value> =
+        history["items"].as_array().unwrap().iter().filter(|item| item["type"] == "PersonalDataRevealed").collect();
+    let [look] = looks[..] else { panic!("{looks:?}") };
+    assert_eq!(look["data"], json!({"actor": ann.id, "reason": "to call back"}), "this and nothing of what was shown");
+    assert_eq!(look["actor"], ann.id);
 }
 
 #[tokio::test]

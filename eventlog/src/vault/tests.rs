@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::*;
 
 fn vault() -> Vault {
@@ -39,6 +41,42 @@ fn a_body_digest_differs_by_merchant_and_body() {
     assert_eq!(digest, vault().digester(&merchant("acme")).digest(b"a"));
     assert_ne!(digest, vault().digester(&merchant("acme")).digest(b"b"));
     assert_ne!(digest, vault().digester(&merchant("other")).digest(b"a"));
+}
+
+#[test]
+fn a_challenge_code_never_changes() {
+    let code = |challenge: &str| vault().challenge_code(&merchant("acme"), &challenge.parse().unwrap()).to_string();
+    assert_eq!([code("0-3"), code("0-4")], ["846443", "383655"]);
+}
+
+#[test]
+fn challenge_codes_tell_nothing_of_one_another() {
+    let codes = |vault: &Vault, shop: &str| -> Vec<String> {
+        let code = |n| vault.challenge_code(&merchant(shop), &format!("0-{n}").parse().unwrap()).to_string();
+        (1..=1_000).map(code).collect()
+    };
+    let acme = codes(&vault(), "acme");
+    let distinct: HashSet<&String> = acme.iter().collect();
+    assert!(distinct.len() >= 995, "{} of 1,000 are distinct", distinct.len());
+    for place in 0..6 {
+        for digit in b'0'..=b'9' {
+            let count = acme.iter().filter(|code| code.as_bytes()[place] == digit).count();
+            assert!((60..=140).contains(&count), "place {place} is {} in {count} of 1,000", char::from(digit));
+        }
+    }
+    for others in [codes(&vault(), "other"), codes(&Vault::from_bytes([8; 32]), "acme")] {
+        let same = acme.iter().zip(&others).filter(|(code, other)| code == other).count();
+        assert!(same <= 3, "{same} of 1,000 are the same");
+    }
+}
+
+#[test]
+fn a_challenge_is_answered_by_its_own_code_alone() {
+    let (acme, challenge) = (merchant("acme"), "0-3".parse().unwrap());
+    assert!(vault().is_challenge_code(&acme, &challenge, "846443"));
+    for wrong in ["846442", "846443 ", "84644", "", "383655"] {
+        assert!(!vault().is_challenge_code(&acme, &challenge, wrong), "{wrong:?}");
+    }
 }
 
 #[test]

@@ -80,7 +80,11 @@ mod tests {
         let last = given.order("web:A1", &[frozen(), released()]).await;
         let notifier = given.notifier().await;
         until(&notifier, "e1", |found| found.iter().any(|delivery| delivery.attempts == 1)).await;
-        given.later(Span::from_days(3));
+        let last_minute = Span::from_mins(1);
+        given.later(Span::from_millis(Span::from_days(3).millis() - last_minute.millis()));
+        let found = until(&notifier, "e1", |found| found.iter().any(|delivery| delivery.attempts > 1)).await;
+        assert!(found.iter().all(|delivery| delivery.state == State::Pending), "a minute is left: {found:?}");
+        given.later(last_minute);
         let found = until(&notifier, "e1", |found| found.iter().any(|delivery| delivery.state == State::Parked)).await;
         let parked = found.iter().find(|delivery| delivery.state == State::Parked).unwrap();
         assert_eq!((parked.position, parked.last_status, parked.next_at), (last - 1, Some(503), None));

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! `due_at` is the nearest of the customer's deadline, the time by which an unpaid order must be paid, and one hour
-//! ([`LOOK_WITHIN`]) after a person was first needed. The expected loss is the score, as percent, of the amount in minor units.
+//! ([`LOOK_WITHIN`]) after a person was first needed. By when the channel wants a paid order shipped is not among them, because
+//! orders do not carry it. The expected loss is the score, as percent, of the amount in minor units.
 //! So twice the loss is worth five minutes: an order of a thousand times the value goes before one that is due 50 minutes
 //! earlier. As with lists of what is hot, the clock itself is not in the number. Time passes for all of them alike, so their order stays
 //! right without being computed again, and changes at once when facts, status, score or state do.
