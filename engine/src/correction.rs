@@ -37,8 +37,11 @@ pub(crate) trait Screener {
     /// What an order is called in what becomes of a correction.
     type Name: Clone + PartialEq;
 
-    /// Takes orders in that are not at hand.
+    /// Takes orders in that are not at hand: how they stand.
     async fn take_in(&mut self, streams: &[StreamId]) -> Result<(), LogError>;
+
+    /// Takes in the facts of an order that was taken in, where they are not at hand.
+    async fn take_in_facts(&mut self, stream: StreamId) -> Result<(), LogError>;
 
     /// The stream of an order that has one.
     async fn stream_of(&self, name: &Self::Name) -> Result<Option<StreamId>, LogError>;
@@ -46,8 +49,11 @@ pub(crate) trait Screener {
     /// The windows, with the rulebook that decides over them.
     fn memory(&self) -> &Memory;
 
-    /// The same, and an order that was taken in.
+    /// The same, and an order whose facts were taken in.
     fn at(&mut self, stream: StreamId) -> (&mut Memory, Option<Subject<'_, Self::Name>>);
+
+    /// Whether a decision about an order that was taken in can still change anything: it was screened, has not left and is not off.
+    fn is_open(&self, stream: StreamId) -> bool;
 
     /// Whether a sweeping rule counted as fired in the last screening of an order that was taken in.
     fn has_hit(&self, stream: StreamId, rule: &str) -> bool;
@@ -55,7 +61,7 @@ pub(crate) trait Screener {
     /// The sweeping rules that counted as fired in the last screening of an order that was taken in, by whatever order.
     fn counted(&self, stream: StreamId) -> Vec<Counted<Self::Name>>;
 
-    /// Screens an order that was taken in with rules that count as fired because of others, and keeps what that finds where it
+    /// Screens an order whose facts were taken in with rules that count as fired because of others, and keeps what that finds where it
     /// says something new about an order that can still be held. Answers with the sweeping rules that fire for the order itself.
     fn screen_again(
         &mut self,
@@ -70,16 +76,6 @@ pub(crate) struct Subject<'a, Name> {
     pub(crate) name: &'a Name,
     pub(crate) channel: &'a str,
     pub(crate) facts: &'a Facts,
-    pub(crate) is_screened: bool,
-    /// It left, or it is off.
-    pub(crate) has_departed: bool,
-}
-
-impl<Name> Subject<'_, Name> {
-    /// Whether a decision about it can still change anything.
-    const fn is_open(&self) -> bool {
-        self.is_screened && !self.has_departed
-    }
 }
 
 /// A sweeping rule that counts as fired, and the order for which it fires itself.
@@ -179,9 +175,10 @@ impl<'a, S: Screener> Correction<'a, S> {
         stream: StreamId,
         reason: &Reason<S::Name>,
     ) -> Result<Option<Speaker<S::Name>>, LogError> {
-        let Some(subject) = self.subject(stream).filter(|subject| subject.is_screened) else { return Ok(None) };
-        let (name, has_departed) = (subject.name.clone(), subject.has_departed);
-        let may_have_fired = |rule: &str| has_departed || self.screener.has_hit(stream, rule);
+        self.screener.take_in_facts(stream).await?;
+        let Some(name) = self.screener.at(stream).1.map(|subject| subject.name.clone()) else { return Ok(None) };
+        let is_open = self.screener.is_open(stream);
+        let may_have_fired = |rule: &str| !is_open || self.screener.has_hit(stream, rule);
         let before = Before::of(self.memory(), self.merchant, stream, may_have_fired);
         let swept = self.swept_so_far(stream).await?;
         let now = self.screener.screen_again(stream, reason, &swept)?;
@@ -197,7 +194,7 @@ impl<'a, S: Screener> Correction<'a, S> {
             let asked = company.orders.len();
             let mut counted = self.ask_for(company.orders).await?;
             let mut left_out = company.left_out + (asked - counted.len()) as u64;
-            counted.retain(|other| self.is_open(*other) && !self.screener.has_hit(*other, rule));
+            counted.retain(|other| self.screener.is_open(*other) && !self.screener.has_hit(*other, rule));
             // The latest are the ones that can most likely be held still.
             let too_many = counted.len().saturating_sub(self.left);
             counted.drain(..too_many);
@@ -226,7 +223,7 @@ impl<'a, S: Screener> Correction<'a, S> {
             let counted = self.memory().counted(self.merchant, stream, *trace, rule, SWEPT_MAX);
             for other in self.ask_for(counted.orders).await? {
                 // Whatever is recorded of why it counts there: that something else had taken its place was not worth an event.
-                if self.left == 0 || !self.is_open(other) || !self.screener.has_hit(other, rule) {
+                if self.left == 0 || !self.screener.is_open(other) || !self.screener.has_hit(other, rule) {
                     continue;
                 }
                 self.left -= 1;
@@ -249,13 +246,5 @@ impl<'a, S: Screener> Correction<'a, S> {
 
     fn memory(&self) -> &Memory {
         self.screener.memory()
-    }
-
-    fn subject(&mut self, stream: StreamId) -> Option<Subject<'_, S::Name>> {
-        self.screener.at(stream).1
-    }
-
-    fn is_open(&mut self, stream: StreamId) -> bool {
-        self.subject(stream).is_some_and(|subject| subject.is_open())
     }
 }

@@ -112,6 +112,11 @@ impl Screener for Recorder<'_> {
         Ok(())
     }
 
+    /// An order is taken in as a whole.
+    async fn take_in_facts(&mut self, _stream: StreamId) -> Result<(), LogError> {
+        Ok(())
+    }
+
     async fn stream_of(&self, order: &OrderId) -> Result<Option<StreamId>, LogError> {
         let Writer { orders, tools, numbers, .. } = &*self.writer;
         if let Some(stream) = orders.stream_of(&(self.merchant.clone(), order.clone())) {
@@ -132,6 +137,10 @@ impl Screener for Recorder<'_> {
         let subject =
             orders.of_stream(stream).and_then(|((_, name), cached)| Some(Subject::of(name, cached.order.known()?)));
         (memory, subject)
+    }
+
+    fn is_open(&self, stream: StreamId) -> bool {
+        self.known(stream).is_some_and(|known| known.screening.is_some() && !known.reports.departed())
     }
 
     fn has_hit(&self, stream: StreamId, rule: &str) -> bool {
@@ -167,8 +176,7 @@ impl Screener for Recorder<'_> {
 
 impl<'a> Subject<'a, OrderId> {
     fn of(name: &'a OrderId, known: &'a Known) -> Self {
-        let (is_screened, has_departed) = (known.screening.is_some(), known.reports.departed());
-        Self { name, channel: name.channel(), facts: &known.facts, is_screened, has_departed }
+        Self { name, channel: name.channel(), facts: &known.facts }
     }
 }
 

@@ -17,6 +17,7 @@ const LOOKED_AT_ONCE_MAX: usize = 32;
 impl<S: Screener> Correction<'_, S> {
     /// See [`Self::still_swept`], for an order at hand.
     pub(crate) async fn swept_so_far(&mut self, stream: StreamId) -> Result<Vec<Counted<S::Name>>, LogError> {
+        self.screener.take_in_facts(stream).await?;
         let counted = self.screener.counted(stream);
         let (memory, Some(subject)) = self.screener.at(stream) else { return Ok(Vec::new()) };
         let counted = unless_by_itself(memory, self.merchant, stream, &subject, counted);
@@ -63,8 +64,10 @@ impl<S: Screener> Correction<'_, S> {
         let by = self.screener.stream_of(&entry.by).await?;
         let (memory, merchant) = (self.screener.memory(), self.merchant);
         let by = by.filter(|by| memory.counts_for(merchant, stream, *by, &entry.rule));
-        let asked = self.ask_for(by.into_iter().collect()).await?;
-        Ok(asked.first().and_then(|by| self.swept_by(*by, &entry.rule)))
+        match self.ask_for(by.into_iter().collect()).await?.first() {
+            Some(by) => self.swept_by(*by, &entry.rule).await,
+            None => Ok(None),
+        }
     }
 
     /// The sweep of a rule by any order in whose window an order lies, and whether all of these were looked at where there is
@@ -79,21 +82,24 @@ impl<S: Screener> Correction<'_, S> {
         for some in counting.orders.chunks(LOOKED_AT_ONCE_MAX) {
             let others = self.ask_for(some.to_vec()).await?;
             were_looked_at &= others.len() == some.len();
-            let found = others.into_iter().find_map(|other| self.swept_by(other, rule));
-            if found.is_some() {
-                return Ok((found, were_looked_at));
+            for other in others {
+                let found = self.swept_by(other, rule).await?;
+                if found.is_some() {
+                    return Ok((found, were_looked_at));
+                }
             }
         }
         Ok((None, were_looked_at))
     }
 
     /// The sweep of a rule by an order, if the rule fires for it.
-    fn swept_by(&mut self, stream: StreamId, rule: &Arc<str>) -> Option<Counted<S::Name>> {
-        let (memory, subject) = self.screener.at(stream);
-        let Subject { name, channel, facts, .. } = subject?;
+    async fn swept_by(&mut self, stream: StreamId, rule: &Arc<str>) -> Result<Option<Counted<S::Name>>, LogError> {
+        self.screener.take_in_facts(stream).await?;
+        let (memory, Some(Subject { name, channel, facts })) = self.screener.at(stream) else { return Ok(None) };
         let evidence = self.evidence.entry((stream, rule.clone()));
         let evidence = evidence.or_insert_with(|| memory.evidence(self.merchant, stream, channel, facts, rule));
-        Some(Counted { rule: rule.clone(), by: name.clone(), evidence: evidence.clone()? })
+        let found = |evidence| Counted { rule: rule.clone(), by: name.clone(), evidence };
+        Ok(evidence.clone().map(found))
     }
 }
 

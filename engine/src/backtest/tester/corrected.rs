@@ -7,7 +7,7 @@ use domain::order::{Readings, ScoredCause};
 use super::super::TrialError;
 use super::super::step::Step;
 use super::super::verdict::Verdict;
-use super::Tester;
+use super::{Tester, Tracked};
 use crate::correction::{Before, Correction, Counted, Reason, Screener, Subject};
 use crate::memory::{Memory, Sweeping};
 
@@ -74,11 +74,17 @@ impl Screener for Drafted<'_> {
     /// Nobody is told by which order a rule counts.
     type Name = ();
 
+    /// How those stand that are wanted is at hand.
+    async fn take_in(&mut self, _streams: &[StreamId]) -> Result<(), LogError> {
+        Ok(())
+    }
+
     /// Nothing is decided about orders that are not wanted.
-    async fn take_in(&mut self, streams: &[StreamId]) -> Result<(), LogError> {
-        let cases = &self.tester.tested.cases;
-        let wanted: Vec<StreamId> = streams.iter().copied().filter(|stream| cases.get(*stream).is_some()).collect();
-        self.tester.take_in(self.log, &wanted, self.position).await
+    async fn take_in_facts(&mut self, stream: StreamId) -> Result<(), LogError> {
+        if self.tester.tested.cases.get(stream).is_some() {
+            self.tester.take_in(self.log, &[stream], self.position).await?;
+        }
+        Ok(())
     }
 
     async fn stream_of(&self, (): &()) -> Result<Option<StreamId>, LogError> {
@@ -91,14 +97,17 @@ impl Screener for Drafted<'_> {
 
     fn at(&mut self, stream: StreamId) -> (&mut Memory, Option<Subject<'_, ()>>) {
         let Tester { memory, tracked, tested, .. } = &mut *self.tester;
-        let subject = tested.cases.get(stream).zip(tracked.peek(&stream)).map(|(case, tracked)| Subject {
+        let tracked = tested.cases.get(stream).and_then(|_| tracked.peek(&stream));
+        let subject = tracked.map(|Tracked { placement, .. }| Subject {
             name: &(),
-            channel: tracked.placement.channel.as_str(),
-            facts: &tracked.placement.facts,
-            is_screened: true,
-            has_departed: case.marks.have_departed(),
+            channel: placement.channel.as_str(),
+            facts: &placement.facts,
         });
         (memory, subject)
+    }
+
+    fn is_open(&self, stream: StreamId) -> bool {
+        self.tester.tested.cases.get(stream).is_some_and(|case| !case.marks.have_departed())
     }
 
     fn has_hit(&self, stream: StreamId, rule: &str) -> bool {
@@ -117,12 +126,12 @@ impl Screener for Drafted<'_> {
         _reason: &Reason<()>,
         swept: &[Counted<()>],
     ) -> Result<Vec<Sweeping>, LogError> {
+        let is_open = self.is_open(stream);
         let tester = &mut *self.tester;
         if !tester.find(stream, swept) {
             return Ok(Vec::new());
         }
         let remembers = tester.memory.remembers(&tester.trial.merchant, stream);
-        let is_open = tester.tested.cases.get(stream).is_some_and(|case| !case.marks.have_departed());
         let says_more = |last: &Verdict| *last != tester.draft && (remembers || tester.draft.score > last.score);
         if is_open && tester.drafted(stream).is_some_and(says_more) {
             let number = tester.tested.verdicts.number(&tester.draft);
