@@ -26,8 +26,8 @@ use crate::placement::Placement;
 use corrected::Drafted;
 
 /// The most orders whose facts are kept; those of others are read again from the log when they are needed.
-/// As many as the writer has at hand: those that orders speak about were mostly placed a while before.
-const TRACKED_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+/// Those that orders speak about were mostly placed a while before.
+const TRACKED_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 /// One message's corrections push out nothing that they need themselves.
 const _: () = assert!(TRACKED_MAX.get() > 2 * ASKED_FOR_MAX);
 const FAMILIAR: FeatureRef = FeatureRef { feature: Feature::AddressFamiliar, window: None };
