@@ -25,8 +25,8 @@ use crate::memory::Memory;
 use crate::placement::Placement;
 use corrected::Drafted;
 
-/// The most orders whose facts are kept; those of others are read again from the log when they are needed.
-/// Those that orders speak about were mostly placed a while before.
+/// The most orders whose facts are kept; those of others are read again from the log, one by one, when they are needed. It
+/// is many because orders speak about others that were placed a while before.
 const TRACKED_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 /// One message's corrections push out nothing that they need themselves.
 const _: () = assert!(TRACKED_MAX.get() > 2 * ASKED_FOR_MAX);
@@ -171,26 +171,21 @@ impl Tester {
         }
     }
 
-    /// Has orders tracked as they stood before a position.
-    async fn take_in(&mut self, log: &dyn EventLog, streams: &[StreamId], at: Position) -> Result<(), LogError> {
+    /// Has an order tracked as it stood before a position.
+    async fn take_in(&mut self, log: &dyn EventLog, stream: StreamId, at: Position) -> Result<(), LogError> {
         // What is there counts as used, or what is taken in might push it out.
-        let missing: Vec<StreamId> =
-            streams.iter().filter(|stream| self.tracked.get(stream).is_none()).copied().collect();
-        if missing.is_empty() {
-            return Ok(());
+        if self.tracked.get(&stream).is_none()
+            && let Some(told) = before(log, stream, at, tracked).await?.placed
+        {
+            self.tracked.put(stream, told);
         }
-        let put = |stream, told: Told| {
-            if let Some(tracked) = told.placed {
-                self.tracked.put(stream, tracked);
-            }
-        };
-        before(log, &missing, at, tracked, put).await
+        Ok(())
     }
 
     /// Takes in a recorded screening, and asks the draft where the order's own messages made it necessary.
     async fn screened(&mut self, log: &dyn EventLog, step: &Step, screened: &Screened) -> Result<(), TrialError> {
         let stream = step.stream;
-        self.take_in(log, &[stream], step.position).await?;
+        self.take_in(log, stream, step.position).await?;
         let tracked = self.tracked.get(&stream);
         let tracked = tracked.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
         let time = tracked.time();

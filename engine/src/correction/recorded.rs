@@ -200,7 +200,8 @@ fn has_hit(known: &Known, rule: &str) -> bool {
     known.screening.as_ref().is_some_and(|scored| scored.hits.iter().any(|hit| &*hit.rule == rule))
 }
 
-/// Whether a screening leads to something else than the last one of an order that can still be held. What has been forgotten since takes nothing back.
+/// Whether a screening leads to something else than the last one, of an order that can still be held. What has been forgotten since
+/// takes nothing back.
 fn says_more(known: &Known, scored: &Scored, remembers: bool) -> bool {
     let Some(last) = known.screening.as_ref().filter(|_| !known.reports.departed()) else { return false };
     let hits = |scored: &Scored| scored.hits.iter().map(|hit| (hit.rule.clone(), hit.points)).collect::<Vec<_>>();

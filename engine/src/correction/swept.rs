@@ -94,6 +94,9 @@ impl<S: Screener> Correction<'_, S> {
 
     /// The sweep of a rule by an order, if the rule fires for it.
     async fn swept_by(&mut self, stream: StreamId, rule: &Arc<str>) -> Result<Option<Counted<S::Name>>, LogError> {
+        if let Some(None) = self.evidence.get(&(stream, rule.clone())) {
+            return Ok(None);
+        }
         self.screener.take_in_facts(stream).await?;
         let (memory, Some(Subject { name, channel, facts })) = self.screener.at(stream) else { return Ok(None) };
         let evidence = self.evidence.entry((stream, rule.clone()));

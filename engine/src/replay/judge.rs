@@ -240,8 +240,8 @@ impl Judge {
     /// Makes sure that an order is kept as it stood before a position.
     async fn learn(&mut self, log: &dyn EventLog, stream: StreamId, position: Position) -> Result<(), ReplayError> {
         if !self.orders.contains(&stream) {
-            let follow = |order, event, _| evolve(order, &event);
-            before(log, &[stream], position, follow, |stream, order| drop(self.orders.put(stream, order))).await?;
+            let order = before(log, stream, position, |order, event, _| evolve(order, &event)).await?;
+            self.orders.put(stream, order);
         }
         Ok(())
     }

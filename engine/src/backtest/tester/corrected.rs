@@ -27,8 +27,8 @@ impl Tester {
         Before::of(&self.memory, &self.trial.merchant, stream, may_have_fired)
     }
 
-    /// Asks the draft again about orders that one says something new about which was just placed or amended. One that is not wanted may come late
-    /// all the same; what the draft would find of it itself is not asked.
+    /// Asks the draft again about orders about which the one that was just placed or amended says something new. Also one that is not
+    /// wanted may come late; what the draft would find of it itself is not asked.
     pub(super) async fn correct(
         &mut self,
         log: &dyn EventLog,
@@ -82,7 +82,7 @@ impl Screener for Drafted<'_> {
     /// Nothing is decided about orders that are not wanted.
     async fn take_in_facts(&mut self, stream: StreamId) -> Result<(), LogError> {
         if self.tester.tested.cases.get(stream).is_some() {
-            self.tester.take_in(self.log, &[stream], self.position).await?;
+            self.tester.take_in(self.log, stream, self.position).await?;
         }
         Ok(())
     }
