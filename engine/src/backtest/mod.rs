@@ -1,14 +1,15 @@
 //! A back-test: what a draft would have decided about the orders of a period, beside what was decided.
 //!
 //! The log is streamed once from its beginning, so that the windows are at every position what they were when the order there
-//! was screened. What was decided stands in the log and is read from there; the draft is evaluated at the same position over the
-//! same windows. Orders before and after the period are folded and not evaluated, but those that may still say something about it.
+//! was screened. What was decided stands in the log and is read from there; the draft is evaluated at the same position, over the
+//! values that were read there or over the same windows. Orders before and after the period are folded and not evaluated, but those that may still say something about it.
 //!
 //! An order counts once, with its last screening on either side. The draft is asked where an order's own messages, or a person,
 //! made a screening necessary, and what it finds there speaks about other orders as it would have live: late orders, amendments
 //! and its own sweeping rules have them screened again by the same steps that the writer takes, see [`crate::correction`]. Nothing
 //! that the draft would have changed in the course of things (a customer asked, an order held and therefore never paid) is made up.
 
+mod asked;
 mod cases;
 mod found;
 mod outcome;
@@ -32,7 +33,8 @@ pub use found::{
 use crate::memory::FoldError;
 use crate::pages::Pages;
 use crate::replay::{ReplayError, next};
-use step::Step;
+use asked::Draft;
+use step::Decoder;
 use tester::Tester;
 
 /// What is tried, and on which orders.
@@ -83,10 +85,10 @@ pub async fn backtest(
     mut progress: impl FnMut(Position, Position),
 ) -> Result<Backtested, TrialError> {
     let head = log.head(partition).await?;
-    let merchant = trial.merchant.clone();
+    let (merchant, draft) = (trial.merchant.clone(), Arc::new(Draft::of(&trial.rulebook)));
     let mut pages = Pages::decoded(log.clone(), partition, 0, move || {
-        let merchant = merchant.clone();
-        move |event| Step::of(event, &merchant)
+        let mut decoder = Decoder::new(merchant.clone(), draft.clone());
+        move |event| decoder.decode(event)
     });
     let mut tester = Tester::new(trial);
     let mut after = 0;

@@ -1,16 +1,19 @@
 //! Events as far as a back-test needs them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
 use domain::order::{FrozenCause, Order, OrderEvent, PASS, ScoredCause, Status};
 use domain::publication::{LiveRulebook, RulebookPublished};
+use domain::rulebook::Findings;
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, Shown, StreamId};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
+use super::asked::{Asked, Draft, Told};
 use crate::memory::FoldError;
 use crate::pages::read;
 use crate::placement::Placement;
@@ -46,19 +49,18 @@ pub(super) enum Content {
     Other(Box<RecordedEvent>),
 }
 
-/// A recorded screening, without the values that it read: those come from the windows.
-#[derive(Deserialize)]
+/// A recorded screening.
 pub(super) struct Screened {
     pub(super) score: i64,
     /// `None` where it is [`PASS`].
-    #[serde(deserialize_with = "tier")]
     pub(super) tier: Option<Box<str>>,
     pub(super) hits: Vec<RecordedHit>,
-    #[serde(default)]
     pub(super) exemption: Option<Box<str>>,
     pub(super) cause: ScoredCause,
-    #[serde(default)]
-    trigger: Option<IgnoredAny>,
+    /// Whether the order's own messages, or a person, made it necessary, and not what another order says.
+    pub(super) is_own: bool,
+    /// What the draft finds over the values that were read; `None` where the windows have to tell.
+    pub(super) found: Option<Findings>,
 }
 
 /// A rule that fired.
@@ -69,9 +71,24 @@ pub(super) struct RecordedHit {
 }
 
 #[derive(Deserialize)]
-struct ScoredPayload {
-    #[serde(rename = "Scored")]
-    scored: Screened,
+struct ScoredPayload<'a> {
+    #[serde(rename = "Scored", borrow)]
+    scored: Scored<'a>,
+}
+
+#[derive(Deserialize)]
+struct Scored<'a> {
+    score: i64,
+    #[serde(deserialize_with = "tier")]
+    tier: Option<Box<str>>,
+    hits: Vec<RecordedHit>,
+    #[serde(borrow)]
+    features: Told<'a>,
+    #[serde(default)]
+    exemption: Option<Box<str>>,
+    cause: ScoredCause,
+    #[serde(default)]
+    trigger: Option<IgnoredAny>,
 }
 
 fn tier<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
@@ -110,17 +127,21 @@ struct Caused {
     cause: FrozenCause,
 }
 
-impl Screened {
-    /// Whether the order's own messages, or a person, made it necessary, and not what another order says.
-    pub(super) const fn is_own(&self) -> bool {
-        self.trigger.is_none()
-    }
+/// Decodes events.
+pub(super) struct Decoder {
+    merchant: MerchantId,
+    asked: Asked,
 }
 
-impl Step {
-    pub(super) fn of(event: Shown<'_>, merchant: &MerchantId) -> Self {
+impl Decoder {
+    /// For a draft of a merchant.
+    pub(super) fn new(merchant: MerchantId, draft: Arc<Draft>) -> Self {
+        Self { merchant, asked: Asked::new(draft) }
+    }
+
+    pub(super) fn decode(&mut self, event: Shown<'_>) -> Step {
         let Shown { position, stream, sequence, recorded_at, .. } = event;
-        let is_own = event.key.merchant == merchant;
+        let is_own = *event.key.merchant == self.merchant;
         let other = (!is_own).then(|| event.key.merchant.clone());
         let content = match (event.key.aggregate_type, event.event_type) {
             // Of every merchant: what one remembers may depend on the traffic of another.
@@ -131,7 +152,7 @@ impl Step {
                 Content::Reported(status, counts_from.unwrap_or(occurred_at))
             }),
             (Order::TYPE, "Scored") if is_own => {
-                read::<ScoredPayload>(event).map(|payload| Content::Screened(payload.scored))
+                read::<ScoredPayload<'_>>(event).map(|payload| Content::Screened(self.screened(payload.scored)))
             }
             (Order::TYPE, "Frozen") if is_own => {
                 read::<FrozenPayload>(event).map(|payload| Content::Held(is_somebodys_word(payload.frozen.cause)))
@@ -144,7 +165,14 @@ impl Step {
             }
             _ => Ok(Content::Other(Box::new(event.kept()))),
         };
-        Self { position, stream, sequence, recorded_at, other, content }
+        Step { position, stream, sequence, recorded_at, other, content }
+    }
+
+    /// For an order that is new nothing counts because of others.
+    fn screened(&mut self, scored: Scored<'_>) -> Screened {
+        let Scored { score, tier, hits, features, exemption, cause, trigger } = scored;
+        let found = if cause == ScoredCause::Placed { self.asked.findings(&features) } else { None };
+        Screened { score, tier, hits, exemption, cause, is_own: trigger.is_none(), found }
     }
 }
 
