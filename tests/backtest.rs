@@ -62,6 +62,49 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("the path of a test is a text")
 }
 
+/// The extracts of a data directory, as far as they have anything.
+fn extracts(data: &Path) -> Vec<Vec<u8>> {
+    let Ok(entries) = std::fs::read_dir(data.join("snapshots")) else { return Vec::new() };
+    let files = entries.map(|entry| entry.unwrap().path());
+    let extracts = files.filter(|path| path.extension().is_some_and(|it| it == "extract"));
+    extracts.map(|path| std::fs::read(path).unwrap()).filter(|bytes| bytes.len() > 1_000).collect()
+}
+
+fn an_import_leaves_an_extract_and_a_service_makes_one_of(shop: &Shop) {
+    let directory = tempdir().unwrap();
+    let lines = traffic::file(directory.path(), &traffic::lines(7, 1_000));
+    shop.run(&["import", text(&lines)]).expect_code(0);
+    let [made] = <[_; 1]>::try_from(extracts(&shop.data())).expect("the orders are of one partition");
+    let growth = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/src/rulebook/presets/growth.json");
+    let tried = || {
+        let period = ["--from", EARLIEST, "--to", LATEST];
+        let finished = shop.run(&[&["backtest", "--json", "--rulebook", text(&growth)], &period[..]].concat());
+        let mut found: Value = serde_json::from_str(&finished.expect_code(0).stdout).unwrap();
+        found["elapsed_ms"].take();
+        found
+    };
+    let found = tried();
+    assert_eq!((&found["orders"], &found["unchanged"]), (&json!(1_000), &json!(1_000)));
+    std::fs::remove_dir_all(shop.data().join("snapshots")).unwrap();
+    assert_eq!(tried(), found);
+    assert_eq!(extracts(&shop.data()), [&made[..]], "a back-test leaves one too");
+    std::fs::remove_dir_all(shop.data().join("snapshots")).unwrap();
+    let mut service = shop.serve().into_process();
+    assert!(service.until(|| extracts(&shop.data()) == [&made[..]]));
+    drop(service);
+    shop.replay();
+}
+
+#[test]
+fn an_import_leaves_an_extract_and_a_service_makes_one_of_an_embedded_store() {
+    an_import_leaves_an_extract_and_a_service_makes_one_of(&Shop::embedded());
+}
+
+#[test]
+fn an_import_leaves_an_extract_and_a_service_makes_one_of_a_database() {
+    an_import_leaves_an_extract_and_a_service_makes_one_of(&Shop::on_postgres());
+}
+
 #[test]
 fn what_cannot_be_tried_is_refused_by_name() {
     let directory = tempdir().unwrap();

@@ -162,6 +162,11 @@ impl Jobs {
         Ok(Self { shelf: Mutex::default(), threads: Threads::start()?, process: process.unwrap_or_default() })
     }
 
+    /// Has work done that is no job, on the same threads, until the service ends.
+    pub(crate) fn stand_by(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.threads.spawn(work));
+    }
+
     /// Starts a job. Its work is begun on the threads of jobs, and what it spawns stays there.
     ///
     /// The work ends at its next wait when the job is cancelled; when it waits for nothing, it asks [`Progress::is_cancelled`]. It

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod connection;
 pub mod demo;
 pub mod directory;
+mod extracts;
 #[cfg(test)]
 mod faulty_log;
 pub mod http;

@@ -18,7 +18,6 @@ use notify::{Notifier, guard};
 use projections::ReadModels;
 use tokio::task::JoinSet;
 
-use crate::clock;
 use crate::directory::{Directory, hash_of};
 use crate::jobs::Jobs;
 use crate::rulebooks::Rulebooks;
@@ -26,6 +25,7 @@ use crate::scorer::Scorer;
 use crate::signals::Signals;
 use crate::store::Store;
 use crate::streams::Streams;
+use crate::{clock, extracts};
 
 /// The merchant that a new store starts with.
 pub const DEFAULT_MERCHANT: &str = "default";
@@ -122,6 +122,26 @@ impl Service {
                 }
             });
         }
+    }
+
+    /// Begins to keep the extracts for back-tests of the partitions that this process keeps.
+    pub fn keep_extracts(&self) {
+        let Some(directory) = &self.extracts else { return };
+        for partition in 0..self.log.partitions() {
+            let (log, directory, standing) = (self.log.clone(), directory.clone(), self.engine.standing(partition));
+            self.jobs.stand_by(extracts::keep(log, partition, directory, standing));
+        }
+    }
+
+    /// Has all extracts for back-tests go on up to now.
+    pub async fn extract(&self) -> anyhow::Result<()> {
+        let Some(directory) = &self.extracts else { return Ok(()) };
+        for partition in 0..self.log.partitions() {
+            engine::extract(&*self.log, partition, directory)
+                .await
+                .context("cannot make the extract for back-tests")?;
+        }
+        Ok(())
     }
 
     /// Of a log that several processes share, folds what is written here and learns of what is written elsewhere.

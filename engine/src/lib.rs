@@ -36,7 +36,7 @@ mod writer;
 
 pub use backtest::{
     Backtested, Decision, EXAMPLES_MAX, Example, ExampleKind, Hit, Load, ORDERS_MAX, OutcomeCounts, RuleCounts,
-    SideCounts, Trial, TrialError, backtest,
+    SideCounts, Trial, TrialError, backtest, extract,
 };
 pub use correction::{ASKED_FOR_MAX, REACHED_MAX, SWEPT_MAX};
 pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};

@@ -105,6 +105,7 @@ impl Serve {
         let mut service = Service::start_with(store, first_rulebook, terms).await?;
         service.scorer = scorer;
         service.tell_others();
+        service.keep_extracts();
         let service = Arc::new(service);
         let token = self.demo.token(self.bootstrap_token.take())?;
         service.bootstrap(token.as_deref()).await?;

@@ -2,7 +2,7 @@
 //!
 //! An extract is a convenience and never the truth: a file beside the snapshots that may be removed at any time. A back-test
 //! takes from it what is there, and reads the rest from the log; each page of the log that it has read to the end it adds to the
-//! file, so that the next one finds it there. What is used is whole and belongs to this log: every block has a digest over its bytes,
+//! file, so that the next one finds it there. A service does the same when there is time, see [`extract`]. What is used is whole and belongs to this log: every block has a digest over its bytes,
 //! and the last one names the events that it ends with, as a snapshot does. Nothing in it depends on the draft that was tried.
 //!
 //! Tokens stand in it where they stand in the log; personal data is in neither.
@@ -12,14 +12,40 @@ mod form;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eventlog::{EventLog, LogError, Position};
+use eventlog::{EventLog, LogError, Position, Shown};
 
 use self::file::Blocks;
 pub(super) use self::form::{Block, Entries};
-use crate::pages::PAGE_EVENTS;
+use super::step::Said;
+use crate::pages::{PAGE_EVENTS, limit};
 use crate::snapshot::log_at;
+
+/// Has the extract of a partition in a directory go on up to the last whole page of the log. Does nothing where another one is at
+/// it. Whoever drops this ends it at the next page.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn extract(log: &dyn EventLog, partition: u32, directory: &Path) -> Result<(), LogError> {
+    let Some(extract) = Extract::open(directory, partition, log).await? else { return Ok(()) };
+    let head = log.head(partition).await?;
+    while let Some(after) = extract.next().filter(|after| after + PAGE_EVENTS as u64 <= head) {
+        let entries = Arc::new(Mutex::new(Some(Entries::default())));
+        let seen = entries.clone();
+        let look = move |event: Shown<'_>| {
+            let entries = &mut *seen.lock().unwrap_or_else(PoisonError::into_inner);
+            match (Said::of(event, None), entries) {
+                (Ok(said), Some(entries)) => entries.add(event, &said),
+                (_, entries) => *entries = None,
+            }
+        };
+        log.scan(partition, after, limit(), Box::new(look)).await?;
+        let entries = entries.lock().unwrap_or_else(PoisonError::into_inner).take();
+        extract.add(after, entries, log).await?;
+    }
+    Ok(())
+}
 
 /// Blocks that wait for one in front of them. As many pages of the log are read at the same time at the most.
 const WAITING_MAX: usize = 8;
@@ -80,6 +106,12 @@ impl Extract {
             *grows &= blocks.cut(number).is_ok();
         }
         block
+    }
+
+    /// After which position the page begins that is to be added next, if any is.
+    fn next(&self) -> Option<Position> {
+        let Shared { blocks, grows, .. } = &*self.shared();
+        grows.then(|| through(blocks.count()))
     }
 
     /// Whether the entries of the page after a position are asked for.

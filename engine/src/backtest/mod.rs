@@ -29,6 +29,7 @@ use domain::time::Timestamp;
 use eventlog::{EventLog, LogError, Position};
 
 pub use cases::ORDERS_MAX;
+pub use extract::extract;
 pub use found::{
     Backtested, Decision, EXAMPLES_MAX, Example, ExampleKind, Hit, Load, OutcomeCounts, RuleCounts, SideCounts,
 };

@@ -65,9 +65,11 @@ impl Import {
         let lag = Instant::now();
         let followed = service.follow(FOLLOW_MAX).await;
         let lag = lag.elapsed();
+        let extracted = if stopped { Ok(()) } else { service.extract().await };
         progress.finish_and_clear();
         summary.print(elapsed, followed.then_some(lag));
         service.stop().await;
+        extracted?;
         if stopped {
             eprintln!("orderlight: stopped before the end of the file; import it again to go on");
         }
