@@ -16,10 +16,13 @@ use serde::{Deserialize, Deserializer};
 use super::verdict::DRAFT;
 
 /// The values that a screening read, by the names of their features.
-pub(super) struct Told<'a>(Vec<(Name<'a>, Option<Reading>)>);
+#[cfg_attr(test, derive(PartialEq, Debug))]
+pub(super) struct Told<'a>(pub(super) Vec<(Name<'a>, Option<Reading>)>);
 
+/// A feature's name, lent where it stands.
 #[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+#[cfg_attr(test, derive(PartialEq, Debug))]
+pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Told<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

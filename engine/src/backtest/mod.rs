@@ -11,13 +11,16 @@
 
 mod asked;
 mod cases;
+mod extract;
 mod found;
 mod outcome;
 mod reckon;
+mod source;
 mod step;
 mod tester;
 mod verdict;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use domain::ids::MerchantId;
@@ -31,10 +34,8 @@ pub use found::{
 };
 
 use crate::memory::FoldError;
-use crate::pages::Pages;
 use crate::replay::{ReplayError, next};
 use asked::Draft;
-use step::Decoder;
 use tester::Tester;
 
 /// What is tried, and on which orders.
@@ -74,7 +75,8 @@ impl From<FoldError> for TrialError {
 }
 
 /// Tries a rulebook on the log of its merchant's partition, up to the end that the log has now. `progress` hears of each page's
-/// last position, and of that end. Whoever drops this ends it at the next page.
+/// last position, and of that end. Whoever drops this ends it at the next page. In `extracts`, a directory, stands after it what
+/// the next back-test of the partition need not read from the log.
 ///
 /// # Errors
 /// When the log cannot be read or is damaged, and when there are too many orders.
@@ -82,14 +84,12 @@ pub async fn backtest(
     log: Arc<dyn EventLog>,
     partition: u32,
     trial: Trial,
+    extracts: Option<&Path>,
     mut progress: impl FnMut(Position, Position),
 ) -> Result<Backtested, TrialError> {
     let head = log.head(partition).await?;
-    let (merchant, draft) = (trial.merchant.clone(), Arc::new(Draft::of(&trial.rulebook)));
-    let mut pages = Pages::decoded(log.clone(), partition, 0, move || {
-        let mut decoder = Decoder::new(merchant.clone(), draft.clone());
-        move |event| decoder.decode(event)
-    });
+    let draft = Draft::of(&trial.rulebook);
+    let mut pages = source::steps(log.clone(), partition, trial.merchant.clone(), draft, extracts).await?;
     let mut tester = Tester::new(trial);
     let mut after = 0;
     while after < head {
