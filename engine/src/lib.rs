@@ -10,6 +10,7 @@ mod before;
 mod bytes;
 mod correction;
 mod deadlines;
+mod dense;
 mod drive;
 mod engine;
 mod forecast;

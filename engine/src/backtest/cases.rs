@@ -2,13 +2,15 @@
 
 use domain::time::{Span, Timestamp};
 use eventlog::{Position, StreamId};
-use rustc_hash::FxHashMap;
 
 use super::TrialError;
 use super::outcome::Marks;
+use crate::dense::Dense;
 
 /// The most orders of one back-test: some 100 bytes each.
 pub const ORDERS_MAX: usize = 4_000_000;
+/// So many lie in one piece of memory: what was found is never copied to make room for more.
+const PIECE_CASES: usize = 4_096;
 
 /// One order.
 pub(super) struct Case {
@@ -39,16 +41,18 @@ pub(super) struct Cases {
     to: Timestamp,
     /// How far from the period those lie that have a part in what is said about one of it.
     reach: Span,
-    places: FxHashMap<StreamId, usize>,
+    /// The how manyth each order is.
+    places: Dense<u32>,
     /// In the order of their first screening; `None` where an order's time was corrected to one that is not wanted.
-    all: Vec<Option<Case>>,
+    pieces: Vec<Vec<Option<Case>>>,
+    count: usize,
 }
 
 impl Cases {
     /// Of the orders from `from` to `to`, with those up to `reach` earlier and later: the later ones may have them screened again, and the
     /// earlier ones take a part of how many one order may have screened again.
     pub(super) fn new(from: Timestamp, to: Timestamp, reach: Span) -> Self {
-        Self { from, to, reach, places: FxHashMap::default(), all: Vec::new() }
+        Self { from, to, reach, places: Dense::default(), pieces: Vec::new(), count: 0 }
     }
 
     /// Whether orders of this time are wanted.
@@ -61,35 +65,44 @@ impl Cases {
         self.from <= time && time < self.to
     }
 
-    /// Takes in an order's screening, in place of an earlier one.
-    pub(super) fn put(&mut self, stream: StreamId, case: Case) -> Result<(), TrialError> {
-        if let Some(place) = self.places.get(&stream) {
-            self.all[*place] = Some(case);
+    /// Takes in an order's screening, in place of an earlier one, of which the marks stay.
+    pub(super) fn put(&mut self, stream: StreamId, mut case: Case) -> Result<(), TrialError> {
+        if let Some(place) = self.place_mut(stream) {
+            case.marks = place.as_ref().map_or(case.marks, |before| before.marks);
+            *place = Some(case);
             return Ok(());
         }
-        if self.all.len() >= ORDERS_MAX {
-            return Err(TrialError::TooManyOrders);
+        let place = u32::try_from(self.count).ok().filter(|_| self.count < ORDERS_MAX);
+        self.places.insert(stream, place.ok_or(TrialError::TooManyOrders)?);
+        if self.count.is_multiple_of(PIECE_CASES) {
+            self.pieces.push(Vec::with_capacity(PIECE_CASES));
         }
-        self.places.insert(stream, self.all.len());
-        self.all.push(Some(case));
+        self.pieces[self.count / PIECE_CASES].push(Some(case));
+        self.count += 1;
         Ok(())
     }
 
     /// The order is not wanted any more.
     pub(super) fn leave(&mut self, stream: StreamId) -> Option<Case> {
-        self.all[*self.places.get(&stream)?].take()
+        self.place_mut(stream)?.take()
     }
 
     pub(super) fn get(&self, stream: StreamId) -> Option<&Case> {
-        self.all[*self.places.get(&stream)?].as_ref()
+        let place = self.places.get(stream)? as usize;
+        self.pieces[place / PIECE_CASES][place % PIECE_CASES].as_ref()
     }
 
     pub(super) fn get_mut(&mut self, stream: StreamId) -> Option<&mut Case> {
-        self.all[*self.places.get(&stream)?].as_mut()
+        self.place_mut(stream)?.as_mut()
+    }
+
+    fn place_mut(&mut self, stream: StreamId) -> Option<&mut Option<Case>> {
+        let place = self.places.get(stream)? as usize;
+        Some(&mut self.pieces[place / PIECE_CASES][place % PIECE_CASES])
     }
 
     /// Those of the period.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Case> {
-        self.all.iter().flatten().filter(|case| self.is_of_period(case.time))
+        self.pieces.iter().flatten().flatten().filter(|case| self.is_of_period(case.time))
     }
 }

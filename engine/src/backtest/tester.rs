@@ -1,35 +1,29 @@
 //! The one who folds the log and asks the draft about each screening of the period.
 
 mod corrected;
+mod tracked;
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use domain::feature::{Feature, FeatureRef, Value};
 use domain::forecast::Tally;
-use domain::order::{OrderEvent, Placed, ScoredCause};
+use domain::order::ScoredCause;
 use domain::rulebook::{Findings, Rulebook};
-use domain::time::{Timestamp, window_time};
+use domain::time::Timestamp;
 use eventlog::{EventLog, LogError, Position, StreamId};
-use lru::LruCache;
-use rustc_hash::{FxBuildHasher, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::cases::{Case, Cases, Naming};
 use super::outcome::Marks;
-use super::step::{Content, Screened, Step, is_somebodys_word};
+use super::step::{Content, Screened, Step};
 use super::verdict::{DRAFT, Verdict, Verdicts};
 use super::{Trial, TrialError};
 use crate::before::before;
-use crate::correction::{ASKED_FOR_MAX, Before, Correction, Counted};
+use crate::correction::{Before, Correction, Counted};
 use crate::memory::Memory;
-use crate::placement::Placement;
 use corrected::Drafted;
+use tracked::{AtHand, Told, Tracked};
 
-/// The most orders whose facts are kept; those of others are read again from the log, one by one, when they are needed. It
-/// is many because orders speak about others that were placed a while before.
-const TRACKED_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
-/// One message's corrections push out nothing that they need themselves.
-const _: () = assert!(TRACKED_MAX.get() > 2 * ASKED_FOR_MAX);
 const FAMILIAR: FeatureRef = FeatureRef { feature: Feature::AddressFamiliar, window: None };
 
 /// See the module.
@@ -39,7 +33,7 @@ pub(super) struct Tester {
     memory: Memory,
     /// The version that was in force.
     in_force: Option<(u32, Arc<Rulebook>)>,
-    tracked: LruCache<StreamId, Tracked, FxBuildHasher>,
+    tracked: AtHand,
     /// Orders that are held by somebody's word.
     held: FxHashSet<StreamId>,
     /// The order that was amended last, as it was before.
@@ -59,37 +53,6 @@ pub(super) struct Tested {
     pub(super) end: Timestamp,
 }
 
-/// An order of the merchant as far as it is needed.
-struct Tracked {
-    placement: Box<Placement>,
-    recorded_at: Timestamp,
-    marks: Marks,
-}
-
-impl Tracked {
-    fn placed(placement: Box<Placement>, recorded_at: Timestamp) -> Self {
-        Self { placement, recorded_at, marks: Marks::default() }
-    }
-
-    /// Takes in what happened to it after its placement.
-    fn follow(&mut self, event: &OrderEvent) {
-        match event {
-            OrderEvent::Amended(amended) => self.placement.facts.absorb(&amended.changes),
-            OrderEvent::StatusReported(report) => self.marks.report(report.status, report.counted_at()),
-            OrderEvent::Frozen(frozen) => self.marks.hold(is_somebodys_word(frozen.cause)),
-            OrderEvent::FreezeConfirmed(_) => self.marks.hold(true),
-            OrderEvent::Released(_) => self.marks.hold(false),
-            _ => {}
-        }
-    }
-
-    /// The time at which windows place it.
-    fn time(&self) -> Timestamp {
-        let placed_at = self.placement.facts.placed_at.unwrap_or(self.recorded_at);
-        window_time(placed_at, self.recorded_at)
-    }
-}
-
 impl Tester {
     pub(super) fn new(trial: Trial) -> Self {
         let evaluator = trial.rulebook.compile(DRAFT);
@@ -98,7 +61,7 @@ impl Tester {
         Self {
             memory: Memory::trying(trial.merchant.clone(), features),
             in_force: None,
-            tracked: LruCache::with_hasher(TRACKED_MAX, FxBuildHasher),
+            tracked: AtHand::default(),
             held: FxHashSet::default(),
             amended: None,
             tested: Tested {
@@ -135,7 +98,7 @@ impl Tester {
                     self.amended = Some((stream, self.before(stream)));
                 }
                 self.memory.apply_order(merchant, stream, &event, recorded_at);
-                if let Some(tracked) = self.tracked.get_mut(&stream) {
+                if let Some(tracked) = self.tracked.get_mut(stream) {
                     tracked.follow(&event);
                 }
             }
@@ -161,7 +124,7 @@ impl Tester {
     fn mark(&mut self, stream: StreamId, mark: impl Fn(&mut Marks)) {
         if let Some(case) = self.tested.cases.get_mut(stream) {
             mark(&mut case.marks);
-        } else if let Some(tracked) = self.tracked.peek_mut(&stream) {
+        } else if let Some(tracked) = self.tracked.get_mut(stream) {
             mark(&mut tracked.marks);
         }
     }
@@ -176,9 +139,8 @@ impl Tester {
 
     /// Has an order tracked as it stood before a position.
     async fn take_in(&mut self, log: &dyn EventLog, stream: StreamId, at: Position) -> Result<(), LogError> {
-        // What is there counts as used, or what is taken in might push it out.
-        if self.tracked.get(&stream).is_none()
-            && let Some(told) = before(log, stream, at, tracked).await?.placed
+        if !self.tracked.keep(stream)
+            && let Some(told) = before(log, stream, at, Told::with).await?.placed
         {
             self.tracked.put(stream, told);
         }
@@ -189,12 +151,12 @@ impl Tester {
     async fn screened(&mut self, log: &dyn EventLog, step: &Step, screened: Screened) -> Result<(), TrialError> {
         let (stream, is_own, cause) = (step.stream, screened.is_own, screened.cause);
         self.take_in(log, stream, step.position).await?;
-        let tracked = self.tracked.get(&stream);
+        let tracked = self.tracked.get(stream);
         let tracked = tracked.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
         let time = tracked.time();
         let is_wanted = self.tested.cases.wants(time);
         if !is_wanted {
-            if let (Some(case), Some(tracked)) = (self.tested.cases.leave(stream), self.tracked.peek_mut(&stream)) {
+            if let (Some(case), Some(tracked)) = (self.tested.cases.leave(stream), self.tracked.get_mut(stream)) {
                 tracked.marks = case.marks;
             }
         } else if is_own {
@@ -249,7 +211,7 @@ impl Tester {
         if is_new && cases.is_of_period(time) {
             first.count(self.draft.action(&self.trial.rulebook));
         }
-        let tracked = self.tracked.peek(&stream);
+        let tracked = self.tracked.get(stream);
         let Tracked { placement, marks, .. } =
             tracked.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
         let case = Case {
@@ -258,7 +220,7 @@ impl Tester {
             payment_due_at: placement.facts.payment_due_at.unwrap_or(Timestamp::from_millis(i64::MAX)),
             actual,
             draft: verdicts.number(&self.draft),
-            marks: cases.get(stream).map_or(*marks, |case| case.marks),
+            marks: *marks,
             naming: Naming::default(),
         };
         let differ = verdicts.get(actual).is_hit() != self.draft.is_hit();
@@ -273,7 +235,7 @@ impl Tester {
     /// that is not known.
     fn find(&mut self, stream: StreamId, swept: &[Counted<()>]) -> bool {
         let Self { trial: Trial { merchant, .. }, memory, tracked, findings, .. } = self;
-        let Some(Tracked { placement, .. }) = tracked.peek(&stream) else { return false };
+        let Some(Tracked { placement, .. }) = tracked.get(stream) else { return false };
         let is_swept = |rule: &Arc<str>| swept.iter().any(|swept| swept.rule == *rule);
         let is_found = memory.find(merchant, stream, placement, is_swept, findings).is_some();
         if is_found {
@@ -300,7 +262,7 @@ impl Tester {
     /// Notes what makes an order one to be named apart, where the two sides differ in whether they stop it.
     fn name(&mut self, stream: StreamId) {
         let Self { trial: Trial { merchant, .. }, memory, tracked, tested, .. } = self;
-        let (Some(case), Some(tracked)) = (tested.cases.get_mut(stream), tracked.peek(&stream)) else { return };
+        let (Some(case), Some(tracked)) = (tested.cases.get_mut(stream), tracked.get(stream)) else { return };
         let verdicts = &tested.verdicts;
         let actual = verdicts.get(case.actual);
         if actual.is_hit() == verdicts.get(case.draft).is_hit() {
@@ -319,24 +281,4 @@ impl Tester {
 
 fn damaged(step: &Step, what: &str) -> TrialError {
     LogError::Damaged(format!("the screening at position {} {what}", step.position)).into()
-}
-
-/// What the log tells of an order that may not be placed yet: reports may come before the placement.
-#[derive(Default)]
-struct Told {
-    placed: Option<Tracked>,
-    marks: Marks,
-}
-
-fn tracked(mut told: Told, event: OrderEvent, recorded_at: Timestamp) -> Told {
-    match (&mut told.placed, event) {
-        (Some(tracked), event) => tracked.follow(&event),
-        (None, OrderEvent::Placed(Placed { channel, as_of, facts, .. })) => {
-            let placed = Box::new(Placement { channel, as_of, facts });
-            told.placed = Some(Tracked { marks: told.marks, ..Tracked::placed(placed, recorded_at) });
-        }
-        (None, OrderEvent::StatusReported(report)) => told.marks.report(report.status, report.counted_at()),
-        (None, _) => {}
-    }
-    told
 }

@@ -160,7 +160,7 @@ impl Windows {
     }
 
     fn remembered_order(&self, order: u64) -> Option<&Order> {
-        self.memory.get(*self.arrivals.get(&order)?)
+        self.memory.get(self.arrivals.get(order)?)
     }
 }
 

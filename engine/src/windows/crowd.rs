@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::distinct::Distinct;
 use super::familiar::Familiar;
 use super::memory::Memory;
-use super::order::{Dimension, Key, Order, Position};
+use super::order::{Dimension, Key, Order, Position, Reported};
 use super::profile::Past;
 use super::series::{Entry, Series, Stretch};
 use super::tally::{Tally, Totals, Units, abandoned};
@@ -81,13 +81,13 @@ impl Crowd {
         }
     }
 
-    /// Follows a report about an order that is `after` from now on, and before made this address familiar, or none.
-    pub(super) fn follow(&mut self, good_before: Option<Key>, after: &Order, past: Option<&Past>) {
-        if self.follows_reports {
+    /// Follows a report about an order that is `after` from now on, and of which `before` was reported until now.
+    pub(super) fn follow(&mut self, before: Reported, after: &Order, past: Option<&Past>) {
+        if self.follows_reports && !after.reported.is_paid_as(before) {
             self.tallies.update(after.position, |tally| *tally = Tally::of(after));
         }
         let Some(familiar) = &mut self.familiar else { return };
-        match (good_before, after.good_address()) {
+        match (after.good_address_if(before), after.good_address()) {
             (None, Some(address)) => familiar.gained(address, after.position, past),
             (Some(address), None) => familiar.lost(address, after.position, past),
             _ => return,

@@ -1,11 +1,12 @@
 //! Every entity's orders, and every customer's past.
 
-use domain::feature::Entity;
+use domain::feature::{Entity, FeatureRef};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::group::Group;
 use super::memory::Memory;
-use super::order::{Key, Order, Position};
+use super::observe::{heeds_reports, looks_at};
+use super::order::{Key, Order, Position, Reported};
 use super::profile::{Past, Pasts};
 
 pub(super) const ALL: [Entity; 7] =
@@ -21,8 +22,9 @@ pub(super) struct Entities {
     /// Those that have groups.
     kept: Vec<Entity>,
     groups: [Groups; ALL.len()],
-    /// The entities with a [`Crowd`](super::crowd::Crowd), which alone follow reports: few, and near where all others are far apart.
-    crowds: [FxHashSet<Key>; ALL.len()],
+    /// The entities with a [`Crowd`](super::crowd::Crowd) that was asked for what reports change, which alone follow them: few, and
+    /// near where all others are far apart.
+    heeding: [FxHashSet<Key>; ALL.len()],
     pub(super) pasts: Pasts,
 }
 
@@ -38,7 +40,7 @@ impl Default for Entities {
 impl Entities {
     /// Without any order, and from then on without groups of other entities than these.
     pub(super) fn only(kept: Vec<Entity>) -> Self {
-        Self { kept, groups: Default::default(), crowds: Default::default(), pasts: Pasts::default() }
+        Self { kept, groups: Default::default(), heeding: Default::default(), pasts: Pasts::default() }
     }
 
     /// Of all orders in memory, which are given in the order of event time.
@@ -55,11 +57,7 @@ impl Entities {
     }
 
     fn with(groups: [Groups; ALL.len()], pasts: Pasts) -> Self {
-        let crowds = groups.each_ref().map(|groups| {
-            let crowds = groups.iter().filter(|(_, group)| group.is_crowd());
-            crowds.map(|(key, _)| *key).collect()
-        });
-        Self { groups, crowds, pasts, ..Self::default() }
+        Self { groups, pasts, ..Self::default() }
     }
 
     /// Adds an order to the groups of its entities; all others are in memory.
@@ -67,9 +65,7 @@ impl Entities {
         for &entity in &self.kept {
             let Some(key) = order.key(entity) else { continue };
             let past = past_of(&self.pasts, entity, key);
-            if insert(&mut self.groups[entity as usize], memory, key, order, past).is_crowd() {
-                self.crowds[entity as usize].insert(key);
-            }
+            insert(&mut self.groups[entity as usize], memory, key, order, past);
         }
     }
 
@@ -84,14 +80,19 @@ impl Entities {
         self.pasts.absorb(order);
     }
 
-    /// Follows a report about an order that is `after` from now on, and before made this address familiar, or none.
-    pub(super) fn follow(&mut self, good_before: Option<Key>, after: &Order) {
+    /// Follows a report about an order that is `after` from now on, and of which `before` was reported until now.
+    pub(super) fn follow(&mut self, before: Reported, after: &Order) {
+        let is_paid_as_before = after.reported.is_paid_as(before);
         for &entity in &self.kept {
-            let Some(key) = after.key(entity).filter(|key| self.crowds[entity as usize].contains(key)) else {
+            // All else that reports change is what is familiar to customers.
+            if is_paid_as_before && entity != Entity::Customer {
+                continue;
+            }
+            let Some(key) = after.key(entity).filter(|key| self.heeding[entity as usize].contains(key)) else {
                 continue;
             };
             if let Some(group) = self.groups[entity as usize].get_mut(&key) {
-                group.follow(good_before, after, past_of(&self.pasts, entity, key));
+                group.follow(before, after, past_of(&self.pasts, entity, key));
             }
         }
     }
@@ -101,12 +102,18 @@ impl Entities {
         self.groups[entity as usize].get(&key)
     }
 
-    /// The groups of an order, for the entities that are wanted, and its customer's past.
-    pub(super) fn own(&mut self, order: &Order, wanted: impl Fn(Entity) -> bool) -> (OwnGroups<'_>, Option<&Past>) {
+    /// The groups of an order that features look at, and its customer's past.
+    pub(super) fn own(&mut self, order: &Order, features: &[FeatureRef]) -> (OwnGroups<'_>, Option<&Past>) {
+        let wanted = |entity| features.iter().any(|feature| looks_at(feature.feature) == Some(entity));
         let mut own: OwnGroups<'_> = Default::default();
         for ((entity, groups), own) in ALL.into_iter().zip(&mut self.groups).zip(&mut own) {
-            let key = order.key(entity).filter(|_| wanted(entity));
-            *own = key.and_then(|key| groups.get_mut(&key));
+            let Some(key) = order.key(entity).filter(|_| wanted(entity)) else { continue };
+            *own = groups.get_mut(&key);
+            let heeds =
+                |feature: &FeatureRef| looks_at(feature.feature) == Some(entity) && heeds_reports(feature.feature);
+            if own.as_ref().is_some_and(|group| group.is_crowd()) && features.iter().any(heeds) {
+                self.heeding[entity as usize].insert(key);
+            }
         }
         let customer = order.key(Entity::Customer).filter(|_| wanted(Entity::Customer));
         (own, customer.and_then(|customer| self.pasts.get(customer)))
@@ -119,17 +126,17 @@ impl Entities {
             let groups = &mut self.groups[entity as usize];
             if groups.get_mut(&key).is_some_and(|group| leave(group, past_of(&self.pasts, entity, key))) {
                 groups.remove(&key);
-                self.crowds[entity as usize].remove(&key);
+                self.heeding[entity as usize].remove(&key);
             }
         }
     }
 }
 
-fn insert<'a>(groups: &'a mut Groups, memory: &Memory, key: Key, order: &Order, past: Option<&Past>) -> &'a Group {
+fn insert(groups: &mut Groups, memory: &Memory, key: Key, order: &Order, past: Option<&Past>) {
     groups
         .entry(key)
         .and_modify(|group| group.insert(memory, order, past))
-        .or_insert(Group::One(order.position.arrival))
+        .or_insert(Group::One(order.position.arrival));
 }
 
 fn groups_of<T>(memory: &Memory, positions: &[(Position, T)], entity: Entity) -> Groups {

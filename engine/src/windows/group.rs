@@ -4,7 +4,7 @@
 
 use super::crowd::Crowd;
 use super::memory::Memory;
-use super::order::{Dimension, Key, Order, Position};
+use super::order::{Dimension, Key, Order, Position, Reported};
 use super::profile::Past;
 use super::series::{Entry, Stretch, Sum};
 use super::tally::{Tally, Totals, is_abandoned};
@@ -114,10 +114,10 @@ impl Group {
         }
     }
 
-    /// Follows a report about an order that is `after` from now on, and before made this address familiar, or none.
-    pub(super) fn follow(&mut self, good_before: Option<Key>, after: &Order, past: Option<&Past>) {
+    /// Follows a report about an order that is `after` from now on, and of which `before` was reported until now.
+    pub(super) fn follow(&mut self, before: Reported, after: &Order, past: Option<&Past>) {
         if let Self::Many(crowd) = self {
-            crowd.follow(good_before, after, past);
+            crowd.follow(before, after, past);
         }
     }
 

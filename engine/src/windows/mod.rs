@@ -51,18 +51,19 @@ use chrono_tz::Tz;
 use domain::feature::{Entity, Feature, FeatureRef, Measure, Value, WINDOW_MAX};
 use domain::order::{Facts, OrderEvent, Status};
 use domain::time::{Span, Timestamp};
-use rustc_hash::FxHashMap;
 
 pub(crate) use company::{Company, Trace};
 use entities::Entities;
 use facts::Own;
 use memory::Memory;
 use observe::{View, looks_at};
-use order::{Order, Position, Reported};
+use order::{Order, Position};
 use reports::EarlyReports;
 use series::Series;
 pub(crate) use stored::Kept;
 use tally::Unpaid;
+
+use crate::dense::Dense;
 
 /// How far behind the newest event time orders are remembered: the longest window, and an order as late as that.
 pub const RETENTION: Span = Span::from_millis(WINDOW_MAX.millis() * 2);
@@ -72,7 +73,7 @@ pub const RETENTION: Span = Span::from_millis(WINDOW_MAX.millis() * 2);
 pub struct Windows {
     memory: Memory,
     /// The arrival of each remembered order, by its stream number.
-    arrivals: FxHashMap<u64, u64>,
+    arrivals: Dense<u64>,
     entities: Entities,
     /// All remembered orders by time: the merchant's unpaid ones, and which is to be evicted next.
     merchant: Series<Unpaid>,
@@ -146,12 +147,11 @@ impl Windows {
             self.follow_reports();
         }
         let Self { memory, arrivals, entities, merchant, forgotten, .. } = self;
-        let remembered = arrivals.get(&order).and_then(|arrival| memory.get(*arrival));
+        let remembered = arrivals.get(order).and_then(|arrival| memory.get(arrival));
         let time = remembered.map(|order| Timestamp::from_millis(order.position.time)).or(facts.placed_at);
         let own = Own { facts, channel, time, zone };
         let mut view = remembered.map(|order| {
-            let wanted = |entity| features.iter().any(|feature| looks_at(feature.feature) == Some(entity));
-            let (groups, past) = entities.own(order, wanted);
+            let (groups, past) = entities.own(order, features);
             groups.iter().flatten().for_each(|group| memory.fetch(group.arrivals()));
             View { order, memory, groups, past, merchant, forgotten: *forgotten }
         });
@@ -163,7 +163,7 @@ impl Windows {
 
     /// Where an order that is remembered lies.
     pub fn time_of(&self, order: u64) -> Option<Timestamp> {
-        let remembered = self.arrivals.get(&order).and_then(|arrival| self.memory.get(*arrival));
+        let remembered = self.arrivals.get(order).and_then(|arrival| self.memory.get(arrival));
         remembered.map(|order| Timestamp::from_millis(order.position.time))
     }
 
@@ -174,7 +174,7 @@ impl Windows {
 
     pub(crate) fn place(&mut self, number: u64, facts: &Facts, recorded_at: Timestamp) {
         self.early.forget_before(recorded_at);
-        if self.arrivals.contains_key(&number) {
+        if self.arrivals.contains(number) {
             return;
         }
         let reported = self.early.take(number);
@@ -188,7 +188,7 @@ impl Windows {
     }
 
     fn amend(&mut self, number: u64, changes: &Facts) {
-        let Some(order) = self.arrivals.get(&number).and_then(|arrival| self.memory.get_mut(*arrival)) else { return };
+        let Some(order) = self.arrivals.get(number).and_then(|arrival| self.memory.get_mut(arrival)) else { return };
         let before = order.clone();
         order.merge(changes);
         if *order == before {
@@ -202,20 +202,20 @@ impl Windows {
     }
 
     pub(crate) fn report(&mut self, number: u64, status: Status, recorded_at: Timestamp) {
-        let Some(arrival) = self.arrivals.get(&number) else {
+        let Some(arrival) = self.arrivals.get(number) else {
             self.early.forget_before(recorded_at);
             return self.early.report(number, status, recorded_at);
         };
-        let Some(order) = self.memory.get_mut(*arrival) else { return };
-        let (before, good_before) = (order.reported, order.good_address());
+        let Some(order) = self.memory.get_mut(arrival) else { return };
+        let before = order.reported;
         order.reported = before.with(status);
-        if has_same_effect(before, order.reported) {
+        if order.reported.is_paid_as(before) && order.reported.is_good() == before.is_good() {
             return;
         }
-        if self.merchant_follows_reports {
+        if self.merchant_follows_reports && !order.reported.is_paid_as(before) {
             self.merchant.update(order.position, |entry| entry.unpaid = order.reported.is_unpaid());
         }
-        self.entities.follow(good_before, order);
+        self.entities.follow(before, order);
     }
 
     /// Catches up with what was reported of the merchant's orders, and follows it from now on.
@@ -255,13 +255,8 @@ impl Windows {
     fn forget(&mut self, first: Position) {
         self.merchant.remove(first);
         let order = self.memory.take(first.arrival).expect("every order of the merchant's series is in memory");
-        self.arrivals.remove(&order.number);
+        self.arrivals.remove(order.number);
         self.entities.evict(&order);
         self.forgotten = self.forgotten.max(Some(first.time));
     }
-}
-
-fn has_same_effect(before: Reported, after: Reported) -> bool {
-    (before.is_unpaid(), before.is_called_off(), before.is_good())
-        == (after.is_unpaid(), after.is_called_off(), after.is_good())
 }

@@ -51,6 +51,26 @@ pub(super) const fn looks_at(feature: Feature) -> Option<Entity> {
     }
 }
 
+/// Whether what a feature says of other orders changes with what is reported of them.
+pub(super) const fn heeds_reports(feature: Feature) -> bool {
+    match feature {
+        Feature::AddressFamiliar => true,
+        Feature::Windowed(_, measure) => match measure {
+            Measure::Unpaid | Measure::Abandoned | Measure::UnfamiliarAddresses | Measure::UnpaidShare => true,
+            Measure::Orders
+            | Measure::Amount
+            | Measure::Quantity
+            | Measure::SkuQuantity
+            | Measure::Customers
+            | Measure::Devices
+            | Measure::Addresses
+            | Measure::Phones
+            | Measure::Heat => false,
+        },
+        _ => false,
+    }
+}
+
 impl View<'_> {
     /// The value of a feature; `None` also for those that the order's own facts answer.
     pub(super) fn read(&mut self, feature: FeatureRef) -> Option<Value> {

@@ -95,6 +95,11 @@ impl Reported {
         self.is_unpaid() && self.0 & bit(Status::Cancelled) != 0
     }
 
+    /// Whether nothing that sums tell apart is between the two.
+    pub(super) const fn is_paid_as(self, other: Self) -> bool {
+        self.is_unpaid() == other.is_unpaid() && self.is_called_off() == other.is_called_off()
+    }
+
     /// Shipped or given back for certain: nothing can be done about it any more.
     pub(super) const fn has_left(self) -> bool {
         self.0 & (bit(Status::Shipped) | bit(Status::Refunded) | ARRIVED) != 0
@@ -306,7 +311,12 @@ impl Order {
 
     /// The address that it makes familiar to its customer, if it does.
     pub(super) fn good_address(&self) -> Option<Key> {
-        self.address.filter(|_| self.reported.is_good())
+        self.good_address_if(self.reported)
+    }
+
+    /// The same, if so much was reported of it.
+    pub(super) fn good_address_if(&self, reported: Reported) -> Option<Key> {
+        self.address.filter(|_| reported.is_good())
     }
 }
 

@@ -62,12 +62,11 @@ impl Windows {
         }
         let (next_arrival, count) = (reader.number()?, reader.count()?);
         let mut windows = Self { early, newest, forgotten, ..Self::default() };
-        windows.arrivals.reserve(count);
         let mut positions = Vec::with_capacity(count);
         for _ in 0..count {
             let arrival = windows.memory.next_arrival().checked_add(reader.number()?)?;
             let order = Order::read(reader, arrival)?;
-            if arrival >= next_arrival || windows.arrivals.contains_key(&order.number) {
+            if arrival >= next_arrival || windows.arrivals.contains(order.number) {
                 return None;
             }
             windows.arrivals.insert(order.number, arrival);

@@ -131,3 +131,22 @@ fn once_asked_they_follow_reports_of_orders_that_moved_and_of_those_that_are_lef
         both.agree();
     }
 }
+
+#[test]
+fn what_is_familiar_follows_reports_whichever_feature_asks_for_it() {
+    for feature in ["address.familiar", "customer.unfamiliar_addresses[1h]"] {
+        let mut both = Both::default();
+        for number in MANY {
+            both.apply(number, &placed(order().at(at(number)).customer(2).address(2).0), at(number));
+        }
+        let stranger = both.see(47, feature);
+        for number in [9, 11] {
+            both.report(number, Status::Paid);
+            both.report(number, Status::Delivered);
+        }
+        let acquaintance = both.see(47, feature);
+        assert_ne!(stranger, acquaintance, "{feature}");
+        both.report(11, Status::Refunded);
+        assert_eq!(both.see(47, feature), stranger, "{feature}");
+    }
+}

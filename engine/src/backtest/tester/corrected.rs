@@ -97,7 +97,7 @@ impl Screener for Drafted<'_> {
 
     fn at(&mut self, stream: StreamId) -> (&mut Memory, Option<Subject<'_, ()>>) {
         let Tester { memory, tracked, tested, .. } = &mut *self.tester;
-        let tracked = tested.cases.get(stream).and_then(|_| tracked.peek(&stream));
+        let tracked = tested.cases.get(stream).and_then(|_| tracked.get(stream));
         let subject = tracked.map(|Tracked { placement, .. }| Subject {
             name: &(),
             channel: placement.channel.as_str(),
