@@ -57,11 +57,7 @@ fn serve(shop: &Shop) -> Service {
         "rules": [{"id": "device_burst", "name": {"zh": "同设备短时多单", "en": "Device burst"}, "points": 110, "sweep": true,
                    "when": {"feature": "device.orders", "window": "5m", "op": ">=", "value": BURST}}],
     });
-    let file = shop.data().with_file_name("rulebook.json");
-    std::fs::write(&file, rulebook.to_string()).expect("a file can be written");
-    let mut command = shop.serving();
-    command.arg("--rulebook").arg(file).arg("--allow-private-endpoints");
-    Service::start_as(command)
+    shop.serve_by(&rulebook)
 }
 
 /// Waits until other systems were told of an order; answers with what they were told.
