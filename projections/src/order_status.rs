@@ -32,7 +32,7 @@ pub(crate) struct OrderStatus;
 
 impl Projection for OrderStatus {
     const NAME: &'static str = "order_status";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     type Row = OrderStatusRow;
     type Sums = OrderSums;
 
