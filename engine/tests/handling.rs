@@ -242,7 +242,12 @@ async fn a_claim_keeps_others_out_until_its_lease_is_over() {
     let other = || engine::Origin { actor: "other".to_owned(), source: "api".to_owned() };
     let claimed = wish(&shop, "A1", OrderWish::Claim).await.expect("claimed");
     assert!(matches!(claimed.review, Review::Claimed { ref reviewer, .. } if **reviewer == *"test"), "{claimed:?}");
-    let decide = || OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "bot_or_script".into(), note: None };
+    let decide = || OrderWish::Decide {
+        action: ReviewAction::Freeze,
+        reason_code: "bot_or_script".into(),
+        note: None,
+        part_of: None,
+    };
     let refused = shop.engine.wish(&shop.merchant, other(), id("A1"), decide()).await;
     assert_eq!(refused.err(), Some(Refusal::Order(Rejection::ClaimedByOther)));
     shop.set_clock(START.plus(Span::from_mins(10)).plus(Span::from_secs(1)));
@@ -417,7 +422,8 @@ async fn what_a_person_decided_to_hold_is_asked_for_its_stock_a_while_after_it_w
     settings(&shop, SettingsChanges { stock_release_after, ..SettingsChanges::default() }).await;
     frozen(&shop, &["A1", "A2"]).await;
     for order_no in ["A1", "A2"] {
-        let hold = OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "fraud".into(), note: None };
+        let hold =
+            OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "fraud".into(), note: None, part_of: None };
         wish(&shop, order_no, hold).await.expect("held");
         shop.send(status(order_no, "cancelled", 10)).await.expect("taken");
     }
@@ -444,7 +450,8 @@ async fn what_does_not_count_gives_what_is_off_no_new_time_and_what_takes_it_bac
     let stock_release_after = Some(Some(Span::from_hours(1)));
     settings(&shop, SettingsChanges { stock_release_after, ..SettingsChanges::default() }).await;
     frozen(&shop, &["A1"]).await;
-    let hold = OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "fraud".into(), note: None };
+    let hold =
+        OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "fraud".into(), note: None, part_of: None };
     wish(&shop, "A1", hold).await.expect("held");
     shop.send(status("A1", "cancelled", 10)).await.expect("taken");
     shop.set_clock(START.plus(Span::from_mins(1)));

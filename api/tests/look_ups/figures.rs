@@ -25,7 +25,7 @@ async fn wish(given: &Given, order: &str, wish: OrderWish) -> Receipt {
 
 async fn decide(given: &Given, order: &str, action: ReviewAction) {
     let (reason_code, note) = ("checked".into(), None);
-    wish(given, order, OrderWish::Decide { action, reason_code, note }).await;
+    wish(given, order, OrderWish::Decide { action, reason_code, note, part_of: None }).await;
 }
 
 /// Answers an order's challenge with the code that was sent.

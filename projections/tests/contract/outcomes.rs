@@ -45,7 +45,8 @@ fn review(cause: ReviewCause) -> OrderEvent {
 }
 
 fn confirmed() -> OrderEvent {
-    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor: "wang".into(), reason_code: "fraud".into(), note: None })
+    let (actor, reason_code) = ("wang".into(), "fraud".into());
+    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, reason_code, note: None, part_of: None })
 }
 
 fn reopened() -> OrderEvent {
