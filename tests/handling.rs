@@ -57,11 +57,7 @@ fn serve(shop: &Shop) -> Service {
         "rules": [{"id": "device_burst", "name": {"zh": "同设备短时多单", "en": "Device burst"}, "points": 110, "sweep": true,
                    "when": {"feature": "device.orders", "window": "5m", "op": ">=", "value": BURST}}],
     });
-    let file = shop.data().with_file_name("rulebook.json");
-    std::fs::write(&file, rulebook.to_string()).expect("a file can be written");
-    let mut command = shop.serving();
-    command.arg("--rulebook").arg(file).arg("--allow-private-endpoints");
-    Service::start_as(command)
+    shop.serve_by(&rulebook)
 }
 
 /// Waits until other systems were told of an order; answers with what they were told.
@@ -231,13 +227,30 @@ fn burst_is_frozen(shop: &Shop) {
         assert!(is_said("zh") && is_said("en"), "{item}");
         println!("{} | {}", summary["en"], summary["zh"]);
     }
-    let sibling = history(&helper, &id(0));
-    assert_eq!(types(&sibling), ["Placed", "Scored", "Released", "Scored", "Challenged", "Frozen", "StockReleaseDue"]);
-    let (_, frozen) = &sibling[5];
-    assert_eq!(
-        (&frozen["data"]["cause"], &frozen["data"]["reason_code"]),
-        (&json!("reviewer"), &json!("customer_confused"))
-    );
+    // Each history names the one decision, and the order that it came from.
+    let part_of = json!({"orders": BURST, "linked_to": {"order": id(BURST - 1), "by": "device"}});
+    let (_, confirmed) = &told[7];
+    assert_eq!(confirmed["data"]["part_of"], part_of, "{confirmed}");
+    for number in 0..BURST - 1 {
+        let sibling = history(&helper, &id(number));
+        assert_eq!(
+            types(&sibling),
+            ["Placed", "Scored", "Released", "Scored", "Challenged", "Frozen", "StockReleaseDue"]
+        );
+        let (_, frozen) = &sibling[5];
+        assert_eq!(
+            (&frozen["data"]["cause"], &frozen["data"]["reason_code"], &frozen["data"]["part_of"]),
+            (&json!("reviewer"), &json!("customer_confused"), &part_of),
+            "{frozen}"
+        );
+        let (zh, en) = (&frozen["summary"]["zh"], &frozen["summary"]["en"]);
+        assert_eq!(zh, "Ann 冻结了订单（原因：客户答复含糊），与其他订单一并决定（共 5 个：web:B4 及设备相同的订单）");
+        assert_eq!(
+            en,
+            "Ann froze the order (reason: The customer could not say what was ordered), by one decision about 5 orders: \
+             web:B4 and those with the same device"
+        );
+    }
     stock_comes_back(&service, &helper);
     service.stop().expect_code(0);
     shop.replay();

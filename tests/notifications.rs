@@ -2,6 +2,7 @@
 //! `ORDERLIGHT_NOTIFICATIONS=100000` makes the proof long.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -66,22 +67,14 @@ fn send(service: &Service, orders: std::ops::Range<usize>) {
     }
 }
 
-fn rulebook(directory: &std::path::Path) -> std::path::PathBuf {
-    let rulebook = json!({
+/// Freezes large orders.
+fn serve(shop: &Shop) -> Service {
+    shop.serve_by(&json!({
         "name": "Large orders",
         "rules": [{"id": "large", "when": {"feature": "order.amount", "op": ">=", "value": 500_000}, "points": 80}],
         "tiers": [{"id": "freeze", "from": 80, "action": "freeze"}],
         "exemptions": [],
-    });
-    let file = directory.join("rulebook.json");
-    std::fs::write(&file, rulebook.to_string()).unwrap();
-    file
-}
-
-fn serve(shop: &Shop, rulebook: &std::path::Path) -> Service {
-    let mut command = shop.serving();
-    command.arg("--rulebook").arg(rulebook).env("ORDERLIGHT_ALLOW_PRIVATE_ENDPOINTS", "true");
-    Service::start_as(command)
+    }))
 }
 
 /// What an endpoint that asked for what is frozen and released is to be told of a log: the ids by order, in their order.
@@ -100,10 +93,8 @@ fn due(events: &[RecordedEvent], endpoint: &str) -> BTreeMap<String, Vec<String>
 fn none_is_lost_in(shop: &Shop) {
     let orders = messages().div_ceil(OF_ONE_ORDER);
     let patience = patience(orders * OF_ONE_ORDER);
-    let directory = tempfile::tempdir().unwrap();
-    let rulebook = rulebook(directory.path());
     let receiver = Receiver::flaky(21);
-    let service = serve(shop, &rulebook);
+    let service = serve(shop);
     let endpoint = receiver.subscribe(&service, &["order.released", "order.frozen"]);
     let begun = Instant::now();
     // Two thirds are sent before the kill, which comes when half of all have arrived, and a third after it.
@@ -115,7 +106,7 @@ fn none_is_lost_in(shop: &Shop) {
     assert_eq!(service.kill().code, None, "it ended by a signal");
     let arrived = receiver.distinct();
     assert!(arrived < before_kill * OF_ONE_ORDER, "nothing was left to be sent after the kill");
-    let service = serve(shop, &rulebook);
+    let service = serve(shop);
     // One by itself, for it may have to be sent again until the new process keeps the orders of the one that was killed.
     send(&service, before_kill..before_kill + 1);
     for first in (before_kill + 1..orders).step_by(SENT_AT_ONCE) {
@@ -202,8 +193,7 @@ fn a_private_address_is_refused_and_a_redirect_is_not_followed() {
         let moved = Router::new().route("/", post(async || Redirect::temporary("/elsewhere")));
         moved.route("/elsewhere", post(take)).with_state(got)
     });
-    let directory = tempfile::tempdir().unwrap();
-    let service = serve(&shop, &rulebook(directory.path()));
+    let service = serve(&shop);
     let endpoint = receiver.subscribe(&service, &["order.released"]);
     service.place(&plain("R1"));
     let failed = format!("/v1/endpoints/{endpoint}/deliveries");
@@ -218,8 +208,7 @@ fn a_private_address_is_refused_and_a_redirect_is_not_followed() {
 #[test]
 fn whoever_is_told_codes_and_numbers_is_told_them_by_https_or_on_this_machine() {
     let shop = Shop::embedded();
-    let directory = tempfile::tempdir().unwrap();
-    let service = serve(&shop, &rulebook(directory.path()));
+    let service = serve(&shop);
     for (url, event, status) in [
         ("http://10.0.0.1/hooks", "challenge.sms", 422),
         ("http://10.0.0.1/hooks", "challenge.call", 422),
@@ -239,18 +228,54 @@ fn whoever_is_told_codes_and_numbers_is_told_them_by_https_or_on_this_machine() 
     service.stop().expect_code(0);
 }
 
+/// How many messages to one receiver are under way at once.
+const AT_ONCE: usize = 16;
+/// What begins, and what of it has not been given up: nothing is ever answered.
+#[derive(Default)]
+struct Hanging {
+    begun: AtomicUsize,
+    given_up: AtomicUsize,
+}
+
+impl Hanging {
+    async fn hang(self: Arc<Self>) -> StatusCode {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        // The sender hangs up when it has waited for long enough, and what waits here ends with the connection.
+        let _given_up = GivenUp(&self.given_up);
+        std::future::pending().await
+    }
+
+    /// How many tries have begun, and how many of them have ended.
+    fn tries(&self) -> (usize, usize) {
+        (self.begun.load(Ordering::SeqCst), self.given_up.load(Ordering::SeqCst))
+    }
+}
+
+struct GivenUp<'a>(&'a AtomicUsize);
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn a_receiver_that_hangs_keeps_no_other_waiting() {
     let shop = Shop::embedded();
-    let directory = tempfile::tempdir().unwrap();
-    let service = serve(&shop, &rulebook(directory.path()));
+    let service = serve(&shop);
+    let tries = Arc::<Hanging>::default();
     let hanging = Receiver::start(Arc::default(), |_| {
-        Router::new().route("/", post(async || -> StatusCode { std::future::pending().await }))
+        let tries = tries.clone();
+        Router::new().route("/", post(move || tries.clone().hang()))
     });
     hanging.subscribe(&service, &["order.frozen", "order.released"]);
+    send(&service, 0..AT_ONCE);
+    hanging.until("all that goes at once is under way", |_| tries.tries() == (AT_ONCE, 0));
     let well = Receiver::steady();
     well.subscribe(&service, &["order.frozen", "order.released"]);
-    send(&service, 0..100);
-    well.until("all arrive", |well| well.distinct() == 100 * OF_ONE_ORDER);
+    let orders = AT_ONCE..2 * AT_ONCE;
+    send(&service, orders.clone());
+    well.until("all arrive", |well| well.distinct() == orders.len() * OF_ONE_ORDER);
+    assert_eq!(tries.tries(), (AT_ONCE, 0), "nothing that hangs had to end before the others got theirs");
     drop(service.kill());
 }

@@ -36,21 +36,16 @@ fn orders() -> usize {
 }
 
 /// Every order is frozen and waits for a person.
-fn serve(shop: &Shop, directory: &std::path::Path) -> Service {
+fn serve(shop: &Shop) -> Service {
     let rulebook = json!({
         "name": "All", "tiers": [{"id": "freeze", "above": 120, "action": "freeze"}],
         "rules": [{"id": "any", "when": {"feature": "order.amount", "op": ">=", "value": 1}, "points": 130}],
     });
-    let file = directory.join("rulebook.json");
-    std::fs::write(&file, rulebook.to_string()).expect("a file can be written");
-    let mut command = shop.serving();
-    command.arg("--rulebook").arg(file);
-    Service::start_as(command)
+    shop.serve_by(&rulebook)
 }
 
 fn reviewed_by_many(shop: &Shop, orders: usize) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let service = serve(shop, directory.path());
+    let service = serve(shop);
     place(&service, orders);
     let desk = Desk::of(&service);
     let begun = std::time::Instant::now();

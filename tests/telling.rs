@@ -3,36 +3,28 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::orders::{plain, with};
+use crate::support::orders::{asking, plain, reachable, with};
 use crate::support::receiver::Receiver;
-use crate::support::service::{Service, serving};
+use crate::support::service::Service;
+use crate::support::shop::Shop;
 
-/// Asks by SMS from 5,000.00 on, and by a call from 9,000.00 on; whoever denies it on the phone is looked at by a person.
-fn rulebook(name: &str) -> Value {
-    let from = |id: &str, amount: u32, points: u32| json!({"id": id, "when": {"feature": "order.amount", "op": ">=", "value": amount}, "points": points});
-    let ask =
-        |method: &str| json!({"challenge": method, "expires_in": "30m", "on_fail": "review", "on_expire": "review"});
-    json!({
-        "name": name,
-        "rules": [from("large", 500_000, 80), from("huge", 900_000, 20)],
-        "tiers": [{"id": "sms", "from": 80, "action": ask("sms")}, {"id": "call", "from": 100, "action": ask("call")}],
-        "exemptions": [],
-    })
+fn serve(shop: &Shop) -> Service {
+    shop.serve_by(&asking("Large orders", "review"))
 }
 
-fn serve(directory: &std::path::Path) -> Service {
-    let file = directory.join("rulebook.json");
-    std::fs::write(&file, rulebook("Large orders").to_string()).unwrap();
-    let mut command = serving(&directory.join("data"));
-    command.arg("--rulebook").arg(file).arg("--allow-private-endpoints");
-    Service::start_as(command)
-}
-
-/// Places an order of a customer with a number; answers with its challenge's id.
+/// Has the customer asked about an order of two kinds of goods; answers with the challenge's id.
 fn asked(service: &Service, order_no: &str, amount: u32) -> String {
-    let customer = json!({"id": "u-1", "name": "王五", "phone": "13800138000"});
-    let decision = service.place(&with(plain(order_no), json!({"amount": amount, "customer": customer})));
-    decision["risk"]["challenge"]["id"].as_str().unwrap_or_else(|| panic!("{decision}")).to_owned()
+    service.ask_about(&with(reachable(order_no, amount), json!({"lines": lines()})))
+}
+
+fn lines() -> Value {
+    json!([{"sku": "PHONE-PRO", "quantity": 3}, {"sku": "CASE-02", "quantity": 1}])
+}
+
+/// Says on the phone that the order is not theirs.
+fn denied(service: &Service, challenge: &str) {
+    let denied = json!({"outcome": "denied", "note": "a word"});
+    done(service, &format!("/v1/challenges/{challenge}/result"), &denied);
 }
 
 #[track_caller]
@@ -66,8 +58,16 @@ fn says(message: &Value, expected: Value) {
 
 #[test]
 fn others_are_told_of_questions_answers_reviews_and_rulebooks() {
-    let directory = tempfile::tempdir().unwrap();
-    let service = serve(directory.path());
+    questions_answers_reviews_and_rulebooks(&Shop::embedded());
+}
+
+#[test]
+fn others_are_told_of_questions_answers_reviews_and_rulebooks_on_postgres() {
+    questions_answers_reviews_and_rulebooks(&Shop::on_postgres());
+}
+
+fn questions_answers_reviews_and_rulebooks(shop: &Shop) {
+    let service = serve(shop);
     let systems = Receiver::steady();
     systems.subscribe(
         &service,
@@ -97,12 +97,12 @@ fn others_are_told_of_questions_answers_reviews_and_rulebooks() {
     let call = told(&systems, "challenge.call");
     assert_eq!(call["challenge"]["id"], asked_by_call, "{call}");
     assert!(call["challenge"].get("code").is_none(), "nobody reads a code out: {call}");
-    done(&service, &format!("/v1/challenges/{asked_by_call}/result"), &json!({"outcome": "denied", "note": "a word"}));
+    denied(&service, &asked_by_call);
     let opened = told(&systems, "review.opened");
     says(&opened, json!({"order_id": "web:C1", "cause": "challenge_failed", "challenge_id": asked_by_call}));
     assert!(!opened.to_string().contains("a word"), "what people wrote stays here: {opened}");
 
-    let draft = done(&service, "/v1/rulebooks", &rulebook("Larger orders"));
+    let draft = done(&service, "/v1/rulebooks", &asking("Larger orders", "review"));
     let publish = format!("/v1/rulebooks/{}/publish", draft["id"].as_str().expect("a draft has an id"));
     done(&service, &publish, &json!({"note": "larger"}));
     let published = told(&systems, "rulebook.published");
@@ -112,6 +112,52 @@ fn others_are_told_of_questions_answers_reviews_and_rulebooks() {
     says(&back, json!({"version": 3, "restores": 1, "by_forecast": false, "actor": published["actor"]}));
     assert_ne!(back["hash"], published["hash"]);
     service.stop().expect_code(0);
+}
+
+#[test]
+fn others_are_told_of_reviews_that_wait_or_begin_again_and_of_stock_to_be_set_free() {
+    reviews_that_wait_or_begin_again_and_stock(&Shop::embedded());
+}
+
+#[test]
+fn others_are_told_of_reviews_that_wait_or_begin_again_and_of_stock_to_be_set_free_on_postgres() {
+    reviews_that_wait_or_begin_again_and_stock(&Shop::on_postgres());
+}
+
+fn reviews_that_wait_or_begin_again_and_stock(shop: &Shop) {
+    let service = serve(shop);
+    let settings = json!({"review_sla": "10s", "stock_release_after": "1m"});
+    assert_eq!(service.send(service.request(Method::PUT, "/v1/settings").json(&settings)).status, 200);
+    let systems = Receiver::steady();
+    systems.subscribe(&service, &["review.escalated", "review.reopened", "stock.release_due"]);
+
+    // A person holds the one, and does so again when its customer complains; nobody looks at the other.
+    denied(&service, &asked(&service, "F1", 1_000_000));
+    let freeze = json!({"action": "freeze", "reason_code": "customer_confused"});
+    done(&service, "/v1/reviews/web:F1/decision", &freeze);
+    done(&service, "/v1/reviews/web:F1/reopen", &json!({"cause": "appeal", "note": "a word"}));
+    done(&service, "/v1/reviews/web:F1/decision", &freeze);
+    denied(&service, &asked(&service, "E1", 1_000_000));
+
+    let reopened = told(&systems, "review.reopened");
+    let by = happened(&service, "web:F1", "ReviewReopened")["actor"].clone();
+    says(&reopened, json!({"order_id": "web:F1", "channel": "web", "cause": "appeal", "actor": by}));
+    assert!(by.is_string() && !reopened.to_string().contains("a word"), "what people wrote stays here: {reopened}");
+    let opened_at = happened(&service, "web:E1", "ReviewOpened")["recorded_at"].clone();
+    says(&told(&systems, "review.escalated"), json!({"order_id": "web:E1", "tier": "call", "opened_at": opened_at}));
+    let due = told(&systems, "stock.release_due");
+    says(&due, json!({"order_id": "web:F1", "cause": "frozen", "units": 4, "lines": lines()}));
+    service.stop().expect_code(0);
+}
+
+/// The entry of an order's history of which there is one of its kind.
+#[track_caller]
+fn happened(service: &Service, order: &str, kind: &str) -> Value {
+    let history = service.get(&format!("/v1/orders/{order}/history?limit=200")).json();
+    let items = history["items"].as_array().expect("a list has items").iter();
+    let of_kind: Vec<&Value> = items.filter(|item| item["type"] == kind).collect();
+    let [item] = of_kind[..] else { panic!("one {kind} in {history}") };
+    item.clone()
 }
 
 /// Copies the files of a directory, but for one.
@@ -127,15 +173,15 @@ fn copy_files_but(left_out: &str, from: &std::path::Path, to: &std::path::Path) 
 
 #[test]
 fn a_log_that_was_restored_without_its_outbox_tells_of_all_that_it_writes() {
-    let directory = tempfile::tempdir().unwrap();
-    let (data, backup) = (directory.path().join("data"), directory.path().join("backup"));
-    let service = serve(directory.path());
+    let shop = Shop::embedded();
+    let (data, backup) = (shop.data(), shop.data().with_file_name("backup"));
+    let service = serve(&shop);
     let systems = Receiver::steady();
     systems.subscribe(&service, &["order.released"]);
     service.stop().expect_code(0);
     copy_files_but("outbox", &data, &backup);
 
-    let service = serve(directory.path());
+    let service = serve(&shop);
     for number in 0..3 {
         service.place(&plain(&format!("A{number}")));
     }
@@ -146,7 +192,7 @@ fn a_log_that_was_restored_without_its_outbox_tells_of_all_that_it_writes() {
     for left in ["log.sqlite-wal", "log.sqlite-shm"] {
         let _not_there = std::fs::remove_file(data.join(left));
     }
-    let mut service = serve(directory.path());
+    let mut service = serve(&shop);
     service.told("the outbox was ahead of the log");
     let metrics = String::from_utf8(service.get("/metrics").body).unwrap();
     assert!(metrics.contains("orderlight_notifications_set_back_total{partition=\"0\"} 9"), "{metrics}");

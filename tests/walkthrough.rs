@@ -20,6 +20,8 @@ const ADDRESS: &str = "127.0.0.1:8080";
 const ADMIN: &str = "the-admin-key";
 /// What stands for the time of everything.
 const TIME: &str = "2026-11-10T16:00:01.310Z";
+/// The same time as people of China read it.
+const CLOCK: &str = "2026-11-11 00:00:01";
 /// What stands for how long something took.
 const ELAPSED_MS: u64 = 3;
 /// What stands for how old something is.
@@ -34,8 +36,10 @@ enum Piece {
     /// Anything that is neither run nor compared.
     Prose(String),
     Commands(String),
-    /// What was answered; it is compared with the page as a whole.
+    /// What was answered in JSON; it is compared with the page as a whole.
     Answer,
+    /// What was told in lines after a command, which is compared like that; before any command it is prose.
+    Lines(String),
 }
 
 fn pieces(document: &str) -> Vec<Piece> {
@@ -48,6 +52,7 @@ fn pieces(document: &str) -> Vec<Piece> {
         pieces.push(match language {
             "sh" => Piece::Commands(body.to_owned()),
             "json" => Piece::Answer,
+            "text" => Piece::Lines(body.to_owned()),
             other => Piece::Prose(format!("```{other}\n{body}```")),
         });
         rest = after;
@@ -129,6 +134,21 @@ impl Names {
     }
 }
 
+/// Lines with one time in place of every time of a clock.
+fn timeless(lines: &str) -> String {
+    let shape = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "0");
+    let (mut shown, mut rest) = (String::new(), lines);
+    while let Some((at, _)) = rest
+        .char_indices()
+        .find(|(at, _)| rest.get(*at..at + CLOCK.len()).is_some_and(|text| shape(text) == shape(CLOCK)))
+    {
+        shown.push_str(&rest[..at]);
+        shown.push_str(CLOCK);
+        rest = &rest[at + CLOCK.len()..];
+    }
+    shown + rest
+}
+
 /// JSON as people lay it out: what fits in a line stands in one.
 fn laid_out(value: &Value, indent: usize) -> String {
     const WIDTH: usize = 110;
@@ -193,6 +213,10 @@ fn answered_as_it_says(document: &str, shop: &Shop, partition: u32) {
                 };
                 commands.lines().filter(is_name).for_each(|line| before.push_str(&format!("{line}\n")));
                 last = Some(run.stdout);
+            }
+            Piece::Lines(lines) => {
+                let told = last.take().map(|told| String::from_utf8(told).expect("lines are text"));
+                said.push_str(&format!("```text\n{}```", told.map_or(lines, |told| timeless(&told))));
             }
             Piece::Answer => {
                 let answer = last.take().expect("an answer stands after its request");

@@ -25,7 +25,7 @@ fn appealed() -> OrderEvent {
 
 fn freeze_confirmed() -> OrderEvent {
     let (actor, reason_code) = ("rita".into(), "confirmed_by_phone".into());
-    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, reason_code, note: None })
+    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, reason_code, note: None, part_of: None })
 }
 
 fn review(events: impl IntoIterator<Item = OrderEvent>) -> Review {

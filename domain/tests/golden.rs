@@ -11,7 +11,9 @@ use domain::endpoint::{EndpointCreated, EndpointRemoved, Notification, Target};
 use domain::forecast::{Forecast, ForecastLeft, Rate};
 use domain::ids::{OrderId, Token};
 use domain::merchant::{ChannelConfigured, KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered, Role};
-use domain::order::{OrderEvent, Reading, Readings, Scored, ScoredCause, Swept, Trigger};
+use domain::order::{
+    Frozen, FrozenCause, LinkedBy, LinkedTo, OrderEvent, PartOf, Reading, Readings, Scored, ScoredCause, Swept, Trigger,
+};
 use domain::publication::{RulebookEvent, RulebookPublished};
 use domain::rulebook::Rulebook;
 use domain::settings::{QuietHours, Settings};
@@ -55,6 +57,15 @@ fn a_screening_that_another_order_made_necessary_is_stored_as_its_golden_file_sa
         ..scored.unwrap()
     };
     stored_as("Scored.swept", &OrderEvent::Scored(scored));
+}
+
+#[test]
+fn a_decision_that_was_part_of_one_about_many_is_stored_as_its_golden_file_says() {
+    let linked_to = LinkedTo { order: "web:A5".parse().unwrap(), by: LinkedBy::Device };
+    let part_of = Some(Box::new(PartOf { orders: 5, linked_to: Some(linked_to) }));
+    let (actor, reason_code) = (Some("rita".into()), Some("bot_or_script".into()));
+    let frozen = Frozen { actor, reason_code, part_of, ..Frozen::by_itself(FrozenCause::Reviewer) };
+    stored_as("Frozen.part_of", &OrderEvent::Frozen(frozen));
 }
 
 #[test]

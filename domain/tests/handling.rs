@@ -5,8 +5,8 @@ mod support;
 use domain::order::{
     CallOutcome, CallUnanswered, ChallengeMethod, ChallengeResent, Challenged, CodeRejected, Downgrade,
     DowngradeReason, FreezeConfirmed, Frozen, FrozenCause, Line, NextChallenge, OnExpire, OnFail, OrderCommand,
-    OrderEvent, Rejection, Released, ReleasedCause, ReopenCause, Review, ReviewCause, ReviewEscalated, ReviewOpened,
-    ReviewReopened, RiskState, Status, StockCause, StockReleaseDue, Verdict, Verified,
+    OrderEvent, PartOf, Rejection, Released, ReleasedCause, ReopenCause, Review, ReviewCause, ReviewEscalated,
+    ReviewOpened, ReviewReopened, RiskState, Status, StockCause, StockReleaseDue, Verdict, Verified,
 };
 use domain::screening::{Assessment, Disposition, Ways};
 use domain::time::Span;
@@ -44,7 +44,7 @@ const fn closed(method: ChallengeMethod, reason: DowngradeReason) -> Downgrade {
 }
 
 fn verdict(at: u32) -> Verdict {
-    Verdict { reviewer: "ann".into(), reason_code: "bot_or_script".into(), note: None, at: minute(at) }
+    Verdict { reviewer: "ann".into(), reason_code: "bot_or_script".into(), note: None, at: minute(at), part_of: None }
 }
 
 #[test]
@@ -90,7 +90,8 @@ fn a_call_is_confirmed_denied_unclear_or_tried_again() {
     given(call.clone()).when(called(CallOutcome::Confirmed)).then([proved, released(ReleasedCause::Verified)]);
     for (outcome, reason) in [(CallOutcome::Denied, "customer_denied"), (CallOutcome::Unclear, "customer_confused")] {
         let (cause, reason_code) = (FrozenCause::ChallengeFailed, Some(reason.into()));
-        let held = OrderEvent::Frozen(Frozen { cause, actor: None, reason_code, note: Some("heard".into()) });
+        let held = Frozen { reason_code, note: Some("heard".into()), ..Frozen::by_itself(cause) };
+        let held = OrderEvent::Frozen(held);
         given(call.clone()).when(called(outcome)).then([held, opened(ReviewCause::ChallengeFailed)]);
     }
     given(call.clone()).when(called(CallOutcome::NoAnswer)).then([unanswered(1)]);
@@ -163,6 +164,7 @@ fn a_reviewer_who_freezes_what_is_frozen_confirms_it_and_closes_the_review() {
         actor: "ann".into(),
         reason_code: "bot_or_script".into(),
         note: None,
+        part_of: None,
     });
     given(held.clone()).when(OrderCommand::Freeze(verdict(1))).then([confirmed.clone()]);
     let closed = and(held.clone(), [confirmed]);
@@ -173,6 +175,30 @@ fn a_reviewer_who_freezes_what_is_frozen_confirms_it_and_closes_the_review() {
     given(and(held, [claimed("bob", 10)]))
         .when(OrderCommand::Freeze(verdict(1)))
         .then_rejected(&Rejection::ClaimedByOther);
+}
+
+#[test]
+fn what_a_decision_about_many_leads_to_for_each_names_it() {
+    let part_of = Some(Box::new(PartOf { orders: 5, linked_to: None }));
+    let verdict = Verdict { part_of: part_of.clone(), ..verdict(1) };
+    let (actor, reason_code) = (verdict.reviewer.clone(), verdict.reason_code.clone());
+    let passed = [placed(), scored(0), released(ReleasedCause::Clean)];
+    let held = [placed(), scored(130), frozen(FrozenCause::Score)];
+    let confirmed = FreezeConfirmed { actor, reason_code, note: None, part_of: part_of.clone() };
+    given(held.clone())
+        .when(OrderCommand::Freeze(verdict.clone()))
+        .then([OrderEvent::FreezeConfirmed(confirmed.clone())]);
+    let FreezeConfirmed { actor, reason_code, .. } = confirmed;
+    let (actor, reason_code) = (Some(actor), Some(reason_code));
+    let frozen = Frozen {
+        actor: actor.clone(),
+        reason_code: reason_code.clone(),
+        part_of: part_of.clone(),
+        ..Frozen::by_itself(FrozenCause::Reviewer)
+    };
+    given(passed).when(OrderCommand::Freeze(verdict.clone())).then([OrderEvent::Frozen(frozen)]);
+    let released = Released { actor, reason_code, part_of, ..Released::by_itself(ReleasedCause::Reviewer) };
+    given(held).when(OrderCommand::Release(verdict)).then([OrderEvent::Released(released)]);
 }
 
 #[test]

@@ -36,8 +36,8 @@ impl Writer {
             }
             OrderWish::Claim => OrderCommand::Claim { reviewer: who(), at, lease_until: at.plus(review_lease) },
             OrderWish::Return => OrderCommand::Return { reviewer: who() },
-            OrderWish::Decide { action, reason_code, note } => {
-                let verdict = Verdict { reviewer: who(), reason_code, note, at };
+            OrderWish::Decide { action, reason_code, note, part_of } => {
+                let verdict = Verdict { reviewer: who(), reason_code, note, at, part_of };
                 match action {
                     ReviewAction::Release => OrderCommand::Release(verdict),
                     ReviewAction::Freeze => OrderCommand::Freeze(verdict),

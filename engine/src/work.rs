@@ -9,8 +9,8 @@ use domain::forecast::Forecast;
 use domain::ids::{ChallengeId, DraftId, MerchantId, OrderId, Token};
 use domain::merchant::{MerchantCommand, MerchantEvent, MerchantRejection};
 use domain::order::{
-    CallOutcome, ChallengeState, Facts, Known, Order, Rejection, ReleasedCause, ReopenCause, Review, Risk, RiskState,
-    Scored, Status, StatusReported,
+    CallOutcome, ChallengeState, Facts, Known, Order, PartOf, Rejection, ReleasedCause, ReopenCause, Review, Risk,
+    RiskState, Scored, Status, StatusReported,
 };
 use domain::publication::RulebookRejection;
 use domain::rulebook::Rulebook;
@@ -206,6 +206,8 @@ pub enum OrderWish {
         reason_code: Box<str>,
         /// In words.
         note: Option<Box<str>>,
+        /// The decision about many orders that it is part of, if it is.
+        part_of: Option<Box<PartOf>>,
     },
     /// Somebody writes something down.
     Note {

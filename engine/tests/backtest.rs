@@ -296,7 +296,12 @@ async fn an_order_whose_freeze_a_reviewer_confirms_is_a_bad_one() {
     let (frozen, at) = ("web:A", second(1));
     let shop = shop(book([20, 29], 30, 9), &[of("A", 1, 70_000, 1, 1), of("B", 1, 70_000, 1, 2)]).await;
     shop.set_clock(at);
-    let confirm = OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "bot_or_script".into(), note: None };
+    let confirm = OrderWish::Decide {
+        action: ReviewAction::Freeze,
+        reason_code: "bot_or_script".into(),
+        note: None,
+        part_of: None,
+    };
     shop.engine.wish(&shop.merchant, origin(), frozen.parse().unwrap(), confirm).await.unwrap();
     let found = tried(&shop, book([80, 90], 30, 9)).await;
     assert_eq!(found.no_longer_hit, OutcomeCounts { orders: 2, bad: 1, ..OutcomeCounts::default() });

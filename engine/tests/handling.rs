@@ -2,47 +2,20 @@
 
 mod support;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use domain::ids::{ChallengeId, OrderId};
+use domain::ids::ChallengeId;
 use domain::merchant::MerchantCommand;
 use domain::order::{CallOutcome, Rejection, ReopenCause, Review, RiskState};
 use domain::settings::{QuietHours, SettingsChanges};
 use domain::time::Span;
-use engine::{OrderWish, Outcome, Receipt, Refusal, ReviewAction, WhenFull, replay};
-use eventlog::EventLog;
+use engine::{OrderWish, Outcome, Receipt, Refusal, ReviewAction};
 use serde_json::{Value, json};
-use support::{START, Shop, notice, origin, placed, second, status};
-
-/// Long enough for whatever a deadline leads to.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn id(order_no: &str) -> OrderId {
-    format!("web:{order_no}").parse().expect("an id")
-}
-
-/// An order that scores 80 by the tests' rulebook and is asked about by SMS: who registers and buys at once.
-fn doubtful(order_no: &str, at: u32) -> Value {
-    let mut line = placed(order_no, at);
-    line["order"]["customer"] =
-        json!({"id": format!("u-{order_no}"), "phone": "13700137000", "registered_at": second(at).to_string()});
-    line["order"]["device"]["id"] = format!("d-{order_no}").into();
-    line["order"]["delivery"]["street"] = format!("文三路 {order_no} 号").into();
-    line["order"]["ip"] = Value::Null;
-    line["order"].as_object_mut().expect("an order").remove("ip");
-    line
-}
+use support::{START, Shop, count, counted, doubtful, id, origin, placed, replays, second, state, status, told, wish};
 
 /// An order that scores high enough for a call.
 fn risky(order_no: &str, at: u32) -> Value {
     let mut line = doubtful(order_no, at);
     line["order"]["customer"]["phone"] = format!("1701234567{}", &order_no[1..]).into();
     line
-}
-
-async fn wish(shop: &Shop, order_no: &str, wish: OrderWish) -> Result<Receipt, Refusal> {
-    shop.engine.wish(&shop.merchant, origin(), id(order_no), wish).await
 }
 
 async fn settings(shop: &Shop, changes: SettingsChanges) {
@@ -53,39 +26,10 @@ fn challenge(receipt: &Receipt) -> ChallengeId {
     receipt.risk.clone().and_then(|risk| risk.challenge).expect("the customer is asked").id
 }
 
-fn state(receipt: &Receipt) -> RiskState {
-    receipt.risk.as_ref().expect("placed").state
-}
-
-/// The payload of the first event of a kind, as soon as there is one.
-async fn told(shop: &Shop, kind: &str) -> Value {
-    let until = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some((_, payload)) = shop.order_events().await.into_iter().find(|(name, _)| name == kind) {
-            return payload;
-        }
-        assert!(tokio::time::Instant::now() < until, "no {kind}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// The payload of the last event of a kind.
 async fn last(shop: &Shop, kind: &str) -> Value {
     let events = shop.order_events().await;
     events.into_iter().rev().find(|(name, _)| name == kind).unwrap_or_else(|| panic!("no {kind}")).1
-}
-
-async fn count(shop: &Shop, kind: &str) -> usize {
-    shop.order_events().await.iter().filter(|(name, _)| name == kind).count()
-}
-
-/// Waits until so many events of a kind were recorded.
-async fn counted(shop: &Shop, kind: &str, wanted: usize) {
-    let until = tokio::time::Instant::now() + PATIENCE;
-    while count(shop, kind).await < wanted {
-        assert!(tokio::time::Instant::now() < until, "no {wanted} of {kind}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Orders that are held because their customers could not answer.
@@ -97,12 +41,6 @@ async fn frozen(shop: &Shop, order_nos: &[&str]) {
             wish(shop, order_no, wrong.clone()).await.expect("recorded");
         }
     }
-}
-
-async fn replays(shop: &Shop) {
-    let log: Arc<dyn EventLog> = shop.log.clone();
-    let replayed = replay(log, 0, |_| {}).await.expect("replayed");
-    assert_eq!(replayed.decisions, replayed.identical, "{:?}", replayed.different);
 }
 
 #[tokio::test]
@@ -135,45 +73,6 @@ async fn five_wrong_codes_fail_the_challenge() {
     }
     assert_eq!(told(&shop, "Frozen").await["cause"], "challenge_failed");
     assert_eq!(wish(&shop, "A1", answer).await.err(), Some(Refusal::Order(Rejection::NoChallenge)));
-}
-
-#[tokio::test]
-async fn a_challenge_expires_by_itself_once_and_also_after_a_restart() {
-    let shop = Shop::open().await;
-    shop.send(doubtful("A1", 1)).await.expect("taken");
-    let shop = shop.without_snapshots().await;
-    shop.send(doubtful("A2", 2)).await.expect("taken");
-    let shop = shop.reopen().await;
-    shop.set_clock(START.plus(Span::from_mins(11)));
-    told(&shop, "ReviewOpened").await;
-    let shop = shop.reopen().await;
-    let looked = wish(&shop, "A1", OrderWish::Note { text: "looked at".into() }).await.expect("noted");
-    assert_eq!((state(&looked), looked.review), (RiskState::Challenged, Review::Open));
-    assert_eq!(count(&shop, "ReviewOpened").await, 2, "one of each");
-    replays(&shop).await;
-}
-
-#[tokio::test]
-async fn a_challenge_that_expires_while_a_commit_is_under_way_expires_all_the_same() {
-    let shop = Shop::open().await;
-    shop.send(doubtful("A1", 1)).await.expect("taken");
-    let submit = |line| shop.engine.submit(&shop.merchant, origin(), notice(line), WhenFull::Refuse);
-    shop.log.hold();
-    shop.set_clock(START.plus(Span::from_mins(9)));
-    let under_way = submit(placed("A2", 2)).await.expect("taken");
-    shop.log.append_begins().await;
-    // The batch behind it is begun before the time is over, and goes on to take the deadline in.
-    let behind = submit(placed("A3", 3)).await.expect("taken");
-    while shop.engine.waiting() > 0 {
-        tokio::task::yield_now().await;
-    }
-    // Once to see that the time is over, and once more to take what is due.
-    shop.set_clock_and_tell(START.plus(Span::from_mins(11)), 2).await;
-    shop.log.let_go();
-    under_way.receipt().await.expect("committed");
-    behind.receipt().await.expect("committed");
-    told(&shop, "ReviewOpened").await;
-    replays(&shop).await;
 }
 
 #[tokio::test]
@@ -242,7 +141,12 @@ async fn a_claim_keeps_others_out_until_its_lease_is_over() {
     let other = || engine::Origin { actor: "other".to_owned(), source: "api".to_owned() };
     let claimed = wish(&shop, "A1", OrderWish::Claim).await.expect("claimed");
     assert!(matches!(claimed.review, Review::Claimed { ref reviewer, .. } if **reviewer == *"test"), "{claimed:?}");
-    let decide = || OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "bot_or_script".into(), note: None };
+    let decide = || OrderWish::Decide {
+        action: ReviewAction::Freeze,
+        reason_code: "bot_or_script".into(),
+        note: None,
+        part_of: None,
+    };
     let refused = shop.engine.wish(&shop.merchant, other(), id("A1"), decide()).await;
     assert_eq!(refused.err(), Some(Refusal::Order(Rejection::ClaimedByOther)));
     shop.set_clock(START.plus(Span::from_mins(10)).plus(Span::from_secs(1)));
@@ -417,7 +321,8 @@ async fn what_a_person_decided_to_hold_is_asked_for_its_stock_a_while_after_it_w
     settings(&shop, SettingsChanges { stock_release_after, ..SettingsChanges::default() }).await;
     frozen(&shop, &["A1", "A2"]).await;
     for order_no in ["A1", "A2"] {
-        let hold = OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "fraud".into(), note: None };
+        let hold =
+            OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "fraud".into(), note: None, part_of: None };
         wish(&shop, order_no, hold).await.expect("held");
         shop.send(status(order_no, "cancelled", 10)).await.expect("taken");
     }
@@ -444,7 +349,8 @@ async fn what_does_not_count_gives_what_is_off_no_new_time_and_what_takes_it_bac
     let stock_release_after = Some(Some(Span::from_hours(1)));
     settings(&shop, SettingsChanges { stock_release_after, ..SettingsChanges::default() }).await;
     frozen(&shop, &["A1"]).await;
-    let hold = OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "fraud".into(), note: None };
+    let hold =
+        OrderWish::Decide { action: ReviewAction::Freeze, reason_code: "fraud".into(), note: None, part_of: None };
     wish(&shop, "A1", hold).await.expect("held");
     shop.send(status("A1", "cancelled", 10)).await.expect("taken");
     shop.set_clock(START.plus(Span::from_mins(1)));

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::{MerchantId, OrderId, Token};
+use domain::order::LinkedBy;
 use domain::time::Timestamp;
 use eventlog::{EventLog, Position, StreamId, StreamKey};
 
@@ -45,8 +46,8 @@ pub use change::PoisonEvent;
 pub use cursor::{CursorError, LIMIT_MAX, Listing};
 pub use error::{LookUpError, ProjectionError, StoreError};
 pub use order_status::{
-    Answer, Course, Handles, LINK_COUNT_MAX, LinkCounts, LinkedBy, LinkedByError, OrderChallenge, OrderFacts,
-    OrderQuery, OrderRisk, OrderStatusRow, SourceReport, StockLine, UnifiedStatus,
+    Answer, Course, Handles, LINK_COUNT_MAX, LinkCounts, OrderChallenge, OrderFacts, OrderQuery, OrderRisk,
+    OrderStatusRow, SourceReport, StockLine, UnifiedStatus,
 };
 pub use outcomes::{Answers, Freed, Outcomes, QueueStanding, Times, Verdicts, WholeStanding};
 pub use review_queue::{LOOK_WITHIN, ReviewClaim, ReviewQuery, ReviewRow, ReviewSort, ReviewState};
@@ -280,7 +281,7 @@ impl ReadModels {
         limit: u32,
     ) -> Result<Option<Listing<OrderStatusRow>>, LookUpError> {
         let Some(row) = self.order(merchant, id).await? else { return Ok(None) };
-        let handles = by.handles(&row.facts.handles);
+        let handles = order_status::shared(by, &row.facts.handles);
         if handles.is_empty() {
             Cursor::read(cursor, LIST)?;
             return Ok(Some(Listing { items: Vec::new(), next_cursor: None }));

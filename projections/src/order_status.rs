@@ -22,7 +22,8 @@ use crate::words::released_word;
 use crate::{outcomes, stock_holds};
 
 pub use course::{Answer, Course};
-pub use links::{LINK_COUNT_MAX, LinkCounts, LinkedBy, LinkedByError};
+pub(crate) use links::shared;
+pub use links::{LINK_COUNT_MAX, LinkCounts};
 pub use query::OrderQuery;
 pub(crate) use query::{Handle, LIST, Wanted};
 pub use stock::StockLine;
@@ -32,7 +33,7 @@ pub(crate) struct OrderStatus;
 
 impl Projection for OrderStatus {
     const NAME: &'static str = "order_status";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     type Row = OrderStatusRow;
     type Sums = OrderSums;
 

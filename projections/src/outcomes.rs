@@ -61,6 +61,8 @@ pub(crate) enum Kind {
     Decision,
     /// From placement to the final state of an order that was held, by that state and bucket of time.
     Resolution,
+    /// From the first decision to the release of an order whose customer was asked, by bucket of time.
+    AskedRelease,
     /// What came of asking, by method and answer.
     Challenge,
     /// Stock that was set free: orders, units and unit-seconds.
@@ -68,7 +70,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::All,
         Self::Rule,
         Self::Tier,
@@ -77,6 +79,7 @@ impl Kind {
         Self::Manual,
         Self::Decision,
         Self::Resolution,
+        Self::AskedRelease,
         Self::Challenge,
         Self::Freed,
     ];
@@ -91,6 +94,7 @@ impl Kind {
             Self::Manual => "manual",
             Self::Decision => "decision",
             Self::Resolution => "resolution",
+            Self::AskedRelease => "asked_release",
             Self::Challenge => "challenge",
             Self::Freed => "freed",
         }
@@ -136,6 +140,7 @@ pub(crate) struct Outcome {
     is_manual: bool,
     decision: u16,
     resolution: Option<(&'static str, u16)>,
+    asked_release: Option<u16>,
     sms: Option<Answer>,
     call: Option<Answer>,
     freed: Option<(i64, i64)>,
@@ -147,14 +152,18 @@ pub(crate) fn outcome(row: &OrderStatusRow) -> Option<Outcome> {
     let placed_at = row.facts.listed_at;
     // What reached a tier after it had left waits for a person to see it.
     let is_unheld = row.risk.state == Some(RiskState::Scored) && reached_a_tier(row);
+    let [sms, call] = [ChallengeMethod::Sms, ChallengeMethod::Call].map(|method| answer(row, method));
+    let was_asked = sms.is_some() || call.is_some();
+    let released_at = row.course.resolved_at.filter(|_| row.risk.state == Some(RiskState::Released));
     Some(Outcome {
         hour: placed_at.millis().div_euclid(HOUR_MS),
         verdict: verdict(row),
         is_manual: row.course.has(MANUAL) || is_unheld,
         decision: times::bucket(decided_at.since(placed_at)),
         resolution: row.course.resolved_at.map(|at| (ended_in(row), times::bucket(at.since(placed_at)))),
-        sms: answer(row, ChallengeMethod::Sms),
-        call: answer(row, ChallengeMethod::Call),
+        asked_release: released_at.filter(|_| was_asked).map(|at| times::bucket(at.since(decided_at))),
+        sms,
+        call,
         freed: freed(row),
     })
 }
@@ -233,6 +242,9 @@ pub(crate) fn count(sums: &mut CountSums, merchant: usize, row: &OrderStatusRow,
     add(Kind::Decision, "", outcome.decision, 1);
     if let Some((state, bucket)) = outcome.resolution {
         add(Kind::Resolution, state, bucket, 1);
+    }
+    if let Some(bucket) = outcome.asked_release {
+        add(Kind::AskedRelease, "", bucket, 1);
     }
     for (method, answer) in [("sms", outcome.sms), ("call", outcome.call)] {
         if let Some(answer) = answer {

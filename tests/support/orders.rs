@@ -23,3 +23,23 @@ pub(crate) fn with(mut order: Value, more: Value) -> Value {
     fields.extend(more);
     order
 }
+
+/// A rulebook that has customers asked by SMS from 5,000.00 on, and by a call from 9,000.00 on. What follows when they fail is said; where
+/// they do not answer a person looks.
+pub(crate) fn asking(name: &str, on_fail: &str) -> Value {
+    let from = |id: &str, amount: u32, points: u32| json!({"id": id, "when": {"feature": "order.amount", "op": ">=", "value": amount}, "points": points});
+    let ask =
+        |method: &str| json!({"challenge": method, "expires_in": "30m", "on_fail": on_fail, "on_expire": "review"});
+    json!({
+        "name": name,
+        "rules": [from("large", 500_000, 80), from("huge", 900_000, 20)],
+        "tiers": [{"id": "sms", "from": 80, "action": ask("sms")}, {"id": "call", "from": 100, "action": ask("call")}],
+        "exemptions": [],
+    })
+}
+
+/// An order of a customer with the number 138 0013 8000.
+pub(crate) fn reachable(order_no: &str, amount: u32) -> Value {
+    let customer = json!({"id": "u-1", "name": "王五", "phone": "13800138000"});
+    with(plain(order_no), json!({"amount": amount, "customer": customer}))
+}

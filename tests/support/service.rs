@@ -130,6 +130,13 @@ impl Service {
         answer.json()
     }
 
+    /// Takes an order in about which the customer is asked; answers with the challenge's id.
+    #[track_caller]
+    pub(crate) fn ask_about(&self, order: &Value) -> String {
+        let decision = self.place(order);
+        decision["risk"]["challenge"]["id"].as_str().unwrap_or_else(|| panic!("{decision}")).to_owned()
+    }
+
     /// Sends lines to `/v1/notices`.
     pub(crate) fn notices(&self, lines: impl Into<Body>) -> Answer {
         let request = self.request(Method::POST, "/v1/notices").header(CONTENT_TYPE, "application/x-ndjson");

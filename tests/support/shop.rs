@@ -6,6 +6,7 @@ use std::process::Command;
 use eventlog::postgres::PostgresLog;
 use eventlog::sqlite::SqliteLog;
 use eventlog::{EventLog, RecordedEvent, partition_of};
+use serde_json::Value;
 use tempfile::TempDir;
 use test_postgres::{Cluster, Database};
 use tokio::runtime::Runtime;
@@ -69,6 +70,15 @@ impl Shop {
     /// Serves it.
     pub(crate) fn serve(&self) -> Service {
         Service::start_as(self.serving())
+    }
+
+    /// Serves it, decides by a rulebook from the beginning on, and may tell systems of this machine.
+    pub(crate) fn serve_by(&self, rulebook: &Value) -> Service {
+        let file = self.directory.path().join("rulebook.json");
+        std::fs::write(&file, rulebook.to_string()).expect("a file can be written");
+        let mut command = self.serving();
+        command.arg("--rulebook").arg(file).arg("--allow-private-endpoints");
+        Service::start_as(command)
     }
 
     /// A copy of what it holds while no process has it open, changed by a statement that changes one event of the log, as nobody

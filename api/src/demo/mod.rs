@@ -25,7 +25,7 @@ use market::{Kind, Market};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use self::account::{Account, Waits};
+use self::account::Account;
 use self::api::Api;
 use self::pace::Pace;
 
@@ -33,7 +33,7 @@ use self::pace::Pace;
 const SEED: u64 = 1;
 /// How long what is open at the day's end may take, in the shop's time.
 const AFTERMATH: Span = Span::from_mins(40);
-/// How long the read models may take to see the last of it.
+/// How long the last answers may take, and the read models to see them.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// Who ordered what, which the shop's own people know and the service does not.
@@ -93,17 +93,20 @@ pub async fn run(listens_on: SocketAddr, key: &str, speed: u32, now: Timestamp) 
     account::greet(&api, pace);
     // Whatever of the demo is under way ends with it.
     let mut people = JoinSet::new();
-    let waits = Waits::default();
-    let account = Account::begin(&api, pace, truth.clone(), waits.clone()).await?;
+    let account = Account::begin(&api, pace).await?;
     people.spawn(account.tell());
     customers::receive(&api, pace, truth.clone(), &mut people).await?;
     people.spawn(reviewer::review(api.clone(), pace, truth.clone()));
     let sold = async {
         shop::sell(&api, pace, &truth, day).await?;
         tokio::time::sleep(pace.real(AFTERMATH) + SETTLE).await;
-        account::sum_up(&api, &waits).await
+        anyhow::Ok(())
     };
-    tokio::select! { sold = sold => sold, failure = failure(&mut people) => Err(failure) }
+    tokio::select! { sold = sold => sold?, failure = failure(&mut people) => return Err(failure) }
+    // Nobody does anything any more, so what is summed up stays as it is told.
+    people.shutdown().await;
+    tokio::time::sleep(SETTLE).await;
+    account::sum_up(&api, pace).await
 }
 
 /// Why one of those who should go on did not.

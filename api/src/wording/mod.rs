@@ -12,8 +12,9 @@ use std::collections::HashMap;
 use chrono_tz::Tz;
 use domain::explain;
 use domain::order::{
-    Challenged, ClosedCause, Frozen, FrozenCause, OrderEvent, PASS, Released, ReleasedCause, ReopenCause, ReviewCause,
-    ReviewClosed, ReviewOpened, ReviewReopened, Scored, StatusReported, StockCause, StockReleaseDue,
+    Challenged, ClosedCause, FreezeConfirmed, Frozen, FrozenCause, OrderEvent, PASS, Released, ReleasedCause,
+    ReopenCause, ReviewCause, ReviewClosed, ReviewOpened, ReviewReopened, Scored, StatusReported, StockCause,
+    StockReleaseDue,
 };
 use domain::rulebook::{Names, Rulebook};
 use domain::screening::HOLD_OUT;
@@ -55,11 +56,11 @@ impl Wording<'_> {
                 )
             }
             OrderEvent::Frozen(frozen) => self.freezing(frozen),
-            OrderEvent::FreezeConfirmed(confirmed) => self.by_reviewer(
-                ["确认了冻结", "confirmed the freeze"],
-                Some(&*confirmed.actor),
-                Some(&*confirmed.reason_code),
-            ),
+            OrderEvent::FreezeConfirmed(confirmed) => {
+                let FreezeConfirmed { actor, reason_code, part_of, .. } = confirmed;
+                let done = ["确认了冻结", "confirmed the freeze"];
+                words::part_of(self.by_reviewer(done, Some(actor), Some(reason_code)), part_of.as_deref())
+            }
             OrderEvent::Released(released) => self.releasing(released),
             OrderEvent::ReviewOpened(opened) => review_opened(opened),
             OrderEvent::ReviewClosed(closed) => review_closed(closed),
@@ -151,11 +152,11 @@ impl Wording<'_> {
             FrozenCause::ChallengeExpired => {
                 both("客户未在期限内验证，订单冻结", "Frozen because the customer did not verify in time")
             }
-            FrozenCause::Reviewer => self.by_reviewer(
-                ["冻结了订单", "froze the order"],
-                frozen.actor.as_deref(),
-                frozen.reason_code.as_deref(),
-            ),
+            FrozenCause::Reviewer => {
+                let Frozen { actor, reason_code, part_of, .. } = frozen;
+                let done = ["冻结了订单", "froze the order"];
+                words::part_of(self.by_reviewer(done, actor.as_deref(), reason_code.as_deref()), part_of.as_deref())
+            }
         }
     }
 
@@ -169,11 +170,11 @@ impl Wording<'_> {
                 both("验证已过期，按规则放行", "Released because the verification ran out, as its tier says"),
                 &released.instead_of,
             ),
-            ReleasedCause::Reviewer => self.by_reviewer(
-                ["放行了订单", "released the order"],
-                released.actor.as_deref(),
-                released.reason_code.as_deref(),
-            ),
+            ReleasedCause::Reviewer => {
+                let Released { actor, reason_code, part_of, .. } = released;
+                let done = ["放行了订单", "released the order"];
+                words::part_of(self.by_reviewer(done, actor.as_deref(), reason_code.as_deref()), part_of.as_deref())
+            }
         }
     }
 

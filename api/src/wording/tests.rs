@@ -178,6 +178,49 @@ fn what_people_wrote_stays_out_of_the_sentence() {
 }
 
 #[test]
+fn a_decision_about_many_says_about_how_many_and_what_they_share() {
+    let decided = |kind: &str, part_of: Value| {
+        let mut event = json!({"cause": "reviewer", "actor": "ann", "reason_code": "fraud", "part_of": part_of});
+        if kind == "FreezeConfirmed" {
+            event.as_object_mut().unwrap().remove("cause");
+        }
+        json!({ kind: event })
+    };
+    let named = || json!({"orders": 3});
+    check(&[
+        (
+            decided("Frozen", named()),
+            "ann 冻结了订单（原因：fraud），与其他订单一并决定（共 3 个）",
+            "ann froze the order (reason: fraud), by one decision about 3 orders",
+        ),
+        (
+            decided("FreezeConfirmed", named()),
+            "ann 确认了冻结（原因：fraud），与其他订单一并决定（共 3 个）",
+            "ann confirmed the freeze (reason: fraud), by one decision about 3 orders",
+        ),
+        (
+            decided("Released", named()),
+            "ann 放行了订单（原因：fraud），与其他订单一并决定（共 3 个）",
+            "ann released the order (reason: fraud), by one decision about 3 orders",
+        ),
+    ]);
+    for (by, zh, en) in [
+        ("device", "设备", "device"),
+        ("ip", "IP 地址", "IP address"),
+        ("ip24", "IP 网段", "IP network"),
+        ("phone", "电话", "phone number"),
+        ("address", "收货地址", "delivery address"),
+    ] {
+        let linked = json!({"orders": 12, "linked_to": {"order": "web:A1", "by": by}});
+        let zh = format!("ann 放行了订单（原因：fraud），与其他订单一并决定（共 12 个：web:A1 及{zh}相同的订单）");
+        let en = format!(
+            "ann released the order (reason: fraud), by one decision about 12 orders: web:A1 and those with the same {en}"
+        );
+        check(&[(decided("Released", linked), &zh, &en)]);
+    }
+}
+
+#[test]
 fn people_are_called_by_the_names_of_their_keys_and_reasons_by_what_they_mean() {
     let ann = "4f1c9a2be0d35781";
     check(&[

@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
-use domain::order::{ChallengeMethod, Downgrade, DowngradeReason, Scored, ScoredCause, Status};
+use domain::order::{
+    ChallengeMethod, Downgrade, DowngradeReason, LinkedBy, LinkedTo, PartOf, Scored, ScoredCause, Status,
+};
 
 use super::both;
 use crate::http::view::Bilingual;
@@ -145,4 +147,24 @@ pub(super) fn place(name: &str) -> Bilingual {
         other => return both(format!("{other} "), other),
     };
     both(zh, en)
+}
+
+/// A decision that was part of one about many orders.
+pub(super) fn part_of(decided: Bilingual, part_of: Option<&PartOf>) -> Bilingual {
+    let Some(PartOf { orders, linked_to }) = part_of else { return decided };
+    let Bilingual { zh, en } = decided;
+    let (zh, en) =
+        (format!("{zh}，与其他订单一并决定（共 {orders} 个"), format!("{en}, by one decision about {orders} orders"));
+    let Some(LinkedTo { order, by }) = linked_to else { return both(format!("{zh}）"), en) };
+    let shared = match by {
+        LinkedBy::Device => both("设备", "device"),
+        LinkedBy::Ip => both("IP 地址", "IP address"),
+        LinkedBy::Ip24 => both("IP 网段", "IP network"),
+        LinkedBy::Phone => both("电话", "phone number"),
+        LinkedBy::Address => both("收货地址", "delivery address"),
+    };
+    both(
+        format!("{zh}：{order} 及{}相同的订单）", shared.zh),
+        format!("{en}: {order} and those with the same {}", shared.en),
+    )
 }

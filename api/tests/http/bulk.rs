@@ -31,6 +31,13 @@ fn results(bulk: &Value) -> Vec<(&str, Value, Value)> {
         .collect()
 }
 
+/// What the last event of an order says of the decision that it was part of.
+async fn part_of(server: &Server, order: &str) -> Value {
+    let history = answer(server.as_admin("GET", &format!("/v1/orders/{order}/history?order=arrival"))).await.json();
+    let items = history["items"].as_array().unwrap();
+    items.last().unwrap()["data"]["part_of"].clone()
+}
+
 fn linked(preview: bool) -> Value {
     json!({"action": "freeze", "reason_code": "bot_or_script", "note": "all from one device",
            "linked_to": {"order_id": "web:A1", "by": "device"}, "preview": preview})
@@ -58,6 +65,8 @@ async fn a_preview_tells_what_would_be_decided_and_decides_nothing() {
     assert_eq!(events(&server, "web:A1").await.last().unwrap(), "FreezeConfirmed");
     assert_eq!(events(&server, "web:A2").await.last().unwrap(), "Frozen");
     assert_eq!(events(&server, "web:B1").await.last().unwrap(), "Released");
+    let decision = json!({"orders": 2, "linked_to": {"order": "web:A1", "by": "device"}});
+    assert_eq!([part_of(&server, "web:A1").await, part_of(&server, "web:A2").await], [decision.clone(), decision]);
 
     let again = ann.post(&server, BULK, linked(false)).await;
     assert_eq!(again.header("orderlight-position"), "", "nothing is recorded");
@@ -88,6 +97,12 @@ async fn each_order_is_decided_by_itself() {
     assert_eq!(results(&ann.post(&server, BULK, body).await.json()), expected);
     assert_eq!(events(&server, "web:A1").await.last().unwrap(), "Released");
     assert_eq!(events(&server, "web:A2").await.last().unwrap(), "ReviewClaimed");
+    assert_eq!(part_of(&server, "web:A1").await, json!({"orders": 5}), "one decision about five");
+
+    // A decision about one is a decision about one, however it is asked for.
+    let alone = json!({"action": "freeze", "reason_code": "bot_or_script", "order_ids": ["web:A3"]});
+    assert_eq!(results(&ann.post(&server, BULK, alone).await.json()), [("web:A3", json!(false), Value::Null)]);
+    assert_eq!(part_of(&server, "web:A3").await, Value::Null);
 }
 
 #[tokio::test]

@@ -30,7 +30,16 @@ async fn an_example_has_the_fields_of_an_answer() {
             "SummaryView",
             "/v1/metrics/summary",
             "",
-            &["orders", "stopped", "manual", "time_to_decision", "time_to_resolution", "queue", "stock"],
+            &[
+                "orders",
+                "stopped",
+                "manual",
+                "time_to_decision",
+                "time_to_resolution",
+                "time_to_release_when_asked",
+                "queue",
+                "stock",
+            ],
         ),
     ] {
         let example = &document["components"]["schemas"][schema]["example"];

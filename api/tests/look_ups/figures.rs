@@ -25,7 +25,7 @@ async fn wish(given: &Given, order: &str, wish: OrderWish) -> Receipt {
 
 async fn decide(given: &Given, order: &str, action: ReviewAction) {
     let (reason_code, note) = ("checked".into(), None);
-    wish(given, order, OrderWish::Decide { action, reason_code, note }).await;
+    wish(given, order, OrderWish::Decide { action, reason_code, note, part_of: None }).await;
 }
 
 /// Answers an order's challenge with the code that was sent.
@@ -144,6 +144,11 @@ async fn the_summary_tells_what_people_and_customers_had_to_do() {
     let orders = |state: &str| settled[state]["orders"].as_u64().unwrap();
     assert_eq!((orders("released"), orders("frozen"), orders("called_off"), orders("all")), (2, 1, 0, 3));
     assert_eq!(settled["called_off"], json!({"orders": 0, "median_seconds": null, "p90_seconds": null}));
+    // The one that proved it; the other that was let go was frozen at once, and nobody was asked.
+    let asked = &found["time_to_release_when_asked"];
+    let seconds = asked["median_seconds"].as_f64().unwrap();
+    assert_eq!((&asked["orders"], &asked["p90_seconds"]), (&json!(1), &json!(seconds)));
+    assert!((0.0..60.0).contains(&seconds), "by our clock alone, whenever it was placed: {seconds}");
     assert_eq!(found["queue"]["reviews"], 1);
     assert!((0..60).contains(&found["queue"]["oldest_age_seconds"].as_i64().unwrap()));
     assert_eq!(found["stock"], json!({"orders_freed": 0, "units_freed": 0, "unit_hours_freed": 0.0}));

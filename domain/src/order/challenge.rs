@@ -202,7 +202,7 @@ fn freeze(known: &Known, cause: FrozenCause, to_review: ReviewOpened, said: Said
         return review(known, ReviewOpened { note, ..to_review });
     }
     let reason_code = reason_code.map(Into::into);
-    let mut events = vec![OrderEvent::Frozen(Frozen { cause, actor: None, reason_code, note })];
+    let mut events = vec![OrderEvent::Frozen(Frozen { reason_code, note, ..Frozen::by_itself(cause) })];
     events.extend(review(known, to_review));
     events
 }

@@ -9,6 +9,7 @@ use super::handling::{
     Challenged, Downgrade, DowngradeReason, Frozen, FrozenCause, Noted, PersonalDataRevealed, Released, ReleasedCause,
     ReviewCause, ReviewEscalated, ReviewOpened, ReviewReopened, StockCause, StockReleaseDue,
 };
+use super::others::PartOf;
 use super::state::{Known, Order, Reports, Risk, RiskState};
 use super::{challenge, review};
 use crate::ids::ChallengeId;
@@ -167,6 +168,8 @@ pub struct Verdict {
     pub note: Option<Box<str>>,
     /// When.
     pub at: Timestamp,
+    /// The decision about many orders that it is part of, if it is.
+    pub part_of: Option<Box<PartOf>>,
 }
 
 /// Why a command was refused.
@@ -372,12 +375,7 @@ fn assess(
         Disposition::Freeze => match known.risk {
             Risk::Frozen(_) | Risk::Released(ReleasedCause::Reviewer) => None,
             Risk::Placed | Risk::Scored | Risk::Challenged(_) | Risk::Verified | Risk::Released(_) => {
-                Some(OrderEvent::Frozen(Frozen {
-                    cause: FrozenCause::Score,
-                    actor: None,
-                    reason_code: None,
-                    note: None,
-                }))
+                Some(OrderEvent::Frozen(Frozen::by_itself(FrozenCause::Score)))
             }
         },
     };

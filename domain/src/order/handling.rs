@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(doc)]
 use super::event::OrderEvent;
+use super::others::PartOf;
 use crate::ids::ChallengeId;
 use crate::time::Timestamp;
 
@@ -132,6 +133,16 @@ pub struct Frozen {
     /// The words of the reviewer, or of whoever called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
+    /// The decision about many orders that it was part of, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<Box<PartOf>>,
+}
+
+impl Frozen {
+    /// Not by a person.
+    pub const fn by_itself(cause: FrozenCause) -> Self {
+        Self { cause, actor: None, reason_code: None, note: None, part_of: None }
+    }
 }
 
 /// Why an order was frozen.
@@ -158,6 +169,9 @@ pub struct FreezeConfirmed {
     /// The reviewer's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
+    /// The decision about many orders that it was part of, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<Box<PartOf>>,
 }
 
 /// See [`OrderEvent::Released`].
@@ -177,12 +191,15 @@ pub struct Released {
     /// The ways to ask that should have been gone first and could not be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instead_of: Vec<Downgrade>,
+    /// The decision about many orders that it was part of, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<Box<PartOf>>,
 }
 
 impl Released {
     /// Not by a person.
     pub const fn by_itself(cause: ReleasedCause) -> Self {
-        Self { cause, actor: None, reason_code: None, note: None, instead_of: Vec::new() }
+        Self { cause, actor: None, reason_code: None, note: None, instead_of: Vec::new(), part_of: None }
     }
 }
 

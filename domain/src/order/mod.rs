@@ -21,5 +21,5 @@ pub use decide::{CallOutcome, NextChallenge, OrderCommand, Rejection, SOURCES_MA
 pub use event::*;
 pub use facts::FactTimes;
 pub use handling::*;
-pub use others::{Swept, Trigger};
+pub use others::{LinkedBy, LinkedByError, LinkedTo, PartOf, Swept, Trigger};
 pub use state::{ChallengeState, Known, Order, PASS, Pool, Reports, Review, Risk, RiskState, evolve};

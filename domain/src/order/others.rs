@@ -1,5 +1,7 @@
-//! What other orders have to do with a screening: part of the storage format, like [`Scored`](super::Scored) itself.
+//! What other orders have to do with a screening, or with a decision about one: part of the storage format, like [`Scored`](super::Scored)
+//! itself.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -31,4 +33,59 @@ pub struct Swept {
     pub by: OrderId,
     /// What the rule's window held for that order.
     pub evidence: Readings,
+}
+
+/// The one decision about many orders that a decision about one of them was part of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PartOf {
+    /// About how many orders it was, this one among them; of some it may have been refused.
+    pub orders: u32,
+    /// How they were found, where nobody named them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked_to: Option<LinkedTo>,
+}
+
+/// Orders that share something with one: that one and the others.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LinkedTo {
+    /// The one.
+    pub order: OrderId,
+    /// What they share.
+    pub by: LinkedBy,
+}
+
+/// What orders can share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkedBy {
+    /// The device.
+    Device,
+    /// The IP address.
+    Ip,
+    /// Its /24, or /48 for IPv6.
+    Ip24,
+    /// The buyer's or the recipient's number, on either side.
+    Phone,
+    /// The delivery address.
+    Address,
+}
+
+/// The word is none of `device`, `ip`, `ip24`, `phone` and `address`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("expected device, ip, ip24, phone or address")]
+pub struct LinkedByError;
+
+impl FromStr for LinkedBy {
+    type Err = LinkedByError;
+
+    fn from_str(word: &str) -> Result<Self, LinkedByError> {
+        match word {
+            "device" => Ok(Self::Device),
+            "ip" => Ok(Self::Ip),
+            "ip24" => Ok(Self::Ip24),
+            "phone" => Ok(Self::Phone),
+            "address" => Ok(Self::Address),
+            _ => Err(LinkedByError),
+        }
+    }
 }

@@ -123,6 +123,7 @@ pub(super) fn release(known: &Known, verdict: Verdict) -> Decided {
         reason_code: Some(verdict.reason_code),
         note: verdict.note,
         instead_of: Vec::new(),
+        part_of: verdict.part_of,
     })])
 }
 
@@ -141,12 +142,12 @@ pub(super) fn freeze(known: &Known, verdict: Verdict) -> Decided {
     if is_claimed_by_other(known, &verdict.reviewer, verdict.at) {
         return Err(Rejection::ClaimedByOther);
     }
-    let Verdict { reviewer, reason_code, note, .. } = verdict;
+    let Verdict { reviewer, reason_code, note, part_of, .. } = verdict;
     Ok(vec![if is_frozen {
-        OrderEvent::FreezeConfirmed(FreezeConfirmed { actor: reviewer, reason_code, note })
+        OrderEvent::FreezeConfirmed(FreezeConfirmed { actor: reviewer, reason_code, note, part_of })
     } else {
         let (actor, reason_code) = (Some(reviewer), Some(reason_code));
-        OrderEvent::Frozen(Frozen { cause: FrozenCause::Reviewer, actor, reason_code, note })
+        OrderEvent::Frozen(Frozen { cause: FrozenCause::Reviewer, actor, reason_code, note, part_of })
     }])
 }
 

@@ -143,7 +143,7 @@ pub fn verified(id: &str) -> OrderEvent {
 }
 
 pub fn frozen(cause: FrozenCause) -> OrderEvent {
-    OrderEvent::Frozen(Frozen { cause, actor: None, reason_code: None, note: None })
+    OrderEvent::Frozen(Frozen::by_itself(cause))
 }
 
 pub fn released(cause: ReleasedCause) -> OrderEvent {
@@ -155,7 +155,13 @@ pub fn claimed(reviewer: &str, until: u32) -> OrderEvent {
 }
 
 pub fn verdict() -> Verdict {
-    Verdict { reviewer: "rita".into(), reason_code: "confirmed_by_phone".into(), note: None, at: minute(5) }
+    Verdict {
+        reviewer: "rita".into(),
+        reason_code: "confirmed_by_phone".into(),
+        note: None,
+        at: minute(5),
+        part_of: None,
+    }
 }
 
 /// A customer who is asked by `c1`.
@@ -253,6 +259,7 @@ pub fn every_event() -> Vec<OrderEvent> {
             actor: actor.clone(),
             reason_code: reason_code.clone(),
             note: note.clone(),
+            part_of: None,
         }),
         OrderEvent::Released(Released {
             cause: ReleasedCause::Reviewer,
@@ -260,6 +267,7 @@ pub fn every_event() -> Vec<OrderEvent> {
             reason_code,
             note,
             instead_of: vec![Downgrade { method: ChallengeMethod::Call, reason: DowngradeReason::QuietHours }],
+            part_of: None,
         }),
         OrderEvent::ReviewOpened(ReviewOpened {
             challenge: Some(challenge("c1")),
@@ -283,6 +291,7 @@ pub fn every_event() -> Vec<OrderEvent> {
             actor: "rita".into(),
             reason_code: "bot_or_script".into(),
             note: None,
+            part_of: None,
         }),
         OrderEvent::ReviewEscalated(ReviewEscalated { opened_at: minute(10) }),
         OrderEvent::ReviewReopened(ReviewReopened {

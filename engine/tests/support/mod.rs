@@ -2,16 +2,18 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part")]
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::ids::MerchantId;
+use domain::ids::{MerchantId, OrderId};
 use domain::merchant::{MerchantCommand, MerchantRegistered};
 use domain::notice::{Notice, read_notice};
+use domain::order::RiskState;
 use domain::rulebook::Rulebook;
 use domain::time::{Span, Timestamp};
-use engine::{Engine, Origin, Receipt, Refusal, WhenFull};
+use engine::{Engine, OrderWish, Origin, Receipt, Refusal, WhenFull, replay};
 use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
 use eventlog::{Batch, EventLog, LogError, Look, Position, RecordedEvent};
@@ -25,6 +27,9 @@ mod interfered;
 
 /// When these tests begin.
 pub const START: Timestamp = Timestamp::from_millis(1_794_355_200_000);
+
+/// Long enough for whatever a deadline leads to.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An engine on a store of its own.
 pub struct Shop {
@@ -166,6 +171,61 @@ pub fn status(order_no: &str, status: &str, at: u32) -> Value {
            "occurred_at": second(at).to_string(), "source": "wms"})
 }
 
+pub fn id(order_no: &str) -> OrderId {
+    format!("web:{order_no}").parse().expect("an id")
+}
+
+pub async fn wish(shop: &Shop, order_no: &str, wish: OrderWish) -> Result<Receipt, Refusal> {
+    shop.engine.wish(&shop.merchant, origin(), id(order_no), wish).await
+}
+
+pub fn state(receipt: &Receipt) -> RiskState {
+    receipt.risk.as_ref().expect("placed").state
+}
+
+/// An order that scores 80 by the tests' rulebook and is asked about by SMS: who registers and buys at once.
+pub fn doubtful(order_no: &str, at: u32) -> Value {
+    let mut line = placed(order_no, at);
+    line["order"]["customer"] =
+        json!({"id": format!("u-{order_no}"), "phone": "13700137000", "registered_at": second(at).to_string()});
+    line["order"]["device"]["id"] = format!("d-{order_no}").into();
+    line["order"]["delivery"]["street"] = format!("文三路 {order_no} 号").into();
+    line["order"]["ip"] = Value::Null;
+    line["order"].as_object_mut().expect("an order").remove("ip");
+    line
+}
+
+/// The payload of the first event of a kind, as soon as there is one.
+pub async fn told(shop: &Shop, kind: &str) -> Value {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some((_, payload)) = shop.order_events().await.into_iter().find(|(name, _)| name == kind) {
+            return payload;
+        }
+        assert!(tokio::time::Instant::now() < until, "no {kind}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub async fn count(shop: &Shop, kind: &str) -> usize {
+    shop.order_events().await.iter().filter(|(name, _)| name == kind).count()
+}
+
+/// Waits until so many events of a kind were recorded.
+pub async fn counted(shop: &Shop, kind: &str, wanted: usize) {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while count(shop, kind).await < wanted {
+        assert!(tokio::time::Instant::now() < until, "no {wanted} of {kind}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub async fn replays(shop: &Shop) {
+    let log: Arc<dyn EventLog> = shop.log.clone();
+    let replayed = replay(log, 0, |_| {}).await.expect("replayed");
+    assert_eq!(replayed.decisions, replayed.identical, "{:?}", replayed.different);
+}
+
 /// A real log is told that its next appends fail or wait, and tells how much was read.
 #[derive(Default)]
 pub struct Told {
@@ -174,12 +234,18 @@ pub struct Told {
     is_held: watch::Sender<bool>,
     arrived: watch::Sender<usize>,
     handed_out: Arc<AtomicUsize>,
+    commits: Mutex<Vec<Vec<&'static str>>>,
 }
 
 impl Told {
     /// How many events were read from it since the last call, page by page.
     pub fn handed_out(&self) -> usize {
         self.handed_out.swap(0, Ordering::SeqCst)
+    }
+
+    /// What was put to the log since the last call: the types of the events of each batch.
+    pub fn commits(&self) -> Vec<Vec<&'static str>> {
+        std::mem::take(&mut *self.commits.lock().expect("nobody panics while it is locked"))
     }
 
     pub fn fail_next(&self, appends: usize) {
@@ -223,6 +289,9 @@ impl Interference for Told {
         if failing.is_ok() {
             return Err(LogError::Damaged("told to fail".to_owned()));
         }
+        let types = batch.events.iter().map(|event| event.event_type).collect();
+        // Before whoever reads the log can see it.
+        self.commits.lock().expect("nobody panics while it is locked").push(types);
         log.append(batch).await
     }
 

@@ -291,12 +291,7 @@ impl Given {
 }
 
 pub(crate) fn frozen() -> OrderEvent {
-    OrderEvent::Frozen(Frozen {
-        cause: FrozenCause::Score,
-        actor: None,
-        reason_code: None,
-        note: Some("a word".into()),
-    })
+    OrderEvent::Frozen(Frozen { note: Some("a word".into()), ..Frozen::by_itself(FrozenCause::Score) })
 }
 
 pub(crate) fn released() -> OrderEvent {

@@ -13,6 +13,7 @@ mod standing;
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
 
     use domain::endpoint::Notification::{OrderFrozen, OrderReleased};
     use domain::time::Span;
@@ -25,6 +26,7 @@ mod tests {
     on_both_stores! {
         an_endpoint_is_told_of_what_it_asks_for_from_its_creation_on,
         a_message_that_fails_holds_back_its_order_and_no_other,
+        a_receiver_that_hangs_holds_back_nobody_else,
         what_fails_for_three_days_is_parked_and_told_again_when_it_is_asked_for,
         a_removed_endpoint_is_told_nothing_more,
         a_name_that_leads_to_a_private_address_is_not_connected_to,
@@ -70,6 +72,33 @@ mod tests {
         let place = |position| ids.iter().rposition(|id| *id == message_id("e1", position)).unwrap();
         assert!(place(second - 1) < place(second), "{ids:?}");
         assert_eq!(ids.iter().filter(|id| **id == message_id("e1", other)).count(), 2, "a try again has the same id");
+        notifier.stop().await;
+    }
+
+    async fn a_receiver_that_hangs_holds_back_nobody_else(on: Backend) {
+        let (mut given, hanging) = (Given::nothing(on).await, Receiver::answering(200).await);
+        let well = Receiver::answering(200).await;
+        // It hangs for as long as this test may last.
+        given.terms.answer_within = Duration::from_secs(3_600);
+        let at_once = given.terms.at_once_max;
+        hanging.hold();
+        given.endpoint("hanging", &hanging.url(), &[OrderFrozen]).await;
+        for order in 0..=at_once {
+            given.order(&format!("web:A{order}"), &[frozen()]).await;
+        }
+        let notifier = given.notifier().await;
+        hanging.until(|ids| ids.len() == at_once).await;
+        given.endpoint("well", &well.url(), &[OrderFrozen]).await;
+        for order in 0..=at_once {
+            given.order(&format!("web:B{order}"), &[frozen()]).await;
+        }
+        until(&notifier, "well", all(State::Delivered, at_once + 1)).await;
+        let waiting = notifier.deliveries("hanging", None, None, 200).await.unwrap();
+        assert_eq!((waiting.len(), hanging.ids().len()), (2 * (at_once + 1), at_once));
+        assert!(
+            waiting.iter().all(|delivery| (delivery.state, delivery.attempts) == (State::Pending, 0)),
+            "{waiting:?}"
+        );
         notifier.stop().await;
     }
 

@@ -30,6 +30,8 @@ pub struct Outcomes {
     pub to_freeze: Times,
     /// From placement to the end of those that were held and called off before anything was decided.
     pub to_end: Times,
+    /// From the first decision, by our clock, to the release of those whose customer was asked.
+    pub asked_to_release: Times,
     /// What came of asking, by method.
     pub challenges: BTreeMap<Box<str>, Answers>,
     /// Stock that was set free.
@@ -168,6 +170,7 @@ impl Outcomes {
             Kind::Manual => return self.manual += count,
             Kind::Decision => return self.to_decision.add(slot, count),
             Kind::Resolution => return self.times(&name).add(slot, count),
+            Kind::AskedRelease => return self.asked_to_release.add(slot, count),
             Kind::Challenge => {
                 if let Some(answer) = ANSWERS.get(usize::from(slot)) {
                     *self.challenges.entry(name).or_default().of(*answer) += count;

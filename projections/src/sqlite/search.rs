@@ -3,7 +3,7 @@
 //! Where a handle leads, places are read from its index and from what is still in memory, highest first, and each row is
 //! looked at until the page is full. Otherwise one of the three lists leads, in one statement.
 
-use domain::order::{PASS, RiskState};
+use domain::order::{LinkedBy, PASS, RiskState};
 use eventlog::StreamId;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
@@ -13,7 +13,7 @@ use super::handles::{Place, Recent, kind_of, stored};
 use super::order_status::{columns, read_row};
 use crate::cursor::Cursor;
 use crate::error::StoreError;
-use crate::order_status::{Handle, Handles, LINK_COUNT_MAX, LinkCounts, LinkedBy, OrderQuery, OrderStatusRow, Wanted};
+use crate::order_status::{Handle, Handles, LINK_COUNT_MAX, LinkCounts, OrderQuery, OrderStatusRow, Wanted, shared};
 use crate::words::{state_word, status_word};
 
 /// One handle's orders that are still in memory. Taken together with the state of the file that is read then.
@@ -206,7 +206,7 @@ fn select_list(merchant: i64, query: &OrderQuery, cursor: Option<Cursor>, count:
 /// What leads to the orders that share something with another.
 pub(super) fn links(recent: &Recent, merchant: i64, handles: &Handles) -> [Vec<Lead>; 5] {
     let all = [LinkedBy::Device, LinkedBy::Ip, LinkedBy::Ip24, LinkedBy::Phone, LinkedBy::Address];
-    all.map(|by| Lead::all(recent, merchant, &by.handles(handles)))
+    all.map(|by| Lead::all(recent, merchant, &shared(by, handles)))
 }
 
 pub(super) fn link_counts(

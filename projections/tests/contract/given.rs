@@ -246,7 +246,7 @@ pub(crate) fn verified(id: &str) -> OrderEvent {
 }
 
 pub(crate) fn frozen(cause: FrozenCause) -> OrderEvent {
-    OrderEvent::Frozen(Frozen { cause, actor: None, reason_code: None, note: None })
+    OrderEvent::Frozen(Frozen::by_itself(cause))
 }
 
 pub(crate) fn released(cause: ReleasedCause, actor: Option<&str>) -> OrderEvent {
@@ -274,7 +274,7 @@ pub(crate) fn clean(id: &str, facts: Facts) -> [OrderEvent; 3] {
 
 pub(crate) fn confirmed(reviewer: &str) -> OrderEvent {
     let (actor, reason_code) = (reviewer.into(), "stock_hoarding".into());
-    OrderEvent::FreezeConfirmed(domain::order::FreezeConfirmed { actor, reason_code, note: None })
+    OrderEvent::FreezeConfirmed(domain::order::FreezeConfirmed { actor, reason_code, note: None, part_of: None })
 }
 
 pub(crate) fn nobody_can_be_asked() -> OrderEvent {

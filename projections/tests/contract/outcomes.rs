@@ -45,7 +45,8 @@ fn review(cause: ReviewCause) -> OrderEvent {
 }
 
 fn confirmed() -> OrderEvent {
-    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor: "wang".into(), reason_code: "fraud".into(), note: None })
+    let (actor, reason_code) = ("wang".into(), "fraud".into());
+    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, reason_code, note: None, part_of: None })
 }
 
 fn reopened() -> OrderEvent {
@@ -204,6 +205,10 @@ pub(crate) async fn times_are_from_placement_to_the_decision_and_to_the_end(on: 
     let models = given.folded().await;
     let outcomes = first_hour(&models).await;
     let millis = |time: Option<Span>| time.map(Span::millis);
+    let asked_to_release = |outcomes: &Outcomes| {
+        let times = &outcomes.asked_to_release;
+        (times.orders(), millis(times.percentile(100)))
+    };
     // Seconds 2, 5 and 8, to an eighth.
     assert_eq!(outcomes.to_decision.orders(), 3);
     assert_eq!(millis(outcomes.to_decision.percentile(50)), Some(5_119));
@@ -215,6 +220,8 @@ pub(crate) async fn times_are_from_placement_to_the_decision_and_to_the_end(on: 
     models.catch_up().await.unwrap();
     let outcomes = first_hour(&models).await;
     assert_eq!(millis(outcomes.to_release.percentile(50)), Some(11_263));
+    // Decided in the second 2, and let go in the second 11.
+    assert_eq!(asked_to_release(&outcomes), (1, Some(9_215)));
     assert_eq!(millis(outcomes.to_freeze.percentile(50)), Some(12_287));
     assert_eq!(millis(outcomes.to_end.percentile(50)), Some(13_311));
     assert_eq!(outcomes.to_release.with(&outcomes.to_freeze).with(&outcomes.to_end).orders(), 3);
@@ -226,6 +233,16 @@ pub(crate) async fn times_are_from_placement_to_the_decision_and_to_the_end(on: 
     models.catch_up().await.unwrap();
     let outcomes = first_hour(&models).await;
     assert_eq!((outcomes.to_release.orders(), millis(outcomes.to_release.percentile(100))), (2, Some(15_359)));
+    // Decided in the second 5, and let go in the second 15 by a person.
+    assert_eq!(asked_to_release(&outcomes), (2, Some(10_239)));
+    // Who was never asked is not among them, whoever lets the order go; and whoever is asked again is not settled.
+    let held = [screened("freeze", &["r"], None), frozen(FrozenCause::Score)];
+    given.order("web:4", [placed("web:4", facts(0))].into_iter().chain(held)).await;
+    given.order("web:4", [released(ReleasedCause::Reviewer, Some("li"))]).await;
+    given.order("web:1", [challenged("c2", minute(20))]).await;
+    models.catch_up().await.unwrap();
+    let outcomes = first_hour(&models).await;
+    assert_eq!((outcomes.to_release.orders(), asked_to_release(&outcomes)), (2, (1, Some(10_239))));
 }
 
 pub(crate) async fn the_hold_out_is_told_by_the_tier_it_reached(on: Backend) {

@@ -1,8 +1,9 @@
 //! Finding orders, and orders that belong together.
 
 use domain::ids::Token;
+use domain::order::LinkedBy;
 use domain::order::{Facts, FrozenCause, IpFacts, ReleasedCause, RiskState, Status};
-use projections::{LinkCounts, LinkedBy, LookUpError, OrderQuery, ReadModels};
+use projections::{LinkCounts, LookUpError, OrderQuery, ReadModels};
 
 use crate::given::*;
 

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use projections::{LinkedBy, ORDER_STATUS};
+use domain::order::LinkedBy;
+use projections::ORDER_STATUS;
 use serde::Deserialize;
 use utoipa::IntoParams;
 

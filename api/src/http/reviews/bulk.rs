@@ -4,16 +4,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::ids::OrderId;
-use domain::order::{Order, OrderCommand, Rejection, Verdict, decide, evolve};
+use domain::order::{LinkedTo, Order, OrderCommand, PartOf, Rejection, Verdict, decide, evolve};
 use domain::time::Timestamp;
-use engine::{Outcome, ReviewAction};
+use engine::{OrderWish, Outcome, ReviewAction};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::decision::Ruling;
-use super::linked::{Linked, linked_to};
+use super::linked::{self, linked_to};
 use crate::clock;
 use crate::directory::Caller;
 use crate::http::App;
@@ -98,7 +98,8 @@ pub struct BulkResult {
 
 /// Decide about many orders
 ///
-/// Each order is decided by itself, as by a decision about it alone; that one cannot be decided stops no other. With `linked_to` it is
+/// Each order is decided by itself, as by a decision about it alone; that one cannot be decided stops no other. Its history says that it
+/// was one decision, about how many orders, and which order they are linked to by what (`data.part_of`). With `linked_to` it is
 /// the order named and those that share its device, address and so on, as far as the decision can concern them: for `freeze` those that
 /// have not left and are not off, for `release` those that are held. With `preview` nothing is decided or claimed, and each result says what
 /// would become of it now.
@@ -119,11 +120,11 @@ pub struct BulkResult {
 pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response, Problem> {
     caller.require(REVIEW)?;
     let (ruling, orders, preview) = read(body)?;
-    let ids = match orders {
-        Orders::Named(ids) => ids,
+    let (ids, linked_to) = match orders {
+        Orders::Named(ids) => (ids, None),
         Orders::Linked(linked) => {
             let found = linked_to(&app, &caller.merchant, &linked, ruling.action).await?;
-            found.into_iter().map(|id| id.to_string()).collect()
+            (found.into_iter().map(|id| id.to_string()).collect(), Some(linked))
         }
     };
     if preview {
@@ -131,8 +132,9 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
         let results = stream::iter(ids).map(|id| foreseen(&app, &caller, id, &ruling, at)).buffered(AT_A_TIME);
         return Ok(axum::Json(Bulk { preview, results: results.collect().await }).into_response());
     }
+    let wish = ruling.wish(part_of(ids.len(), linked_to));
     let decided: Vec<_> =
-        stream::iter(ids).map(|id| decided(&app, &caller, id, &ruling)).buffered(AT_A_TIME).collect().await;
+        stream::iter(ids).map(|id| decided(&app, &caller, id, wish.clone())).buffered(AT_A_TIME).collect().await;
     let position = decided.iter().filter_map(|(_, position)| *position).max();
     let bulk = Bulk { preview, results: decided.into_iter().map(|(result, _)| result).collect() };
     Ok(match position {
@@ -144,7 +146,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
 /// Which orders are meant.
 enum Orders {
     Named(Vec<String>),
-    Linked(Linked),
+    Linked(LinkedTo),
 }
 
 fn read(body: Value) -> Result<(Ruling, Orders, bool), Problem> {
@@ -152,7 +154,7 @@ fn read(body: Value) -> Result<(Ruling, Orders, bool), Problem> {
     let ruling = Ruling::read(&mut fields);
     let preview = fields.optional("preview", |value| value.as_bool().ok_or("expected true or false".to_owned()));
     let named = fields.optional("order_ids", named);
-    let linked = fields.optional("linked_to", any).and_then(|value| Linked::read(value, &mut fields));
+    let linked = fields.optional("linked_to", any).and_then(|value| linked::read(value, &mut fields));
     let orders = match (named, linked) {
         (Some(ids), None) => Some(Orders::Named(ids)),
         (None, Some(linked)) => Some(Orders::Linked(linked)),
@@ -184,9 +186,15 @@ fn named(value: Value) -> Read<Vec<String>> {
     Ok(read)
 }
 
-async fn decided(app: &App, caller: &Caller, id: String, ruling: &Ruling) -> (BulkResult, Option<(u32, u64)>) {
+/// What each decision says of the one that it is part of, where that is about others as well.
+fn part_of(orders: usize, linked_to: Option<LinkedTo>) -> Option<PartOf> {
+    let orders = u32::try_from(orders).unwrap_or(u32::MAX);
+    (orders > 1).then_some(PartOf { orders, linked_to })
+}
+
+async fn decided(app: &App, caller: &Caller, id: String, wanted: OrderWish) -> (BulkResult, Option<(u32, u64)>) {
     let receipt = match order_id(&id) {
-        Ok(order) => wish(app, caller, order, ruling.wish()).await,
+        Ok(order) => wish(app, caller, order, wanted).await,
         Err(problem) => Err(problem),
     };
     match receipt {
@@ -209,6 +217,7 @@ async fn foreseen(app: &App, caller: &Caller, id: String, ruling: &Ruling, at: T
         reason_code: ruling.reason_code.clone(),
         note: ruling.note.clone(),
         at,
+        part_of: None,
     };
     let command = match ruling.action {
         ReviewAction::Release => OrderCommand::Release(verdict),

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use domain::order::PartOf;
 use engine::{OrderWish, ReviewAction};
 use serde::Serialize;
 use serde_json::Value;
@@ -59,7 +60,7 @@ pub async fn handle(
     let mut fields = Fields::of(body)?;
     let ruling = Ruling::read(&mut fields);
     let ruling = fields.finish(ruling)?;
-    Ok(told(wish(&app, &caller, order_id(&id)?, ruling.wish()).await?))
+    Ok(told(wish(&app, &caller, order_id(&id)?, ruling.wish(None)).await?))
 }
 
 /// A decision that can be made about any order.
@@ -81,9 +82,10 @@ impl Ruling {
         Some(Self { action, reason_code: reason_code.into(), note })
     }
 
-    pub(super) fn wish(&self) -> OrderWish {
+    /// As a decision about one order, which may be part of one about many.
+    pub(super) fn wish(&self, part_of: Option<PartOf>) -> OrderWish {
         let Self { action, reason_code, note } = self.clone();
-        OrderWish::Decide { action, reason_code, note }
+        OrderWish::Decide { action, reason_code, note, part_of: part_of.map(Box::new) }
     }
 }
 

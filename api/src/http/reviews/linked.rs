@@ -2,9 +2,9 @@
 
 use domain::fault::escape;
 use domain::ids::{MerchantId, OrderId};
-use domain::order::{RiskState, Status};
+use domain::order::{LinkedBy, LinkedTo, RiskState, Status};
 use engine::ReviewAction;
-use projections::{LIMIT_MAX, LinkedBy, OrderStatusRow};
+use projections::{LIMIT_MAX, OrderStatusRow};
 use serde_json::{Map, Value};
 
 use super::bulk::ORDERS_MAX;
@@ -16,26 +16,18 @@ use crate::http::problem::Problem;
 /// How many linked orders are looked at.
 const LOOKED_AT_MAX: usize = 2_000;
 
-/// Which orders are meant.
-pub(super) struct Linked {
-    order: OrderId,
-    by: LinkedBy,
-}
-
-impl Linked {
-    /// Reads the value of a field; what is wrong with it is noted there.
-    pub(super) fn read(value: Value, fields: &mut Fields) -> Option<Self> {
-        let Value::Object(mut rest) = value else {
-            fields.fault("/linked_to", "expected an object");
-            return None;
-        };
-        let order = required(&mut rest, "order_id", parsed::<OrderId>, fields);
-        let by = required(&mut rest, "by", parsed::<LinkedBy>, fields);
-        for name in rest.keys() {
-            fields.fault(format!("/linked_to/{}", escape(name)), "is not a known field");
-        }
-        Some(Self { order: order?, by: by? })
+/// Reads which orders are meant; what is wrong with it is noted in the fields.
+pub(super) fn read(value: Value, fields: &mut Fields) -> Option<LinkedTo> {
+    let Value::Object(mut rest) = value else {
+        fields.fault("/linked_to", "expected an object");
+        return None;
+    };
+    let order = required(&mut rest, "order_id", parsed::<OrderId>, fields);
+    let by = required(&mut rest, "by", parsed::<LinkedBy>, fields);
+    for name in rest.keys() {
+        fields.fault(format!("/linked_to/{}", escape(name)), "is not a known field");
     }
+    Some(LinkedTo { order: order?, by: by? })
 }
 
 fn required<T>(
@@ -55,10 +47,10 @@ fn required<T>(
 pub(super) async fn linked_to(
     app: &App,
     merchant: &MerchantId,
-    linked: &Linked,
+    linked: &LinkedTo,
     action: ReviewAction,
 ) -> Result<Vec<OrderId>, Problem> {
-    let Linked { order, by } = linked;
+    let LinkedTo { order, by } = linked;
     let (mut found, mut looked_at, mut cursor) = (vec![order.clone()], 0, None);
     loop {
         let page = app.models.linked(merchant, order, *by, cursor.as_deref(), LIMIT_MAX).await?;

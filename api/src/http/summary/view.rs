@@ -30,6 +30,7 @@ pub(super) const ENOUGH_MIN: u64 = 30;
         "called_off": {"orders": 10, "median_seconds": 2097.151, "p90_seconds": 7340.031},
         "all": {"orders": 220, "median_seconds": 229.375, "p90_seconds": 3670.015}
     },
+    "time_to_release_when_asked": {"orders": 142, "median_seconds": 90.111, "p90_seconds": 819.199},
     "challenges": [{
         "method": "sms", "asked": 240, "verified": 140, "failed": 8, "unanswered": 70, "withdrawn": 2, "open": 20,
         "success": {"count": 140, "of": 218, "share": 0.6422, "low": 0.5766, "high": 0.7029, "not_enough_data": false}
@@ -75,6 +76,9 @@ pub struct SummaryView {
     pub time_to_decision: TimesView,
     /// From placement to the end, of orders that were asked about or frozen.
     pub time_to_resolution: ResolutionView,
+    /// From the record of the first decision to that of the release, both by the service's clock, of orders whose customer was asked and
+    /// that may go on now, whoever let them: how long asking keeps those who had nothing to hide.
+    pub time_to_release_when_asked: TimesView,
     /// What came of asking customers: an order counts once for each method by which it was asked, with what came of the last time.
     pub challenges: Vec<ChallengeView>,
     /// The queue as it is now, whatever the period.
@@ -267,6 +271,7 @@ impl SummaryView {
                 called_off: off.into(),
                 all: TimesView::from(&released.with(frozen).with(off)),
             },
+            time_to_release_when_asked: TimesView::from(&outcomes.asked_to_release),
             challenges: outcomes.challenges.iter().map(|(method, answers)| challenge(method, answers)).collect(),
             queue: queue_view(queue, now),
             stock: outcomes.freed.into(),

@@ -1,0 +1,72 @@
+//! Deadlines on the engine: each leads to what follows once, whatever happens meanwhile, and those close to each other go together.
+
+mod support;
+
+use domain::order::{Review, RiskState};
+use domain::time::Span;
+use engine::{OrderWish, WhenFull};
+use support::{START, Shop, count, counted, doubtful, notice, origin, placed, replays, state, told, wish};
+
+#[tokio::test]
+async fn a_challenge_expires_by_itself_once_and_also_after_a_restart() {
+    let shop = Shop::open().await;
+    shop.send(doubtful("A1", 1)).await.expect("taken");
+    let shop = shop.without_snapshots().await;
+    shop.send(doubtful("A2", 2)).await.expect("taken");
+    let shop = shop.reopen().await;
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    told(&shop, "ReviewOpened").await;
+    let shop = shop.reopen().await;
+    let looked = wish(&shop, "A1", OrderWish::Note { text: "looked at".into() }).await.expect("noted");
+    assert_eq!((state(&looked), looked.review), (RiskState::Challenged, Review::Open));
+    assert_eq!(count(&shop, "ReviewOpened").await, 2, "one of each");
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn a_challenge_that_expires_while_a_commit_is_under_way_expires_all_the_same() {
+    let shop = Shop::open().await;
+    shop.send(doubtful("A1", 1)).await.expect("taken");
+    let submit = |line| shop.engine.submit(&shop.merchant, origin(), notice(line), WhenFull::Refuse);
+    shop.log.hold();
+    shop.set_clock(START.plus(Span::from_mins(9)));
+    let under_way = submit(placed("A2", 2)).await.expect("taken");
+    shop.log.append_begins().await;
+    // The batch behind it is begun before the time is over, and goes on to take the deadline in.
+    let behind = submit(placed("A3", 3)).await.expect("taken");
+    while shop.engine.waiting() > 0 {
+        tokio::task::yield_now().await;
+    }
+    // Once to see that the time is over, and once more to take what is due.
+    shop.set_clock_and_tell(START.plus(Span::from_mins(11)), 2).await;
+    shop.log.let_go();
+    under_way.receipt().await.expect("committed");
+    behind.receipt().await.expect("committed");
+    told(&shop, "ReviewOpened").await;
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn deadlines_within_ten_milliseconds_of_the_first_share_a_commit() {
+    let shop = Shop::open().await;
+    let asked = |millis| START.plus(Span::from_millis(millis));
+    for (order_no, millis) in [("A1", 0), ("A2", 9), ("A3", 25)] {
+        shop.set_clock(asked(millis));
+        shop.send(doubtful(order_no, 1)).await.expect("taken");
+    }
+    let expired = |millis| asked(millis).plus(Span::from_mins(10));
+    shop.log.commits();
+
+    // The time of the first is over, and it waits for others; orders do not wait for it.
+    shop.set_clock(expired(5));
+    for order_no in ["B1", "B2"] {
+        shop.send(placed(order_no, 2)).await.expect("taken");
+    }
+    assert_eq!(shop.log.commits(), [["Placed", "Scored", "Released"], ["Placed", "Scored", "Released"]]);
+    shop.set_clock(expired(11));
+    counted(&shop, "ReviewOpened", 2).await;
+    shop.set_clock(expired(36));
+    counted(&shop, "ReviewOpened", 3).await;
+    assert_eq!(shop.log.commits(), [vec!["ReviewOpened", "ReviewOpened"], vec!["ReviewOpened"]]);
+    replays(&shop).await;
+}
