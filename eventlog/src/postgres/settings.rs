@@ -30,7 +30,7 @@ const PINNED: [(&str, &str); 8] = [
 ];
 
 /// What every session sets for itself. Plans are made once and do not depend on what a batch or the statistics look like.
-const OWN: [(&str, &str); 8] = [
+const OWN: [(&str, &str); 9] = [
     ("search_path", SCHEMA),
     ("synchronous_commit", "on"),
     ("default_transaction_isolation", "read committed"),
@@ -38,6 +38,7 @@ const OWN: [(&str, &str); 8] = [
     ("idle_in_transaction_session_timeout", "10s"),
     ("plan_cache_mode", "force_generic_plan"),
     ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
     ("client_min_messages", "warning"),
 ];
 
