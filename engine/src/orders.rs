@@ -20,6 +20,7 @@ const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not ze
 const BY_STREAM_MAX: usize = 8_192;
 
 /// What is decided and not yet committed is nowhere but here, and must not be pushed out; nor what one message asks for.
+/// What is read beside the writer is what it decides next.
 const _: () = assert!(CACHED_ORDERS_MAX.get() > 4 * BATCH_MAX + 2 * (BY_STREAM_MAX + 2 * ASKED_FOR_MAX));
 
 /// An order as of its last event.
