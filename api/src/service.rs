@@ -1,5 +1,6 @@
 //! Everything a running service holds, put together on a store and taken apart again.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub struct Service {
     pub signals: Signals,
     /// The merchants' own model, where there is one.
     pub scorer: Option<Scorer>,
+    /// Where back-tests leave what the next ones need not read from the log, if they do.
+    pub extracts: Option<PathBuf>,
     /// The log itself, for histories.
     pub log: Arc<dyn EventLog>,
     /// Tokens and personal data.
@@ -67,7 +70,7 @@ impl Service {
     pub async fn start_with(store: Store, first_rulebook: Rulebook, terms: notify::Terms) -> anyhow::Result<Self> {
         let Store { log, vault, models, outbox, snapshots } = store;
         let directory = Arc::new(Directory::open(&*log).await.context("cannot read the merchants")?);
-        let engine = Engine::open(log.clone(), vault.clone(), clock::system(), first_rulebook, snapshots)
+        let engine = Engine::open(log.clone(), vault.clone(), clock::system(), first_rulebook, snapshots.clone())
             .await
             .context("cannot start the engine")?;
         let models = ReadModels::open(&models, log.clone()).await.context("cannot open the read models")?;
@@ -88,6 +91,7 @@ impl Service {
             streams,
             signals,
             scorer: None,
+            extracts: snapshots,
             log,
             vault,
             followers,

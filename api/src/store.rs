@@ -52,7 +52,7 @@ pub struct Store {
     pub models: Place,
     /// Where its notifications are.
     pub outbox: notify::Place,
-    /// Where snapshots of what writers remember are, if they are kept.
+    /// Where snapshots of what writers remember are, if they are kept, and extracts for back-tests beside them.
     pub snapshots: Option<PathBuf>,
 }
 

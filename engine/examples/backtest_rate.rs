@@ -57,7 +57,7 @@ async fn measure(orders: u64) -> Result<(), Box<dyn Error>> {
             to: Timestamp::LATEST,
         };
         let start = Instant::now();
-        let found = backtest(log.clone(), 0, trial, |_, _| {}).await?;
+        let found = backtest(log.clone(), 0, trial, None, |_, _| {}).await?;
         tried.push(start.elapsed().as_secs_f64());
         assert_eq!((found.orders, found.unchanged), (orders, orders), "the live rulebook decides as it decided");
         eprintln!("read {:.2} s, back-test {:.2} s", plain[plain.len() - 1], tried[tried.len() - 1]);

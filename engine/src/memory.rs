@@ -38,6 +38,7 @@ use shadow::Seat;
 use signals::Signals;
 pub(crate) use signals::Tail;
 pub(crate) use stored::KeptMemory;
+use trial::Tried;
 pub(crate) use watch::Before;
 use watch::Watch;
 
@@ -56,6 +57,8 @@ pub(crate) struct Memory {
     remembered_max: usize,
     has_crowded_out: bool,
     values: Vec<Option<Value>>,
+    /// `None` where all merchants' orders are screened by what they publish.
+    tried: Option<Tried>,
     pub(crate) deadlines: Deadlines,
 }
 
@@ -89,15 +92,8 @@ impl Live {
 }
 
 impl MerchantMemory {
-    fn new(handling: Handling) -> Self {
-        Self {
-            handling,
-            live: None,
-            shadow: Seat::default(),
-            watch: None,
-            windows: Windows::new(),
-            signals: Signals::default(),
-        }
+    fn new(handling: Handling, windows: Windows) -> Self {
+        Self { handling, live: None, shadow: Seat::default(), watch: None, windows, signals: Signals::default() }
     }
 
     /// Takes a screening into what is counted of them.
@@ -138,6 +134,7 @@ impl Memory {
             remembered_max: orders,
             has_crowded_out: false,
             values: Vec::new(),
+            tried: None,
             deadlines: Deadlines::default(),
         }
     }
@@ -255,7 +252,8 @@ impl Memory {
     pub(crate) fn apply_merchant(&mut self, merchant: &MerchantId, event: &MerchantEvent) {
         match event {
             MerchantEvent::MerchantRegistered(registered) => {
-                self.merchants.insert(merchant.clone(), MerchantMemory::new(Handling::of(registered)));
+                let windows = self.tried.as_ref().map_or_else(Windows::new, |tried| tried.windows(merchant));
+                self.merchants.insert(merchant.clone(), MerchantMemory::new(Handling::of(registered), windows));
             }
             MerchantEvent::SettingsChanged(settings) => {
                 if let Some(merchant) = self.merchants.get_mut(merchant) {

@@ -14,11 +14,11 @@ use tokio::task::JoinHandle;
 use crate::memory::FoldError;
 
 /// Events read at once.
-const PAGE_EVENTS: usize = 2_000;
+pub(crate) const PAGE_EVENTS: usize = 2_000;
 /// Pages that are being read, or were, and wait to be worked on.
 const AHEAD_MAX: usize = 3;
 
-type Page<T> = Result<Vec<T>, LogError>;
+pub(crate) type Page<T> = Result<Vec<T>, LogError>;
 
 /// See the module.
 pub(crate) struct Pages<T> {
@@ -60,12 +60,17 @@ impl<T: Send + 'static> Pages<T> {
     where
         Decode: FnMut(Shown<'_>) -> T + Send + 'static,
     {
+        Self::read_by(position, move |after, room| scan(log.clone(), partition, after, room, decoder()))
+    }
+
+    /// What is read after a position and those that follow, each time so many events and into room that is given.
+    pub(crate) fn read_by<Read>(position: Position, read: impl Fn(Position, Vec<T>) -> Read + Send + 'static) -> Self
+    where
+        Read: Future<Output = Page<T>> + Send + 'static,
+    {
         let room = Room::default();
         let given_back = room.clone();
-        Self {
-            room,
-            ..Self::new(position, move |after| scan(log.clone(), partition, after, given_back.take(), decoder()))
-        }
+        Self { room, ..Self::new(position, move |after| read(after, given_back.take())) }
     }
 
     fn new<Read>(after: Position, read: impl Fn(Position) -> Read + Send + 'static) -> Self
@@ -141,7 +146,8 @@ pub(crate) fn read<'a, E: Deserialize<'a>>(event: Shown<'a>) -> Result<E, FoldEr
     serde_json::from_str(event.payload).map_err(|error| FoldError::in_shown(event, error))
 }
 
-fn limit() -> u32 {
+/// [`PAGE_EVENTS`], as a log is asked for them.
+pub(crate) fn limit() -> u32 {
     u32::try_from(PAGE_EVENTS).expect("a page is small")
 }
 

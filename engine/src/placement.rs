@@ -15,6 +15,7 @@ use crate::pages::read;
 
 /// See the module. The other facts are unknown, whether they are or not.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(PartialEq, Debug))]
 pub(crate) struct Placement {
     pub(crate) channel: Channel,
     #[serde(default)]

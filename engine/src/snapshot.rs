@@ -73,7 +73,11 @@ pub(crate) async fn load(directory: &Path, partition: u32, log: &dyn EventLog) -
 }
 
 /// What tells a log from every other at a position: the digest of its last leaf hashes. `None` where it has no event there.
-async fn log_at(log: &dyn EventLog, partition: u32, position: Position) -> Result<Option<[u8; 32]>, LogError> {
+pub(crate) async fn log_at(
+    log: &dyn EventLog,
+    partition: u32,
+    position: Position,
+) -> Result<Option<[u8; 32]>, LogError> {
     let after = position.saturating_sub(EVENTS_NAMED.into());
     let events = log.read(partition, after, EVENTS_NAMED).await?;
     let events = events.iter().take_while(|event| event.position <= position);

@@ -154,7 +154,7 @@ async fn shop(rulebook: Rulebook, lines: &[(u32, Value)]) -> Shop {
 
 async fn tried_between(shop: &Shop, rulebook: Rulebook, from: Timestamp, to: Timestamp) -> Backtested {
     let trial = Trial { merchant: shop.merchant.clone(), rulebook, from, to };
-    backtest(shop.log.clone(), 0, trial, |_, _| {}).await.expect("what a test sets up holds")
+    backtest(shop.log.clone(), 0, trial, None, |_, _| {}).await.expect("what a test sets up holds")
 }
 
 async fn tried(shop: &Shop, rulebook: Rulebook) -> Backtested {
@@ -315,7 +315,7 @@ async fn other_merchants_orders_are_not_counted() {
     assert_eq!(tried(&shop, book([40, 70], 30, 4)).await.orders, 10);
     let trial =
         Trial { merchant: north, rulebook: book([1, 2], 30, 4), from: Timestamp::EARLIEST, to: Timestamp::LATEST };
-    assert_eq!(backtest(shop.log.clone(), 0, trial, |_, _| {}).await.unwrap().orders, 1);
+    assert_eq!(backtest(shop.log.clone(), 0, trial, None, |_, _| {}).await.unwrap().orders, 1);
 }
 
 /// An order of an amount by a customer of a level, from a device, to a house.

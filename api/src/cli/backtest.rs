@@ -75,7 +75,7 @@ impl Backtest {
         let began = Instant::now();
         let hash = rulebook.hash();
         let trial = Trial { merchant, rulebook, from, to };
-        let found = backtest(store.log.clone(), partition, trial, |done, total| {
+        let found = backtest(store.log.clone(), partition, trial, store.snapshots.as_deref(), |done, total| {
             bar.set_length(total);
             bar.set_position(done);
         });

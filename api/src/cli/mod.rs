@@ -67,7 +67,7 @@ const DEFAULT_DATA: &str = "data";
 /// Where the store is.
 #[derive(Args)]
 struct StoreArgs {
-    /// Directory of the embedded store, and of the snapshots of either [default: data]
+    /// Directory of the embedded store, and of the snapshots and extracts of either [default: data]
     #[arg(long, value_name = "DIR", env = "ORDERLIGHT_DATA_DIR")]
     data: Option<PathBuf>,
     /// Postgres database in place of the embedded store, such as postgres://user@host/name

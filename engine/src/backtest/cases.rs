@@ -76,10 +76,8 @@ impl Cases {
     }
 
     /// The order is not wanted any more.
-    pub(super) fn leave(&mut self, stream: StreamId) {
-        if let Some(place) = self.places.get(&stream) {
-            self.all[*place] = None;
-        }
+    pub(super) fn leave(&mut self, stream: StreamId) -> Option<Case> {
+        self.all[*self.places.get(&stream)?].take()
     }
 
     pub(super) fn get(&self, stream: StreamId) -> Option<&Case> {

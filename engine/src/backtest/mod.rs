@@ -1,22 +1,26 @@
 //! A back-test: what a draft would have decided about the orders of a period, beside what was decided.
 //!
 //! The log is streamed once from its beginning, so that the windows are at every position what they were when the order there
-//! was screened. What was decided stands in the log and is read from there; the draft is evaluated at the same position over the
-//! same windows. Orders before and after the period are folded and not evaluated, but those that may still say something about it.
+//! was screened. What was decided stands in the log and is read from there; the draft is evaluated at the same position, over the
+//! values that were read there or over the same windows. Orders before and after the period are folded and not evaluated, but those that may still say something about it.
 //!
 //! An order counts once, with its last screening on either side. The draft is asked where an order's own messages, or a person,
 //! made a screening necessary, and what it finds there speaks about other orders as it would have live: late orders, amendments
 //! and its own sweeping rules have them screened again by the same steps that the writer takes, see [`crate::correction`]. Nothing
 //! that the draft would have changed in the course of things (a customer asked, an order held and therefore never paid) is made up.
 
+mod asked;
 mod cases;
+mod extract;
 mod found;
 mod outcome;
 mod reckon;
+mod source;
 mod step;
 mod tester;
 mod verdict;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use domain::ids::MerchantId;
@@ -30,9 +34,8 @@ pub use found::{
 };
 
 use crate::memory::FoldError;
-use crate::pages::Pages;
 use crate::replay::{ReplayError, next};
-use step::Step;
+use asked::Draft;
 use tester::Tester;
 
 /// What is tried, and on which orders.
@@ -72,7 +75,8 @@ impl From<FoldError> for TrialError {
 }
 
 /// Tries a rulebook on the log of its merchant's partition, up to the end that the log has now. `progress` hears of each page's
-/// last position, and of that end. Whoever drops this ends it at the next page.
+/// last position, and of that end. Whoever drops this ends it at the next page. In `extracts`, a directory, stands after it what
+/// the next back-test of the partition need not read from the log.
 ///
 /// # Errors
 /// When the log cannot be read or is damaged, and when there are too many orders.
@@ -80,14 +84,12 @@ pub async fn backtest(
     log: Arc<dyn EventLog>,
     partition: u32,
     trial: Trial,
+    extracts: Option<&Path>,
     mut progress: impl FnMut(Position, Position),
 ) -> Result<Backtested, TrialError> {
     let head = log.head(partition).await?;
-    let merchant = trial.merchant.clone();
-    let mut pages = Pages::decoded(log.clone(), partition, 0, move || {
-        let merchant = merchant.clone();
-        move |event| Step::of(event, &merchant)
-    });
+    let draft = Draft::of(&trial.rulebook);
+    let mut pages = source::steps(log.clone(), partition, trial.merchant.clone(), draft, extracts).await?;
     let mut tester = Tester::new(trial);
     let mut after = 0;
     while after < head {

@@ -1,16 +1,20 @@
 //! Events as far as a back-test needs them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
 use domain::order::{FrozenCause, Order, OrderEvent, PASS, ScoredCause, Status};
 use domain::publication::{LiveRulebook, RulebookPublished};
+use domain::rulebook::Findings;
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, Shown, StreamId};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
+use super::asked::{Asked, Draft, Told};
+use super::extract::Entries;
 use crate::memory::FoldError;
 use crate::pages::read;
 use crate::placement::Placement;
@@ -46,32 +50,49 @@ pub(super) enum Content {
     Other(Box<RecordedEvent>),
 }
 
-/// A recorded screening, without the values that it read: those come from the windows.
-#[derive(Deserialize)]
+/// A recorded screening.
 pub(super) struct Screened {
     pub(super) score: i64,
     /// `None` where it is [`PASS`].
-    #[serde(deserialize_with = "tier")]
     pub(super) tier: Option<Box<str>>,
     pub(super) hits: Vec<RecordedHit>,
-    #[serde(default)]
     pub(super) exemption: Option<Box<str>>,
     pub(super) cause: ScoredCause,
-    #[serde(default)]
-    trigger: Option<IgnoredAny>,
+    /// Whether the order's own messages, or a person, made it necessary, and not what another order says.
+    pub(super) is_own: bool,
+    /// What the draft finds over the values that were read; `None` where the windows have to tell.
+    pub(super) found: Option<Findings>,
 }
 
 /// A rule that fired.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(PartialEq, Debug))]
 pub(super) struct RecordedHit {
     pub(super) rule: Box<str>,
     pub(super) points: i64,
 }
 
 #[derive(Deserialize)]
-struct ScoredPayload {
-    #[serde(rename = "Scored")]
-    scored: Screened,
+struct ScoredPayload<'a> {
+    #[serde(rename = "Scored", borrow)]
+    scored: Scored<'a>,
+}
+
+/// A screening as it stands in the log.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(PartialEq, Debug))]
+pub(super) struct Scored<'a> {
+    pub(super) score: i64,
+    #[serde(deserialize_with = "tier")]
+    pub(super) tier: Option<Box<str>>,
+    pub(super) hits: Vec<RecordedHit>,
+    #[serde(borrow)]
+    pub(super) features: Told<'a>,
+    #[serde(default)]
+    pub(super) exemption: Option<Box<str>>,
+    pub(super) cause: ScoredCause,
+    #[serde(default)]
+    pub(super) trigger: Option<IgnoredAny>,
 }
 
 fn tier<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
@@ -110,41 +131,117 @@ struct Caused {
     cause: FrozenCause,
 }
 
-impl Screened {
-    /// Whether the order's own messages, or a person, made it necessary, and not what another order says.
-    pub(super) const fn is_own(&self) -> bool {
-        self.trigger.is_none()
+/// Where an event stands, and whose it is.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) position: Position,
+    pub(super) stream: StreamId,
+    pub(super) sequence: u64,
+    pub(super) recorded_at: Timestamp,
+    pub(super) merchant: &'a MerchantId,
+}
+
+impl<'a> Place<'a> {
+    pub(super) const fn of(event: Shown<'a>) -> Self {
+        let Shown { position, stream, sequence, recorded_at, .. } = event;
+        Self { position, stream, sequence, recorded_at, merchant: event.key.merchant }
     }
 }
 
-impl Step {
-    pub(super) fn of(event: Shown<'_>, merchant: &MerchantId) -> Self {
-        let Shown { position, stream, sequence, recorded_at, .. } = event;
-        let is_own = event.key.merchant == merchant;
-        let other = (!is_own).then(|| event.key.merchant.clone());
-        let content = match (event.key.aggregate_type, event.event_type) {
+/// What an event says, whatever is tried.
+#[cfg_attr(test, derive(PartialEq, Debug))]
+pub(super) enum Said<'a> {
+    Placed(Box<Placement>),
+    Reported(Status, Timestamp),
+    Scored(Scored<'a>),
+    Held(bool),
+    Nothing,
+    /// One of the others, which are few.
+    Other(Shown<'a>),
+}
+
+impl<'a> Said<'a> {
+    /// Reads an event. What has a part only in back-tests of its own merchant is passed over where another one's is tried.
+    pub(super) fn of(event: Shown<'a>, only: Option<&MerchantId>) -> Result<Self, FoldError> {
+        let is_wanted = only.is_none_or(|only| only == event.key.merchant);
+        if event.key.aggregate_type != Order::TYPE {
+            return Ok(Self::Other(event));
+        }
+        match event.event_type {
             // Of every merchant: what one remembers may depend on the traffic of another.
-            (Order::TYPE, "Placed") => Placement::read(event).map(Content::Placed),
-            (Order::TYPE, "Amended") => read(event).map(|event| Content::Amended(Box::new(event))),
-            (Order::TYPE, "StatusReported") => read::<ReportedPayload>(event).map(|payload| {
+            "Placed" => Placement::read(event).map(Self::Placed),
+            "Amended" => Ok(Self::Other(event)),
+            "StatusReported" => read::<ReportedPayload>(event).map(|payload| {
                 let Reported { status, occurred_at, counts_from } = payload.reported;
-                Content::Reported(status, counts_from.unwrap_or(occurred_at))
+                Self::Reported(status, counts_from.unwrap_or(occurred_at))
             }),
-            (Order::TYPE, "Scored") if is_own => {
-                read::<ScoredPayload>(event).map(|payload| Content::Screened(payload.scored))
+            "Scored" if is_wanted => read::<ScoredPayload<'_>>(event).map(|payload| Self::Scored(payload.scored)),
+            "Frozen" if is_wanted => {
+                read::<FrozenPayload>(event).map(|payload| Self::Held(is_somebodys_word(payload.frozen.cause)))
             }
-            (Order::TYPE, "Frozen") if is_own => {
-                read::<FrozenPayload>(event).map(|payload| Content::Held(is_somebodys_word(payload.frozen.cause)))
+            "FreezeConfirmed" => Ok(Self::Held(true)),
+            "Released" => Ok(Self::Held(false)),
+            _ => Ok(Self::Nothing),
+        }
+    }
+}
+
+/// Makes steps of events.
+pub(super) struct Decoder {
+    merchant: MerchantId,
+    asked: Asked,
+}
+
+impl Decoder {
+    /// For a draft of a merchant.
+    pub(super) fn new(merchant: MerchantId, draft: Arc<Draft>) -> Self {
+        Self { merchant, asked: Asked::new(draft) }
+    }
+
+    /// Reads an event of the log, for entries of an extract as well. Those end with one that cannot be read.
+    pub(super) fn decode(&mut self, event: Shown<'_>, entries: &mut Option<Entries>) -> Step {
+        if let Some(kept) = entries {
+            match Said::of(event, None) {
+                Ok(said) => {
+                    kept.add(event, &said);
+                    return self.step(Place::of(event), Ok(said));
+                }
+                Err(_) => *entries = None,
             }
-            (Order::TYPE, "FreezeConfirmed") if is_own => Ok(Content::Held(true)),
-            (Order::TYPE, "Released") if is_own => Ok(Content::Held(false)),
-            (Order::TYPE, _) => Ok(Content::Nothing),
-            (LiveRulebook::TYPE, "RulebookPublished") if is_own => {
-                read::<PublishedPayload>(event).map(|payload| Content::Published(payload.published))
-            }
-            _ => Ok(Content::Other(Box::new(event.kept()))),
-        };
-        Self { position, stream, sequence, recorded_at, other, content }
+        }
+        self.step(Place::of(event), Said::of(event, Some(&self.merchant)))
+    }
+
+    pub(super) fn step(&mut self, place: Place<'_>, said: Result<Said<'_>, FoldError>) -> Step {
+        let Place { position, stream, sequence, recorded_at, merchant } = place;
+        let is_own = *merchant == self.merchant;
+        let other = (!is_own).then(|| merchant.clone());
+        let content = said.and_then(|said| self.content(said, is_own));
+        Step { position, stream, sequence, recorded_at, other, content }
+    }
+
+    fn content(&mut self, said: Said<'_>, is_own: bool) -> Result<Content, FoldError> {
+        Ok(match said {
+            Said::Placed(placement) => Content::Placed(placement),
+            Said::Reported(status, at) => Content::Reported(status, at),
+            Said::Scored(scored) if is_own => Content::Screened(self.screened(scored)),
+            Said::Held(is_held) if is_own => Content::Held(is_held),
+            Said::Scored(_) | Said::Held(_) | Said::Nothing => Content::Nothing,
+            Said::Other(event) => match (event.key.aggregate_type, event.event_type) {
+                (Order::TYPE, _) => Content::Amended(Box::new(read(event)?)),
+                (LiveRulebook::TYPE, "RulebookPublished") if is_own => {
+                    Content::Published(read::<PublishedPayload>(event)?.published)
+                }
+                _ => Content::Other(Box::new(event.kept())),
+            },
+        })
+    }
+
+    /// For an order that is new nothing counts because of others.
+    fn screened(&mut self, scored: Scored<'_>) -> Screened {
+        let Scored { score, tier, hits, features, exemption, cause, trigger } = scored;
+        let found = if cause == ScoredCause::Placed { self.asked.findings(&features) } else { None };
+        Screened { score, tier, hits, exemption, cause, is_own: trigger.is_none(), found }
     }
 }
 

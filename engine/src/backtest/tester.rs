@@ -94,8 +94,9 @@ impl Tester {
     pub(super) fn new(trial: Trial) -> Self {
         let evaluator = trial.rulebook.compile(DRAFT);
         let reach = evaluator.sweeps().iter().filter_map(|sweep| sweep.feature.window).max().unwrap_or_default();
+        let features = evaluator.features().iter().copied().chain([FAMILIAR]).collect();
         Self {
-            memory: Memory::default(),
+            memory: Memory::trying(trial.merchant.clone(), features),
             in_force: None,
             tracked: LruCache::with_hasher(TRACKED_MAX, FxBuildHasher),
             held: FxHashSet::default(),
@@ -144,7 +145,7 @@ impl Tester {
                     self.mark(stream, |marks| marks.report(status, at));
                 }
             }
-            Content::Screened(screened) => self.screened(log, &step, &screened).await?,
+            Content::Screened(screened) => self.screened(log, &step, screened).await?,
             Content::Held(is_held) => self.hold(step.stream, is_held),
             Content::Published(published) => {
                 self.memory.try_out(&self.trial.merchant, &self.trial.rulebook);
@@ -156,11 +157,13 @@ impl Tester {
         Ok(())
     }
 
-    /// Notes what became of an order, wherever it is kept.
+    /// Notes what became of an order: with what was found of it, or until something is.
     fn mark(&mut self, stream: StreamId, mark: impl Fn(&mut Marks)) {
-        let kept = self.tracked.get_mut(&stream).map(|tracked| &mut tracked.marks);
-        let case = self.tested.cases.get_mut(stream).map(|case| &mut case.marks);
-        kept.into_iter().chain(case).for_each(mark);
+        if let Some(case) = self.tested.cases.get_mut(stream) {
+            mark(&mut case.marks);
+        } else if let Some(tracked) = self.tracked.peek_mut(&stream) {
+            mark(&mut tracked.marks);
+        }
     }
 
     /// Nearly every order is let go when it comes, and was never held.
@@ -183,26 +186,28 @@ impl Tester {
     }
 
     /// Takes in a recorded screening, and asks the draft where the order's own messages made it necessary.
-    async fn screened(&mut self, log: &dyn EventLog, step: &Step, screened: &Screened) -> Result<(), TrialError> {
-        let stream = step.stream;
+    async fn screened(&mut self, log: &dyn EventLog, step: &Step, screened: Screened) -> Result<(), TrialError> {
+        let (stream, is_own, cause) = (step.stream, screened.is_own, screened.cause);
         self.take_in(log, stream, step.position).await?;
         let tracked = self.tracked.get(&stream);
         let tracked = tracked.ok_or_else(|| damaged(step, "is of an order that is not placed"))?;
         let time = tracked.time();
         let is_wanted = self.tested.cases.wants(time);
         if !is_wanted {
-            self.tested.cases.leave(stream);
-        } else if screened.is_own() {
+            if let (Some(case), Some(tracked)) = (self.tested.cases.leave(stream), self.tracked.peek_mut(&stream)) {
+                tracked.marks = case.marks;
+            }
+        } else if is_own {
             self.ask(log, step, screened, time).await?;
         } else {
-            let actual = self.recorded(step, screened)?;
+            let actual = self.recorded(step, &screened)?;
             if let Some(case) = self.tested.cases.get_mut(stream) {
                 (case.position, case.actual) = (step.position, actual);
             }
             self.name(stream);
         }
-        if screened.is_own() {
-            self.correct(log, step, screened.cause, is_wanted).await?;
+        if is_own {
+            self.correct(log, step, cause, is_wanted).await?;
         }
         Ok(())
     }
@@ -223,10 +228,10 @@ impl Tester {
         &mut self,
         log: &dyn EventLog,
         step: &Step,
-        screened: &Screened,
+        screened: Screened,
         time: Timestamp,
     ) -> Result<(), TrialError> {
-        let (stream, actual) = (step.stream, self.recorded(step, screened)?);
+        let (stream, actual) = (step.stream, self.recorded(step, &screened)?);
         let mut swept = Vec::new();
         let is_new = screened.cause == ScoredCause::Placed;
         if !is_new && self.drafted(stream).is_some_and(|last| !last.hits.is_empty()) {
@@ -234,7 +239,10 @@ impl Tester {
             let mut drafted = Drafted { tester: self, log, position: step.position };
             swept = Correction::new(&mut drafted, &merchant).swept_so_far(stream).await?;
         }
-        if !self.find(stream, &swept) {
+        if let Some(found) = screened.found {
+            self.findings = found;
+            self.conclude(stream);
+        } else if !self.find(stream, &swept) {
             return Err(damaged(step, "is of an unknown merchant"));
         }
         let Tested { cases, verdicts, first, .. } = &mut self.tested;
@@ -250,7 +258,7 @@ impl Tester {
             payment_due_at: placement.facts.payment_due_at.unwrap_or(Timestamp::from_millis(i64::MAX)),
             actual,
             draft: verdicts.number(&self.draft),
-            marks: *marks,
+            marks: cases.get(stream).map_or(*marks, |case| case.marks),
             naming: Naming::default(),
         };
         let differ = verdicts.get(actual).is_hit() != self.draft.is_hit();
@@ -264,18 +272,23 @@ impl Tester {
     /// What the draft finds of an order that is tracked, with rules that count as fired because of others. `false` for a merchant
     /// that is not known.
     fn find(&mut self, stream: StreamId, swept: &[Counted<()>]) -> bool {
-        let Self { trial: Trial { merchant, .. }, memory, tracked, findings, draft, .. } = self;
+        let Self { trial: Trial { merchant, .. }, memory, tracked, findings, .. } = self;
         let Some(Tracked { placement, .. }) = tracked.peek(&stream) else { return false };
         let is_swept = |rule: &Arc<str>| swept.iter().any(|swept| swept.rule == *rule);
-        if memory.find(merchant, stream, placement, is_swept, findings).is_none() {
-            return false;
+        let is_found = memory.find(merchant, stream, placement, is_swept, findings).is_some();
+        if is_found {
+            self.conclude(stream);
         }
-        draft.find(findings);
+        is_found
+    }
+
+    /// What the draft does with an order after what was found of it.
+    fn conclude(&mut self, stream: StreamId) {
+        self.draft.find(&self.findings);
         // Who is held out of what rules do is so by whatever rulebook.
-        if memory.holds_out(merchant, stream) {
-            draft.hold_out();
+        if self.memory.holds_out(&self.trial.merchant, stream) {
+            self.draft.hold_out();
         }
-        true
     }
 
     /// What the draft found of an order last.

@@ -9,6 +9,7 @@ use eventlog::{Shown, StreamId};
 
 use super::{Applied, FoldError, Live, Memory, MerchantMemory};
 use crate::placement::Placement;
+use crate::windows::Windows;
 
 impl FoldError {
     /// Of an event that was shown.
@@ -17,7 +18,25 @@ impl FoldError {
     }
 }
 
+/// Whose rulebook is tried, and what is asked of the windows.
+pub(super) struct Tried {
+    merchant: MerchantId,
+    features: Vec<FeatureRef>,
+}
+
+impl Tried {
+    /// Of the other merchants only how many orders they have is of interest.
+    pub(super) fn windows(&self, merchant: &MerchantId) -> Windows {
+        Windows::of(if self.merchant == *merchant { &self.features } else { &[] })
+    }
+}
+
 impl Memory {
+    /// For a rulebook of one merchant to be tried, where no more is looked at than these features.
+    pub(crate) fn trying(merchant: MerchantId, features: Vec<FeatureRef>) -> Self {
+        Self { tried: Some(Tried { merchant, features }), ..Self::default() }
+    }
+
     /// Puts a rulebook in the place of those that are published, as if it were in force from the beginning.
     pub(crate) fn try_out(&mut self, merchant: &MerchantId, rulebook: &Rulebook) {
         if let Some(merchant) = self.merchants.get_mut(merchant) {

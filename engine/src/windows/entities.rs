@@ -17,8 +17,9 @@ const SIDE_BY_SIDE_MIN: usize = 10_000;
 type Groups = FxHashMap<Key, Group>;
 
 /// See the module.
-#[derive(Default)]
 pub(super) struct Entities {
+    /// Those that have groups.
+    kept: Vec<Entity>,
     groups: [Groups; ALL.len()],
     /// The entities with a [`Crowd`](super::crowd::Crowd), which alone follow reports: few, and near where all others are far apart.
     crowds: [FxHashSet<Key>; ALL.len()],
@@ -28,7 +29,18 @@ pub(super) struct Entities {
 /// The groups that one order belongs to, by entity; `None` where that is not known or was not asked for.
 pub(super) type OwnGroups<'a> = [Option<&'a mut Group>; ALL.len()];
 
+impl Default for Entities {
+    fn default() -> Self {
+        Self::only(ALL.to_vec())
+    }
+}
+
 impl Entities {
+    /// Without any order, and from then on without groups of other entities than these.
+    pub(super) fn only(kept: Vec<Entity>) -> Self {
+        Self { kept, groups: Default::default(), crowds: Default::default(), pasts: Pasts::default() }
+    }
+
     /// Of all orders in memory, which are given in the order of event time.
     pub(super) fn of<T: Sync>(memory: &Memory, positions: &[(Position, T)], pasts: Pasts) -> Self {
         if positions.len() < SIDE_BY_SIDE_MIN {
@@ -47,12 +59,12 @@ impl Entities {
             let crowds = groups.iter().filter(|(_, group)| group.is_crowd());
             crowds.map(|(key, _)| *key).collect()
         });
-        Self { groups, crowds, pasts }
+        Self { groups, crowds, pasts, ..Self::default() }
     }
 
-    /// Adds an order to the groups of all of its entities; all others are in memory.
+    /// Adds an order to the groups of its entities; all others are in memory.
     pub(super) fn insert(&mut self, memory: &Memory, order: &Order) {
-        for entity in ALL {
+        for &entity in &self.kept {
             let Some(key) = order.key(entity) else { continue };
             let past = past_of(&self.pasts, entity, key);
             if insert(&mut self.groups[entity as usize], memory, key, order, past).is_crowd() {
@@ -74,7 +86,7 @@ impl Entities {
 
     /// Follows a report about an order that is `after` from now on, and before made this address familiar, or none.
     pub(super) fn follow(&mut self, good_before: Option<Key>, after: &Order) {
-        for entity in ALL {
+        for &entity in &self.kept {
             let Some(key) = after.key(entity).filter(|key| self.crowds[entity as usize].contains(key)) else {
                 continue;
             };
@@ -102,7 +114,7 @@ impl Entities {
 
     /// Takes an order out of its groups with `leave`, which says whether a group is then empty.
     fn take(&mut self, order: &Order, leave: impl Fn(&mut Group, Option<&Past>) -> bool) {
-        for entity in ALL {
+        for &entity in &self.kept {
             let Some(key) = order.key(entity) else { continue };
             let groups = &mut self.groups[entity as usize];
             if groups.get_mut(&key).is_some_and(|group| leave(group, past_of(&self.pasts, entity, key))) {

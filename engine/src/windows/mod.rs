@@ -48,7 +48,7 @@ mod stored;
 mod tally;
 
 use chrono_tz::Tz;
-use domain::feature::{Feature, FeatureRef, Measure, Value, WINDOW_MAX};
+use domain::feature::{Entity, Feature, FeatureRef, Measure, Value, WINDOW_MAX};
 use domain::order::{Facts, OrderEvent, Status};
 use domain::time::{Span, Timestamp};
 use rustc_hash::FxHashMap;
@@ -91,6 +91,14 @@ impl Windows {
     /// Without any order.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Without any order. They may be asked for these features and for what lies in these features' windows, and for nothing else:
+    /// what only other features look at is not kept.
+    pub(crate) fn of(features: &[FeatureRef]) -> Self {
+        let is_looked_at = |entity: &Entity| features.iter().any(|feature| looks_at(feature.feature) == Some(*entity));
+        let kept = entities::ALL.into_iter().filter(is_looked_at);
+        Self { entities: Entities::only(kept.collect()), ..Self::default() }
     }
 
     /// Folds one event of the order whose stream number is `order`. Only placements, amendments and reports matter.

@@ -78,10 +78,12 @@ pub async fn handle(
     let rulebook = app.rulebooks.text(place).await?;
     let hash = rulebook.hash();
     let trial = Trial { merchant: caller.merchant.clone(), rulebook, from, to };
-    let (log, partition) = (app.log.clone(), app.engine.partition_of(&caller.merchant));
+    let (log, extracts) = (app.log.clone(), app.extracts.clone());
+    let partition = app.engine.partition_of(&caller.merchant);
     begin(&app, &caller, BACKTEST, wait, async move |progress| {
         let began = Instant::now();
-        let found = backtest(log, partition, trial, |done, total| progress.tell(done, total)).await.map_err(failed)?;
+        let found = backtest(log, partition, trial, extracts.as_deref(), |done, total| progress.tell(done, total));
+        let found = found.await.map_err(failed)?;
         let elapsed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(BacktestView::of(hash, found, elapsed))
     })
