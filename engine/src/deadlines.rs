@@ -141,6 +141,14 @@ impl Deadlines {
         self.queue.first_key_value().map(|((time, ..), _)| *time)
     }
 
+    /// Those whose time will be over then, the earliest first.
+    pub(crate) fn coming(&self, then: Timestamp) -> impl Iterator<Item = (StreamId, &Deadline)> {
+        self.queue
+            .iter()
+            .take_while(move |((time, ..), _)| *time < then)
+            .map(|((_, stream, _), deadline)| (*stream, deadline))
+    }
+
     /// Takes those whose time is over, the earliest first.
     pub(crate) fn take_due(&mut self, now: Timestamp, limit: usize) -> Vec<Deadline> {
         let mut due = Vec::new();

@@ -3,6 +3,7 @@
 //! One writer per partition takes what waits in its bounded mailbox, decides it in order, commits it in one transaction and
 //! only then answers. What it remembers (windows, hot orders, data keys) is a fold over the log and can be thrown away.
 
+mod ahead;
 mod alone;
 mod backtest;
 mod batch;

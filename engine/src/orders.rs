@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 
 use cqrs_es::Aggregate;
-use domain::ids::{MerchantId, OrderId};
+use domain::ids::{IdError, MerchantId, OrderId};
 use domain::order::Order;
 use eventlog::{EventLog, LogError, RecordedEvent, StreamId, StreamKey};
 use lru::LruCache;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::correction::ASKED_FOR_MAX;
 use crate::memory::read;
@@ -20,6 +20,7 @@ const CACHED_ORDERS_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not ze
 const BY_STREAM_MAX: usize = 8_192;
 
 /// What is decided and not yet committed is nowhere but here, and must not be pushed out; nor what one message asks for.
+/// What is read beside the writer is what it decides next.
 const _: () = assert!(CACHED_ORDERS_MAX.get() > 4 * BATCH_MAX + 2 * (BY_STREAM_MAX + 2 * ASKED_FOR_MAX));
 
 /// An order as of its last event.
@@ -35,6 +36,9 @@ pub(crate) struct CachedOrder {
 
 pub(crate) type OrderKey = (MerchantId, OrderId);
 
+/// An order with its name, as read by its stream.
+pub(crate) type Folded = (OrderKey, CachedOrder);
+
 /// The only writer of a partition may remember also that an order is not there.
 ///
 /// The orders of the batch at hand lie outside the bounded cache, so that no batch can push out what it needs itself.
@@ -45,6 +49,8 @@ pub(crate) struct Orders {
     names: LruCache<StreamId, OrderKey, FxBuildHasher>,
     /// Orders that were taken in by their streams since everything was committed.
     by_stream: usize,
+    /// Orders that are being read and have not come to hand since that began.
+    expected: FxHashSet<OrderKey>,
 }
 
 impl Orders {
@@ -55,7 +61,7 @@ impl Orders {
     fn with_room_for(orders: NonZeroUsize) -> Self {
         let cache = LruCache::with_hasher(orders, FxBuildHasher);
         let names = LruCache::with_hasher(orders, FxBuildHasher);
-        Self { batch: FxHashMap::default(), cache, names, by_stream: 0 }
+        Self { batch: FxHashMap::default(), cache, names, by_stream: 0, expected: FxHashSet::default() }
     }
 
     /// Takes an order of the batch out, to be put back when it is decided.
@@ -84,7 +90,10 @@ impl Orders {
             }
             match self.cache.pop(&key) {
                 Some(order) => drop(self.batch.insert(key, order)),
-                None => missing.push(key),
+                None => {
+                    self.expected.remove(&key);
+                    missing.push(key);
+                }
             }
         }
         missing.sort_unstable();
@@ -108,6 +117,27 @@ impl Orders {
             self.batch.insert(key, order);
         }
         Ok(())
+    }
+}
+
+/// Orders that are read while others are decided.
+impl Orders {
+    /// Of these the ones that are not at hand, by their streams: to be read, and then [taken in](Self::take_expected).
+    pub(crate) fn expect(&mut self, coming: Vec<(StreamId, OrderKey)>) -> Vec<StreamId> {
+        let Self { batch, cache, expected, .. } = self;
+        let is_missing = |key: &OrderKey| !batch.contains_key(key) && !cache.contains(key);
+        let missing = coming.into_iter().filter(|(_, key)| is_missing(key) && expected.insert(key.clone()));
+        missing.map(|(stream, _)| stream).collect()
+    }
+
+    /// Takes in what was read. What came to hand meanwhile may be newer, also where it is no longer.
+    pub(crate) fn take_expected(&mut self, read: Vec<Folded>) {
+        for (key, order) in read {
+            if self.expected.remove(&key) {
+                self.cache.put(key, order);
+            }
+        }
+        self.expected.clear();
     }
 }
 
@@ -135,14 +165,11 @@ impl Orders {
     pub(crate) fn take_in(&mut self, events: &[RecordedEvent]) -> Result<(), LogError> {
         for events in events.chunk_by(|one, next| one.stream == next.stream) {
             let Some(first) = events.first() else { continue };
-            let order = first.key.aggregate_id.parse::<OrderId>();
-            let order = order.map_err(|error| LogError::Damaged(error.to_string()))?;
-            let key = (first.key.merchant.clone(), order);
+            let key = key_of(first)?;
+            self.expected.remove(&key);
             // What is in the cache counts as used, or what is taken in after it might push it out.
             if !self.batch.contains_key(&key) && self.cache.get(&key).is_none() {
-                let mut cached = CachedOrder::default();
-                events.iter().try_for_each(|event| fold_one(&mut cached, event))?;
-                self.cache.put(key.clone(), cached);
+                self.cache.put(key.clone(), fold(events)?);
                 self.by_stream += 1;
             }
             self.names.put(first.stream, key);
@@ -194,6 +221,23 @@ pub(crate) async fn order_at(log: &dyn EventLog, stream: StreamId, sequence: u64
     Ok(cached)
 }
 
+/// The orders of streams, each with all of its events.
+pub(crate) fn folded(events: &[RecordedEvent]) -> Result<Vec<Folded>, LogError> {
+    let streams = events.chunk_by(|one, next| one.stream == next.stream);
+    streams.map(|events| Ok((key_of(&events[0])?, fold(events)?))).collect()
+}
+
+fn key_of(event: &RecordedEvent) -> Result<OrderKey, LogError> {
+    let order = event.key.aggregate_id.parse().map_err(|error: IdError| LogError::Damaged(error.to_string()))?;
+    Ok((event.key.merchant.clone(), order))
+}
+
+fn fold(events: &[RecordedEvent]) -> Result<CachedOrder, LogError> {
+    let mut cached = CachedOrder::default();
+    events.iter().try_for_each(|event| fold_one(&mut cached, event))?;
+    Ok(cached)
+}
+
 fn fold_one(cached: &mut CachedOrder, event: &RecordedEvent) -> Result<(), LogError> {
     cached.order.apply(read(event).map_err(|error| LogError::Damaged(error.to_string()))?);
     cached.stream = Some(event.stream);
@@ -239,6 +283,31 @@ mod tests {
         orders.take_in(&[placed("A1", 1), placed("A8", 8), placed("A9", 9)]).unwrap();
         assert!([1, 8, 9].into_iter().all(|stream| orders.of_stream(stream).is_some()));
         assert_eq!(orders.unknown(&[1, 8, 9]), Vec::<StreamId>::new());
+    }
+
+    #[test]
+    fn what_comes_to_hand_while_it_is_read_is_newer_than_what_was_read() {
+        let key =
+            |order_no: &str| -> OrderKey { ("shop".parse().unwrap(), format!("web:{order_no}").parse().unwrap()) };
+        let mut orders = Orders::with_room_for(NonZeroUsize::new(2).unwrap());
+        orders.take_in(&[placed("A1", 1)]).unwrap();
+        let coming = (1..5).map(|stream| (stream, key(&format!("A{stream}")))).collect();
+        assert_eq!(orders.expect(coming), [2, 3, 4], "the first is at hand");
+
+        // The second has a further event, and the third is taken in and pushed out again.
+        let missing = orders.at_hand([key("A2")].into_iter());
+        orders.learn(missing, &[Some(2)], &[placed("A2", 2)]).unwrap();
+        let mut second = orders.take(&key("A2"));
+        second.sequence += 1;
+        orders.put(key("A2"), second);
+        orders.take_in(&[placed("A3", 3), placed("B1", 11), placed("B2", 12)]).unwrap();
+
+        let read = (2..5).map(|stream| placed(&format!("A{stream}"), stream)).collect::<Vec<_>>();
+        orders.take_expected(folded(&read).unwrap());
+        assert_eq!(orders.at_hand(["A3", "A4"].map(key).into_iter()), [key("A3")], "what was read may be older");
+        assert_eq!(orders.get(&key("A4")).unwrap().sequence, 1);
+        assert_eq!(orders.at_hand([key("A2")].into_iter()), []);
+        assert_eq!(orders.get(&key("A2")).unwrap().sequence, 2);
     }
 
     #[test]

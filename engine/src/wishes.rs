@@ -12,8 +12,8 @@ use crate::deadlines::{Deadline, Due};
 use crate::work::{Message, NoticeWork, OrderWish, Origin, ReviewAction, Work, WorkContent};
 use crate::writer::Writer;
 
-/// The most deadlines in one commit while other work waits, so that many at once do not keep it waiting.
-const DUE_BESIDE_OTHERS_MAX: usize = 64;
+/// The most deadlines that are decided together, so that many at once do not keep other work waiting.
+pub(crate) const DUE_AT_ONCE_MAX: usize = 64;
 
 impl Writer {
     pub(crate) fn command_of(&self, message: &Message, wish: OrderWish, draft: &Draft) -> OrderCommand {
@@ -70,10 +70,9 @@ impl Writer {
     }
 
     /// Takes deadlines whose time has come, as work for the next commit.
-    pub(crate) fn take_due(&mut self, room: usize, others_wait: bool) -> Vec<Work> {
-        let limit = if others_wait { room.min(DUE_BESIDE_OTHERS_MAX) } else { room };
+    pub(crate) fn take_due(&mut self, room: usize) -> Vec<Work> {
         let now = (self.tools.clock)();
-        let mut due = self.memory.deadlines.take_due(now, limit);
+        let mut due = self.memory.deadlines.take_due(now, room.min(DUE_AT_ONCE_MAX));
         // What is decided into a batch that was begun before is decided now, or it would be too early for a deadline that has just passed.
         if let Some(open) = &mut self.open {
             open.draft.recorded_at = open.draft.recorded_at.max(now);
@@ -84,7 +83,7 @@ impl Writer {
     }
 
     /// Whether the merchant still wants what was wanted when the deadline was set.
-    fn is_wanted(&self, deadline: &Deadline) -> bool {
+    pub(crate) fn is_wanted(&self, deadline: &Deadline) -> bool {
         let Some(settings) = self.memory.settings(&deadline.merchant) else { return false };
         match deadline.due {
             Due::Challenge(_) => true,

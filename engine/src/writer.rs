@@ -15,6 +15,7 @@ use eventlog::{EventLog, LogError};
 use futures_util::FutureExt;
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::ahead::Ahead;
 use crate::batch::{Draft, Numbers};
 use crate::memory::{FoldError, Memory};
 use crate::orders::Orders;
@@ -33,7 +34,7 @@ pub(crate) const BATCH_MAX: usize = 256;
 const CLOCK_ASKED_EVERY: Duration = Duration::from_millis(250);
 
 /// For how long deadlines are gathered: a commit for each would cost whoever places orders meanwhile more than a later and larger one.
-const DUE_GATHERED_FOR: Span = Span::from_millis(10);
+pub(crate) const DUE_GATHERED_FOR: Span = Span::from_millis(10);
 
 /// Tells the time. The one place where the engine learns it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -84,6 +85,7 @@ pub(crate) struct Writer {
     /// What is on its way there.
     pub(crate) committing: Option<Committing>,
     last_recorded_at: Timestamp,
+    pub(crate) ahead: Ahead,
     /// Deadlines were taken out of memory and are not decided so far.
     pub(crate) has_due_under_way: bool,
     saver: Option<Saver>,
@@ -127,6 +129,7 @@ impl Writer {
             open,
             committing,
             last_recorded_at,
+            ahead: Ahead::Idle,
             has_due_under_way: false,
             saver,
             snapshot,
@@ -179,6 +182,7 @@ impl Writer {
         let mut ending = None;
         while ending.is_none() || self.committing.is_some() {
             let room = BATCH_MAX - self.open.as_ref().map_or(0, OpenBatch::len);
+            let (first, clock) = (self.memory.deadlines.next(), &self.tools.clock);
             tokio::select! {
                 biased;
                 ended = ended(&mut self.committing) => {
@@ -193,14 +197,16 @@ impl Writer {
                     }
                 }
                 () = unwanted(wanted), if ending.is_none() => ending = Some(Ended::Unwanted),
-                () = gathered(self.memory.deadlines.next(), &self.tools.clock), if room > 0 && ending.is_none() => {
-                    waiting.extend(self.take_due(room, !mailbox.is_empty()));
+                read = self.ahead.end() => self.orders.take_expected(read?),
+                () = over_for(DUE_GATHERED_FOR, first, clock), if room > 0 && ending.is_none() && self.ahead.is_read() => {
+                    waiting.extend(self.take_due(room));
                     while waiting.len() < room && let Ok(work) = mailbox.try_recv() {
                         waiting.push(work);
                     }
                     self.take_or_refuse(&mut waiting).await?;
-                    self.has_due_under_way = false;
+                    (self.has_due_under_way, self.ahead) = (false, Ahead::Idle);
                 }
+                () = over_for(Span::from_millis(0), first, clock), if ending.is_none() && self.ahead.is_idle() => self.read_ahead(),
                 received = mailbox.recv_many(&mut waiting, room), if room > 0 && ending.is_none() => {
                     ending = (received == 0).then_some(Ended::Closed);
                     self.take_or_refuse(&mut waiting).await?;
@@ -330,11 +336,10 @@ async fn unwanted(wanted: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Waits until deadlines have been gathered for long enough since the first of them has passed, by the clock that times are taken
-/// from; for ever where there is none.
-async fn gathered(first: Option<Timestamp>, clock: &Clock) {
+/// Waits until the first deadline has been over for some time, by the clock that times are taken from; for ever where there is none.
+async fn over_for(span: Span, first: Option<Timestamp>, clock: &Clock) {
     let Some(first) = first else { return std::future::pending().await };
-    let until = first.plus(DUE_GATHERED_FOR);
+    let until = first.plus(span);
     loop {
         let now = clock();
         if now > until {

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::collections::HashSet;
+
 use domain::order::{Review, RiskState};
 use domain::time::Span;
 use engine::{OrderWish, WhenFull};
@@ -37,12 +39,30 @@ async fn a_challenge_that_expires_while_a_commit_is_under_way_expires_all_the_sa
     while shop.engine.waiting() > 0 {
         tokio::task::yield_now().await;
     }
-    // Once to see that the time is over, and once more to take what is due.
-    shop.set_clock_and_tell(START.plus(Span::from_mins(11)), 2).await;
+    // Once to see that the time is over, to read what is due, to see that it has been gathered, and to take it.
+    shop.set_clock_and_tell(START.plus(Span::from_mins(11)), 4).await;
     shop.log.let_go();
     under_way.receipt().await.expect("committed");
     behind.receipt().await.expect("committed");
     told(&shop, "ReviewOpened").await;
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn more_challenges_than_are_decided_together_expire_once_each_after_a_restart() {
+    let shop = Shop::open().await;
+    for number in 0..150 {
+        let mut line = doubtful(&format!("A{number}"), number);
+        line["order"]["customer"]["phone"] = format!("137{number:08}").into();
+        shop.send(line).await.expect("taken");
+    }
+    assert_eq!(count(&shop, "Challenged").await, 150);
+    let shop = shop.reopen().await;
+    shop.set_clock(START.plus(Span::from_mins(20)));
+    counted(&shop, "ReviewOpened", 150).await;
+    let events = shop.events().await;
+    let opened = events.iter().filter(|event| &*event.event_type == "ReviewOpened");
+    assert_eq!(opened.map(|event| event.stream).collect::<HashSet<_>>().len(), 150);
     replays(&shop).await;
 }
 

@@ -57,7 +57,7 @@ const PAGE_OF_TYPE: &str = concat!(
      JOIN streams ON streams.id = log.stream ORDER BY page.position"
 );
 
-const STREAM_EVENTS: &str = concat!(
+pub(super) const STREAM_EVENTS: &str = concat!(
     event_columns!(),
     "FROM log JOIN streams ON streams.id = log.stream WHERE log.stream = ANY($1) ORDER BY log.stream, log.sequence"
 );

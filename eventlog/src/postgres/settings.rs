@@ -29,8 +29,9 @@ const PINNED: [(&str, &str); 8] = [
     ("session_replication_role", "origin"),
 ];
 
-/// What every session sets for itself. Plans are made once and do not depend on what a batch or the statistics look like.
-const OWN: [(&str, &str); 8] = [
+/// What every session sets for itself. Plans are made once and do not depend on what a batch or the statistics look like. A page or a
+/// batch is small: to start processes for it takes ten times as long as to read it, and takes the processors from the writer.
+const OWN: [(&str, &str); 9] = [
     ("search_path", SCHEMA),
     ("synchronous_commit", "on"),
     ("default_transaction_isolation", "read committed"),
@@ -38,6 +39,7 @@ const OWN: [(&str, &str); 8] = [
     ("idle_in_transaction_session_timeout", "10s"),
     ("plan_cache_mode", "force_generic_plan"),
     ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
     ("client_min_messages", "warning"),
 ];
 
@@ -80,4 +82,40 @@ pub(super) async fn verify(connection: &mut PgConnection) -> Result<(), OpenErro
         return Err(OpenError::Setting { name: "in_recovery", expected: "off", found: "on".into() });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+    use crate::postgres::read::STREAM_EVENTS;
+    use crate::postgres::{migrate, parse};
+
+    /// What the server gathers about a log while it grows may say that each order is a large part of it.
+    #[tokio::test]
+    async fn no_processes_are_started_for_a_look_up_whatever_the_statistics_say() {
+        let database = test_postgres::Database::fresh().await;
+        migrate(database.url(), None).await.unwrap();
+        let processes_for_nothing = [
+            ("parallel_setup_cost", "0"),
+            ("parallel_tuple_cost", "0"),
+            ("min_parallel_table_scan_size", "0"),
+            ("min_parallel_index_scan_size", "0"),
+        ];
+        let options = parse(database.url()).unwrap().options(processes_for_nothing);
+        let mut connection = connect(&reader(&options)).await.unwrap();
+        for statement in [
+            "INSERT INTO log SELECT number, number, 1, 0, 0, 0, 'Placed', '1', '{}', '{}' FROM generate_series(1, 10000) AS number",
+            "ALTER TABLE log ALTER stream SET (n_distinct = 3)",
+            "ANALYZE log",
+        ] {
+            sqlx::query(statement).execute(&mut connection).await.unwrap();
+        }
+        let explain = AssertSqlSafe(format!("EXPLAIN {STREAM_EVENTS}"));
+        let plan: Vec<String> =
+            sqlx::query_scalar(explain).bind(vec![1_i64, 2]).fetch_all(&mut connection).await.unwrap();
+        assert!(plan.iter().any(|line| line.contains("log_by_stream")), "{plan:#?}");
+        assert!(!plan.iter().any(|line| line.contains("Gather")), "{plan:#?}");
+    }
 }

@@ -1,0 +1,62 @@
+//! Orders for which something is about to be due are read while deadlines are gathered, beside the writer: nobody whose order is
+//! decided meanwhile waits for that.
+
+use std::sync::Arc;
+
+use eventlog::{EventLog, LogError, StreamId};
+use tokio::sync::oneshot;
+
+use crate::orders::{Folded, folded};
+use crate::wishes::DUE_AT_ONCE_MAX;
+use crate::writer::{DUE_GATHERED_FOR, Writer};
+
+/// How far this is for the deadlines that are taken next.
+pub(crate) enum Ahead {
+    /// Nothing was read for them.
+    Idle,
+    Reading(oneshot::Receiver<Result<Vec<Folded>, LogError>>),
+    /// What was not at hand was read.
+    Read,
+}
+
+impl Ahead {
+    /// Begins to read, which goes on by itself.
+    fn of(streams: Vec<StreamId>, log: Arc<dyn EventLog>) -> Self {
+        if streams.is_empty() {
+            return Self::Read;
+        }
+        let (end, read) = oneshot::channel();
+        tokio::spawn(async move {
+            let events = log.read_streams(&streams).await;
+            drop(end.send(events.and_then(|events| folded(&events))));
+        });
+        Self::Reading(read)
+    }
+
+    pub(crate) const fn is_idle(&self) -> bool {
+        matches!(self, Self::Idle)
+    }
+
+    pub(crate) const fn is_read(&self) -> bool {
+        matches!(self, Self::Read)
+    }
+
+    /// Waits for what is being read; for ever when nothing is. May be dropped and called again.
+    pub(crate) async fn end(&mut self) -> Result<Vec<Folded>, LogError> {
+        let Self::Reading(read) = self else { return std::future::pending().await };
+        let ended = read.await;
+        *self = Self::Read;
+        ended.unwrap_or_else(|_| Err(LogError::Store("a read ended without a word".into())))
+    }
+}
+
+impl Writer {
+    /// Reads the orders of those deadlines that will have been gathered when the first of them, which has passed, is taken.
+    pub(crate) fn read_ahead(&mut self) {
+        let until = (self.tools.clock)().plus(DUE_GATHERED_FOR);
+        let coming = self.memory.deadlines.coming(until).take(DUE_AT_ONCE_MAX);
+        let coming = coming.filter(|(_, deadline)| self.is_wanted(deadline));
+        let coming: Vec<_> = coming.map(|(stream, it)| (stream, (it.merchant.clone(), it.order.clone()))).collect();
+        self.ahead = Ahead::of(self.orders.expect(coming), self.tools.log.clone());
+    }
+}
