@@ -26,11 +26,16 @@ async fn sell(shop: &Shop, orders: std::ops::Range<u32>) {
         let mut line = placed(&order_no, number);
         line["order"]["device"] = json!({"id": format!("d-{}", number % 90)});
         for line in [Some(line), (number % 3 == 0).then(|| status(&order_no, "paid", number))].into_iter().flatten() {
-            pending.push(shop.engine.submit(&shop.merchant, origin(), notice(line), WhenFull::Wait).await.unwrap());
+            pending.push(
+                shop.engine
+                    .submit(&shop.merchant, origin(), notice(line), WhenFull::Wait)
+                    .await
+                    .expect("what a test sets up holds"),
+            );
         }
     }
     for pending in pending {
-        pending.receipt().await.unwrap();
+        pending.receipt().await.expect("what a test sets up holds");
     }
 }
 
@@ -42,45 +47,41 @@ async fn shop() -> Shop {
 
 /// A draft that finds other things than what was live.
 fn draft() -> Rulebook {
-    preset("growth").unwrap()
+    preset("growth").expect("what a test sets up holds")
 }
 
 async fn tried(log: Arc<dyn EventLog>, directory: Option<&Path>) -> Backtested {
     let trial = Trial {
-        merchant: "default".parse().unwrap(),
+        merchant: "default".parse().expect("what a test sets up holds"),
         rulebook: draft(),
         from: Timestamp::EARLIEST,
         to: Timestamp::LATEST,
     };
     let mut last = None;
-    let found = backtest(log, 0, trial, directory, |done, total| last = Some((done, total))).await.unwrap();
+    let found = backtest(log, 0, trial, directory, |done, total| last = Some((done, total)))
+        .await
+        .expect("what a test sets up holds");
     assert!(last.is_some_and(|(done, total)| done == total), "it goes to the end of the log");
     found
 }
 
 fn extract(directory: &Path) -> Vec<u8> {
-    fs::read(directory.join("partition-0.extract")).unwrap()
+    fs::read(directory.join("partition-0.extract")).expect("what a test sets up holds")
 }
 
 /// A copy of a shop's log whose first events cannot be read any more: who finds something in it has not read them.
 async fn unreadable(shop: &Shop, directory: &Path) -> Arc<dyn EventLog> {
     let copy = directory.join("copy.sqlite");
-    let original = rusqlite::Connection::open(shop.log_file()).unwrap();
-    original.execute("VACUUM INTO ?", (copy.to_str().unwrap(),)).unwrap();
-    let raw = rusqlite::Connection::open(&copy).unwrap();
-    let triggers: Vec<String> = raw
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
-        .unwrap()
-        .query_map((), |row| row.get(0))
-        .unwrap()
-        .collect::<Result<_, _>>()
-        .unwrap();
-    for trigger in triggers {
-        raw.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
-    }
-    raw.execute("UPDATE log SET payload = '{}' WHERE position < 3000 AND event_type = 'Placed'", ()).unwrap();
+    let original = rusqlite::Connection::open(shop.log_file()).expect("what a test sets up holds");
+    original
+        .execute("VACUUM INTO ?", (copy.to_str().expect("what a test sets up holds"),))
+        .expect("what a test sets up holds");
+    let raw = rusqlite::Connection::open(&copy).expect("what a test sets up holds");
+    raw.execute_batch("DROP TRIGGER log_refuses_update").expect("what a test sets up holds");
+    raw.execute("UPDATE log SET payload = '{}' WHERE position < 3000 AND event_type = 'Placed'", ())
+        .expect("what a test sets up holds");
     drop(raw);
-    Arc::new(SqliteLog::open(&copy).await.unwrap())
+    Arc::new(SqliteLog::open(&copy).await.expect("what a test sets up holds"))
 }
 
 #[tokio::test]
