@@ -144,7 +144,10 @@ fn assert_clean_directory(data: &Path, traces: &Traces) -> Vec<String> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(data).unwrap() {
         let entry = entry.unwrap();
-        assert!(entry.file_type().unwrap().is_file(), "a directory would have to be looked through as well");
+        if entry.file_type().unwrap().is_dir() {
+            names.extend(assert_clean_directory(&entry.path(), traces));
+            continue;
+        }
         let name = entry.file_name().to_string_lossy().into_owned();
         assert_clean(&name, &std::fs::read(entry.path()).unwrap(), traces);
         names.push(name);
@@ -269,14 +272,19 @@ fn an_import_leaves_no_personal_data_behind_and_tells_none() {
     let wrong = json!({"kind": "placed", "order": with(placed("B3", &people[0])["order"].clone(), json!({"ip": people[1].street}))});
     let lines = [placed("B1", &people[0]), placed("B2", &people[1]), wrong].map(|line| line.to_string());
     let broken = lines[0].replace("\"lines\"", "lines");
-    let file = traffic::file(directory.path(), &[&lines[..], &[broken]].concat());
+    // So many that there are a snapshot and an extract.
+    let others = (0..700).map(|number| json!({"kind": "placed", "order": plain(&format!("C{number}"))}).to_string());
+    let file = traffic::file(directory.path(), &lines.into_iter().chain([broken]).chain(others).collect::<Vec<_>>());
     let mut command = importing(&data, &file);
     command.env("ORDERLIGHT_LOG", "debug");
     let imported = Process::start(command).wait().expect_code(1);
-    assert_eq!((imported.count("orders"), imported.count("refused")), (2, 2));
+    assert_eq!((imported.count("orders"), imported.count("refused")), (702, 2));
     let traces = Traces::of(&people);
     assert_clean_output(&imported, &traces);
-    assert_clean_directory(&data, &traces);
+    let names = assert_clean_directory(&data, &traces);
+    for kind in [".snapshot", ".extract"] {
+        assert!(names.iter().any(|name| name.ends_with(kind)), "{names:?}");
+    }
 }
 
 #[test]

@@ -22,6 +22,9 @@ use super::step::Said;
 use crate::pages::{PAGE_EVENTS, limit};
 use crate::snapshot::log_at;
 
+/// Blocks that wait for one in front of them. As many pages of the log are read at the same time at the most.
+const WAITING_MAX: usize = 8;
+
 /// Has the extract of a partition in a directory go on up to the last whole page of the log. Does nothing where another one is at
 /// it. Whoever drops this ends it at the next page.
 ///
@@ -47,9 +50,6 @@ pub async fn extract(log: &dyn EventLog, partition: u32, directory: &Path) -> Re
     Ok(())
 }
 
-/// Blocks that wait for one in front of them. As many pages of the log are read at the same time at the most.
-const WAITING_MAX: usize = 8;
-
 /// See the module.
 pub(super) struct Extract {
     partition: u32,
@@ -64,8 +64,11 @@ struct Shared {
 }
 
 impl Extract {
-    /// The extract of a partition in a directory; `None` where there can be none.
+    /// The extract of a partition in a directory; `None` where there can be none, or where the log has no whole page.
     pub(super) async fn open(directory: &Path, partition: u32, log: &dyn EventLog) -> Result<Option<Self>, LogError> {
+        if log.head(partition).await? < through(1) {
+            return Ok(None);
+        }
         let directory = directory.to_owned();
         let opened = tokio::task::spawn_blocking(move || Blocks::open(&directory, partition)).await;
         let mut blocks = match opened.map_err(std::io::Error::from).flatten() {
