@@ -27,12 +27,13 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// What every session sets for itself. Which index is the right one the size of a table says, and new stretches grow fast: a plan
 /// that was made for an empty one is not kept.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 6] = [
     ("search_path", SCHEMA),
     ("synchronous_commit", "off"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("jit", "off"),
     ("plan_cache_mode", "force_custom_plan"),
+    ("client_min_messages", "warning"),
 ];
 
 /// For a transaction that makes what is remembered afterwards: a crash of the server must not take it back.
