@@ -181,9 +181,10 @@ fn burst_is_frozen(shop: &Shop) {
 
     call_the_customer(&provider, &asked);
     let held = notified(&systems, "order.frozen", &id(BURST - 1));
-    assert_eq!(held["cause"], "challenge_failed", "{held}");
+    assert_eq!((&held["cause"], &held["reason_code"]), (&json!("challenge_failed"), &json!("customer_confused")), "{held}");
     let opened = notified(&systems, "review.opened", &id(BURST - 1));
     assert_eq!(opened["cause"], "challenge_failed", "the specialist is notified: {opened}");
+    assert_eq!(opened["reason_code"], "customer_confused", "{opened}");
     service.settle();
     freeze_all_of_the_device(&specialist);
     let closed = notified(&systems, "review.closed", &id(BURST - 1));

@@ -90,12 +90,7 @@ fn it_depends_on_where_the_order_stands_and_on_nothing_else() {
         events
     };
     let sms = || challenged(ChallengeMethod::Sms);
-    let expired = OrderEvent::ReviewOpened(ReviewOpened {
-        challenge: Some(challenge("c1")),
-        cause: ReviewCause::ChallengeExpired,
-        note: None,
-        instead_of: vec![],
-    });
+    let expired = opened_for(Some("c1"), ReviewCause::ChallengeExpired);
     let rows = [
         (vec![], CustomerCase::Checking),
         (vec![placed()], CustomerCase::Checking),

@@ -315,6 +315,12 @@ fn a_review_is_opened_for_a_cause_and_tells_how_the_customer_could_not_be_asked(
             "The customer failed the verification; a person has to look",
         ),
         (
+            json!({"ReviewOpened": {"challenge": "0-3", "cause": "challenge_failed", "reason_code": "customer_denied",
+                                    "note": "电话 13800138000"}}),
+            "客户未通过验证，转人工审核（原因：客户否认下单）",
+            "The customer failed the verification; a person has to look (reason: The customer did not place the order)",
+        ),
+        (
             opened("no_channel", json!([])),
             "目前无法联系客户，转人工审核",
             "The customer cannot be asked now; a person has to look",

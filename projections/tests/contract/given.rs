@@ -254,9 +254,8 @@ pub(crate) fn released(cause: ReleasedCause, actor: Option<&str>) -> OrderEvent 
 }
 
 pub(crate) fn review_opened(challenge: &str) -> OrderEvent {
-    let cause = ReviewCause::ChallengeExpired;
     let challenge = Some(challenge.parse().unwrap());
-    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: vec![] })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(challenge, ReviewCause::ChallengeExpired))
 }
 
 pub(crate) fn claimed(reviewer: &str, lease_until: Timestamp) -> OrderEvent {
@@ -278,8 +277,7 @@ pub(crate) fn confirmed(reviewer: &str) -> OrderEvent {
 }
 
 pub(crate) fn nobody_can_be_asked() -> OrderEvent {
-    let cause = ReviewCause::NoChannel;
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause, note: None, instead_of: vec![] })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(None, ReviewCause::NoChannel))
 }
 
 pub(crate) fn escalated(opened_at: Timestamp) -> OrderEvent {
