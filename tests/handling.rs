@@ -228,6 +228,13 @@ fn burst_is_frozen(shop: &Shop) {
         assert!(is_said("zh") && is_said("en"), "{item}");
         println!("{} | {}", summary["en"], summary["zh"]);
     }
+    // The confused answer, and not wrong codes or a denial.
+    let [held, opened] = [&told[4].1["summary"], &told[5].1["summary"]];
+    assert_eq!(held["zh"], "客户未通过验证，订单冻结（原因：客户答复含糊）");
+    assert_eq!(opened["zh"], "客户未通过验证，转人工审核（原因：客户答复含糊）");
+    let reason = "(reason: The customer could not say what was ordered)";
+    assert_eq!(held["en"], format!("Frozen because the customer failed the verification {reason}"));
+    assert_eq!(opened["en"], format!("The customer failed the verification; a person has to look {reason}"));
     // Each history names the one decision, and the order that it came from.
     let part_of = json!({"orders": BURST, "linked_to": {"order": id(BURST - 1), "by": "device"}});
     let (_, confirmed) = &told[7];

@@ -146,9 +146,10 @@ impl Wording<'_> {
     fn freezing(&self, frozen: &Frozen) -> Bilingual {
         match frozen.cause {
             FrozenCause::Score => both("风险得分过高，订单冻结", "Frozen because of its score"),
-            FrozenCause::ChallengeFailed => {
-                both("客户未通过验证，订单冻结", "Frozen because the customer failed the verification")
-            }
+            FrozenCause::ChallengeFailed => because(
+                both("客户未通过验证，订单冻结", "Frozen because the customer failed the verification"),
+                frozen.reason_code.as_deref(),
+            ),
             FrozenCause::ChallengeExpired => {
                 both("客户未在期限内验证，订单冻结", "Frozen because the customer did not verify in time")
             }
