@@ -136,6 +136,8 @@ fn freeze_all_of_the_device(specialist: &Person<'_>) {
     let next = specialist.told("/v1/reviews/next", &Value::Null);
     assert_eq!((&next["order_id"], &next["state"]), (&json!(id(BURST - 1)), &json!("claimed")), "{next}");
     assert_eq!(next["links"]["device"], BURST - 1, "{next}");
+    let why = (&next["cause"], &next["reason_code"]);
+    assert_eq!(why, (&json!("challenge_failed"), &json!("customer_confused")), "{next}");
     let decision = json!({
         "action": "freeze", "reason_code": "customer_confused", "note": "five orders in eight seconds, nobody knows of them",
         "linked_to": {"order_id": id(BURST - 1), "by": "device"},
@@ -181,7 +183,11 @@ fn burst_is_frozen(shop: &Shop) {
 
     call_the_customer(&provider, &asked);
     let held = notified(&systems, "order.frozen", &id(BURST - 1));
-    assert_eq!((&held["cause"], &held["reason_code"]), (&json!("challenge_failed"), &json!("customer_confused")), "{held}");
+    assert_eq!(
+        (&held["cause"], &held["reason_code"]),
+        (&json!("challenge_failed"), &json!("customer_confused")),
+        "{held}"
+    );
     let opened = notified(&systems, "review.opened", &id(BURST - 1));
     assert_eq!(opened["cause"], "challenge_failed", "the specialist is notified: {opened}");
     assert_eq!(opened["reason_code"], "customer_confused", "{opened}");

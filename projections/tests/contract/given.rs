@@ -258,6 +258,12 @@ pub(crate) fn review_opened(challenge: &str) -> OrderEvent {
     OrderEvent::ReviewOpened(ReviewOpened::by_itself(challenge, ReviewCause::ChallengeExpired))
 }
 
+/// A review that was opened for what the customer said to a call.
+pub(crate) fn said(challenge: &str, reason: &str) -> OrderEvent {
+    let opened = ReviewOpened::by_itself(Some(challenge.parse().unwrap()), ReviewCause::ChallengeFailed);
+    OrderEvent::ReviewOpened(ReviewOpened { reason_code: Some(reason.into()), ..opened })
+}
+
 pub(crate) fn claimed(reviewer: &str, lease_until: Timestamp) -> OrderEvent {
     OrderEvent::ReviewClaimed(ReviewClaimed { reviewer: reviewer.into(), lease_until })
 }
