@@ -12,7 +12,8 @@ use domain::forecast::{Forecast, ForecastLeft, Rate};
 use domain::ids::{OrderId, Token};
 use domain::merchant::{ChannelConfigured, KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered, Role};
 use domain::order::{
-    Frozen, FrozenCause, LinkedBy, LinkedTo, OrderEvent, PartOf, Reading, Readings, Scored, ScoredCause, Swept, Trigger,
+    Frozen, FrozenCause, LinkedBy, LinkedTo, OrderEvent, PartOf, Reading, Readings, ReviewCause, ReviewOpened, Scored,
+    ScoredCause, Swept, Trigger,
 };
 use domain::publication::{RulebookEvent, RulebookPublished};
 use domain::rulebook::Rulebook;
@@ -66,6 +67,13 @@ fn a_decision_that_was_part_of_one_about_many_is_stored_as_its_golden_file_says(
     let (actor, reason_code) = (Some("rita".into()), Some("bot_or_script".into()));
     let frozen = Frozen { actor, reason_code, part_of, ..Frozen::by_itself(FrozenCause::Reviewer) };
     stored_as("Frozen.part_of", &OrderEvent::Frozen(frozen));
+}
+
+#[test]
+fn a_review_for_what_was_said_on_the_phone_is_stored_as_its_golden_file_says() {
+    let (reason_code, note) = (Some("customer_confused".into()), Some("heard".into()));
+    let opened = ReviewOpened::by_itself(Some("c1".parse().expect("an id")), ReviewCause::ChallengeFailed);
+    stored_as("ReviewOpened.said", &OrderEvent::ReviewOpened(ReviewOpened { reason_code, note, ..opened }));
 }
 
 #[test]

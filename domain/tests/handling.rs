@@ -33,6 +33,13 @@ fn opened(cause: ReviewCause) -> OrderEvent {
     opened_for(Some("c1"), cause)
 }
 
+/// A review that was opened for what the customer said to a call.
+fn opened_for_what_was_said(reason: &str, note: Option<&str>) -> OrderEvent {
+    let OrderEvent::ReviewOpened(opened) = opened(ReviewCause::ChallengeFailed) else { panic!("opened") };
+    let (reason_code, note) = (Some(reason.into()), note.map(Into::into));
+    OrderEvent::ReviewOpened(ReviewOpened { reason_code, note, ..opened })
+}
+
 /// A review that was opened because a way to ask was closed.
 fn opened_instead(asked: Option<&str>, cause: ReviewCause, instead_of: Vec<Downgrade>) -> OrderEvent {
     let OrderEvent::ReviewOpened(opened) = opened_for(asked, cause) else { panic!("opened") };
@@ -92,7 +99,7 @@ fn a_call_is_confirmed_denied_unclear_or_tried_again() {
         let (cause, reason_code) = (FrozenCause::ChallengeFailed, Some(reason.into()));
         let held = Frozen { reason_code, note: Some("heard".into()), ..Frozen::by_itself(cause) };
         let held = OrderEvent::Frozen(held);
-        given(call.clone()).when(called(outcome)).then([held, opened(ReviewCause::ChallengeFailed)]);
+        given(call.clone()).when(called(outcome)).then([held, opened_for_what_was_said(reason, None)]);
     }
     given(call.clone()).when(called(CallOutcome::NoAnswer)).then([unanswered(1)]);
     given(and(call.clone(), [unanswered(1)]))
@@ -125,10 +132,9 @@ fn an_sms_that_nobody_answered_may_be_followed_by_a_call() {
 #[test]
 fn what_left_the_door_is_not_frozen_by_a_failed_challenge_but_shown_to_a_person() {
     let shipped = and(asked(ChallengeMethod::Call), [reported("wms", Status::Shipped, 2)]);
-    let (cause, note) = (ReviewCause::ChallengeFailed, Some("heard".into()));
-    let challenge = Some(challenge("c1"));
-    let opened = OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note, instead_of: vec![] });
-    given(shipped).when(called(CallOutcome::Denied)).then([opened]);
+    for (outcome, reason) in [(CallOutcome::Denied, "customer_denied"), (CallOutcome::Unclear, "customer_confused")] {
+        given(shipped.clone()).when(called(outcome)).then([opened_for_what_was_said(reason, Some("heard"))]);
+    }
 }
 
 #[test]
@@ -263,6 +269,11 @@ fn what_follows_a_failure_is_what_the_tier_says() {
     let asked = vec![placed(), scored(85), OrderEvent::Challenged(terms)];
     let last = and(asked.clone(), [rejected(2), rejected(1)]);
     given(last).when(wrong_code(1)).then([rejected(0), opened(ReviewCause::ChallengeFailed)]);
+    let OrderEvent::Challenged(mut call) = challenged("c1", ChallengeMethod::Call) else { panic!("challenged") };
+    call.on_fail = OnFail::Review;
+    given([placed(), scored(85), OrderEvent::Challenged(call)])
+        .when(called(CallOutcome::Unclear))
+        .then([opened_for_what_was_said("customer_confused", Some("heard"))]);
     let expire = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next: None };
     given(asked).when(expire).then([released(ReleasedCause::ChallengeExpired)]);
 }

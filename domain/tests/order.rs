@@ -44,7 +44,7 @@ fn a_dangerous_order_is_frozen_and_a_spared_one_released() {
 }
 
 fn needs_a_person(cause: ReviewCause) -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause, note: None, instead_of: vec![] })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(None, cause))
 }
 
 fn frozen_by_score() -> [OrderEvent; 3] {
@@ -409,8 +409,7 @@ fn a_review_goes_back_to_where_it_was_claimed_from() {
     assert_eq!(back.known().expect("placed").review, Review::Waiting);
     // The customer's time runs out while a reviewer holds the order: afterwards a person has to look.
     let to_review = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next: None };
-    let (challenge, cause) = (Some(challenge("c1")), ReviewCause::ChallengeExpired);
-    let opened = ReviewOpened { challenge, cause, note: None, instead_of: vec![] };
+    let opened = ReviewOpened::by_itself(Some(challenge("c1")), ReviewCause::ChallengeExpired);
     let opened = OrderEvent::ReviewOpened(opened);
     given(asked.clone()).when(to_review.clone()).then([opened.clone()]);
     let expired: Vec<_> = asked.into_iter().chain([opened]).collect();

@@ -380,7 +380,7 @@ mod tests {
         deadlines.take_due(at(61), usize::MAX);
         deadlines.apply(&whose(0), &report(Status::Paid, at(90)), at(90), &settings);
         assert_eq!(deadlines.next(), None, "whether it was off is forgotten");
-        let resumed = ReviewOpened { challenge: None, cause: ReviewCause::Resumed, note: None, instead_of: Vec::new() };
+        let resumed = ReviewOpened::by_itself(None, ReviewCause::Resumed);
         deadlines.apply(&whose(0), &OrderEvent::ReviewOpened(resumed), at(90), &settings);
         assert_eq!(deadlines.next(), Some(at(150)));
     }

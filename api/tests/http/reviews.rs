@@ -124,6 +124,7 @@ async fn the_next_one_is_the_most_urgent_and_never_the_same_for_two() {
         let item = next.json();
         assert_eq!((&item["state"], &item["claim"]["reviewer"]), (&json!("claimed"), &json!(reviewer.id)));
         assert_eq!(item["order"]["order_id"], item["order_id"]);
+        assert_eq!((&item["cause"], &item["reason_code"]), (&json!("frozen"), &Value::Null));
         assert!(item["due_at"].is_string() && item["escalated_at"].is_null() && item["reopened"] == 0, "{item}");
         given.push(item["order_id"].as_str().unwrap().to_owned());
     }
@@ -163,6 +164,7 @@ async fn a_frozen_order_whose_customer_complains_is_looked_at_again_with_its_his
     settled_at(&server, &opened).await;
     let item = ann.post(&server, "/v1/reviews/next", Value::Null).await.json();
     assert_eq!((&item["order_id"], &item["reopened"]), (&json!("web:A1"), &json!(1)));
+    assert_eq!((&item["cause"], &item["reason_code"]), (&json!("appeal"), &Value::Null));
     ann.decide(&server, "web:A1", "release", "family_or_gift").await;
     assert_eq!(eve.post(&server, reopen, appeal).await.problem(), (409, "order_not_frozen".to_owned()));
     let kinds: Vec<_> = story(&server, "web:A1").await.into_iter().map(|(kind, _)| kind).collect();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::given::{BOOTSTRAP, Server, answer, order};
+use crate::held::{CALL, challenge, placed, shop};
 
 /// Only something that hangs takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -131,6 +132,19 @@ async fn each_decision_is_told_once_with_what_it_led_to() {
     assert_eq!((&challenged["review"], &challenged["challenge"]), (&json!("waiting"), &asked["risk"]["challenge"]));
     let all = format!("{seen:?}");
     assert!(!all.contains("17000000002") && !all.contains("张三"), "{all}");
+}
+
+#[tokio::test]
+async fn what_a_customer_said_to_a_call_is_told_with_what_it_led_to() {
+    let server = shop().await;
+    let asked = challenge(&placed(&server, "A1", CALL).await);
+    let mut reader = Reader::open(&server, BOOTSTRAP, None).await;
+    let said = server.as_admin("POST", &format!("/v1/challenges/{asked}/result")).json(&json!({"outcome": "unclear"}));
+    assert_eq!(answer(said).await.status, 200);
+    for (seen, name) in reader.take(2).await.into_iter().zip(["order.frozen", "review.opened"]) {
+        let told = (&*seen.name, &seen.data["cause"], &seen.data["reason_code"]);
+        assert_eq!(told, (name, &json!("challenge_failed"), &json!("customer_confused")), "{seen:?}");
+    }
 }
 
 #[tokio::test]

@@ -369,8 +369,8 @@ fn assess(
         }
         Disposition::Review(first, then) => may_ask(known, None).then(|| {
             let instead_of = std::iter::once(first).chain(then).collect();
-            let cause = ReviewCause::NoChannel;
-            OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause, note: None, instead_of })
+            let opened = ReviewOpened { instead_of, ..ReviewOpened::by_itself(None, ReviewCause::NoChannel) };
+            OrderEvent::ReviewOpened(opened)
         }),
         Disposition::Freeze => match known.risk {
             Risk::Frozen(_) | Risk::Released(ReleasedCause::Reviewer) => None,

@@ -229,12 +229,22 @@ pub struct ReviewOpened {
     pub challenge: Option<ChallengeId>,
     /// Why.
     pub cause: ReviewCause,
+    /// What the customer said to a call; of a wrong code, of silence and of all else there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<Box<str>>,
     /// The words of whoever called the customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
     /// The ways to ask that should have been gone first and could not be, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instead_of: Vec<Downgrade>,
+}
+
+impl ReviewOpened {
+    /// For a cause that says all there is to say.
+    pub const fn by_itself(challenge: Option<ChallengeId>, cause: ReviewCause) -> Self {
+        Self { challenge, cause, reason_code: None, note: None, instead_of: Vec::new() }
+    }
 }
 
 /// Why a review was opened.

@@ -18,7 +18,7 @@ pub(super) const fn waits_for_a_person(known: &Known) -> bool {
 }
 
 pub(super) const fn opened(challenge: Option<ChallengeId>, cause: ReviewCause) -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: Vec::new() })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(challenge, cause))
 }
 
 const fn closed(challenge: Option<ChallengeId>, cause: ClosedCause) -> OrderEvent {

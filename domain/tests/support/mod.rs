@@ -175,8 +175,7 @@ pub fn and(mut events: Vec<OrderEvent>, more: impl IntoIterator<Item = OrderEven
 }
 
 pub fn opened_for(asked: Option<&str>, cause: ReviewCause) -> OrderEvent {
-    let challenge = asked.map(challenge);
-    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: vec![] })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(asked.map(challenge), cause))
 }
 
 pub fn review_closed(asked: Option<&str>, cause: ClosedCause) -> OrderEvent {
@@ -272,6 +271,7 @@ pub fn every_event() -> Vec<OrderEvent> {
         OrderEvent::ReviewOpened(ReviewOpened {
             challenge: Some(challenge("c1")),
             cause: ReviewCause::ChallengeExpired,
+            reason_code: None,
             note: Some("busy".into()),
             instead_of: vec![Downgrade { method: ChallengeMethod::Call, reason: DowngradeReason::Capacity }],
         }),

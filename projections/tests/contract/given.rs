@@ -254,9 +254,14 @@ pub(crate) fn released(cause: ReleasedCause, actor: Option<&str>) -> OrderEvent 
 }
 
 pub(crate) fn review_opened(challenge: &str) -> OrderEvent {
-    let cause = ReviewCause::ChallengeExpired;
     let challenge = Some(challenge.parse().unwrap());
-    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: vec![] })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(challenge, ReviewCause::ChallengeExpired))
+}
+
+/// A review that was opened for what the customer said to a call.
+pub(crate) fn said(challenge: &str, reason: &str) -> OrderEvent {
+    let opened = ReviewOpened::by_itself(Some(challenge.parse().unwrap()), ReviewCause::ChallengeFailed);
+    OrderEvent::ReviewOpened(ReviewOpened { reason_code: Some(reason.into()), ..opened })
 }
 
 pub(crate) fn claimed(reviewer: &str, lease_until: Timestamp) -> OrderEvent {
@@ -278,8 +283,7 @@ pub(crate) fn confirmed(reviewer: &str) -> OrderEvent {
 }
 
 pub(crate) fn nobody_can_be_asked() -> OrderEvent {
-    let cause = ReviewCause::NoChannel;
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause, note: None, instead_of: vec![] })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(None, ReviewCause::NoChannel))
 }
 
 pub(crate) fn escalated(opened_at: Timestamp) -> OrderEvent {

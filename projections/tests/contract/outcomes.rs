@@ -36,12 +36,7 @@ fn verified_by(how: ChallengeMethod) -> OrderEvent {
 }
 
 fn review(cause: ReviewCause) -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened {
-        challenge: Some("c1".parse().unwrap()),
-        cause,
-        note: None,
-        instead_of: vec![],
-    })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(Some("c1".parse().unwrap()), cause))
 }
 
 fn confirmed() -> OrderEvent {
