@@ -62,7 +62,7 @@ impl Adapter for Standard {
 impl Receiver for StandardReceiver {
     fn receive(&self, request: &Request<'_>) -> Result<Received, Refused> {
         let notices = self.notices(request).map_err(|refusal| Refused { reply: refusal_reply(&refusal), refusal })?;
-        Ok(Received { notices, reply: Reply::empty(204) })
+        Ok(Received { notices, faults: Vec::new(), reply: Reply::empty(204) })
     }
 }
 

@@ -13,6 +13,8 @@ use crate::given::{Answer, Server, answer, order};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+const DOUYIN_KEY: &str = "7000000000000000001";
+const DOUYIN_SECRET: &str = "3f1c0c6e-0000-4000-8000-00000000d0d1";
 const SHOPIFY_SECRET: &str = "shpss_0123456789abcdef0123456789abcdef";
 
 pub(crate) async fn configure(server: &Server, channel: &str, body: &Value) -> Answer {
@@ -167,18 +169,42 @@ async fn an_update_that_overtakes_its_order_places_it() {
     assert!(is_placed(&server, "shopify:450789469").await);
 }
 
+async fn configure_douyin(server: &Server) {
+    let app = json!({"app_key": DOUYIN_KEY, "app_secret": DOUYIN_SECRET});
+    configure(server, "douyin", &json!({"credentials": app})).await;
+}
+
+async fn deliver_douyin(server: &Server, messages: &Value) -> Answer {
+    let body = messages.to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(DOUYIN_SECRET.as_bytes()).unwrap();
+    mac.update(format!("{DOUYIN_KEY}{body}{DOUYIN_SECRET}").as_bytes());
+    let request = server.request("POST", "/v1/webhooks/default/douyin");
+    answer(request.header("event-sign", hex::encode(mac.finalize().into_bytes())).body(body)).await
+}
+
+#[tokio::test]
+async fn one_unreadable_message_of_a_batch_keeps_no_other_from_being_stored() {
+    let server = Server::start().await;
+    configure_douyin(&server).await;
+    let before = count(&server, "douyin", "malformed").await;
+    let batch = json!([
+        {"tag": "101", "msg_id": "1", "data": "{"},
+        {"tag": "100", "msg_id": "2", "data": "{\"p_id\":4881995,\"create_time\":1794355200}"}
+    ]);
+    for _ in 0..2 {
+        let answered = deliver_douyin(&server, &batch).await;
+        let failure = r#"{"code":40042,"msg":"malformed message"}"#;
+        assert_eq!((answered.status.as_u16(), answered.text.as_str()), (200, failure));
+    }
+    assert!(is_placed(&server, "douyin:4881995").await);
+    assert!(count(&server, "douyin", "malformed").await >= before + 2);
+}
+
 #[tokio::test]
 async fn what_cannot_be_stored_so_far_is_asked_for_again() {
     let server = Server::start().await;
-    let app = json!({"app_key": "7000000000000000001", "app_secret": "3f1c0c6e-0000-4000-8000-00000000d0d1"});
-    configure(&server, "douyin", &json!({"credentials": app})).await;
-    let deliver = async |message: Value| {
-        let body = json!([message]).to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(b"3f1c0c6e-0000-4000-8000-00000000d0d1").unwrap();
-        mac.update(format!("7000000000000000001{body}3f1c0c6e-0000-4000-8000-00000000d0d1").as_bytes());
-        let request = server.request("POST", "/v1/webhooks/default/douyin");
-        answer(request.header("event-sign", hex::encode(mac.finalize().into_bytes())).body(body)).await
-    };
+    configure_douyin(&server).await;
+    let deliver = async |message: Value| deliver_douyin(&server, &json!([message])).await;
     let message = |tag: &str, data: Value| json!({"tag": tag, "msg_id": format!("m{tag}"), "data": data.to_string()});
     let success = (200, r#"{"code":0,"msg":"success"}"#.to_owned());
     let told = |answer: Answer| (answer.status.as_u16(), answer.text);

@@ -56,7 +56,7 @@ impl Receiver for ShopifyReceiver {
             let status = if refusal == Refusal::BadSignature { 401 } else { 422 };
             Refused { refusal, reply: Reply::empty(status) }
         })?;
-        Ok(Received { notices, reply: Reply::empty(200) })
+        Ok(Received { notices, faults: Vec::new(), reply: Reply::empty(200) })
     }
 }
 
