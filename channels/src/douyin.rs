@@ -168,7 +168,7 @@ fn translate(message: &Value, received_at: Timestamp) -> Result<Option<Notice>, 
         Meaning::Placed => {
             Content::Placed(OrderFacts { placed_at: occurred_at.or(Some(received_at)), ..OrderFacts::default() })
         }
-        Meaning::Reported(status) => Content::Status { source: None, status },
+        Meaning::Reported(status) => Content::Status { source: None, status, refunded: None },
         Meaning::AmountChanged => match data.get("pay_amount") {
             None => return Ok(None),
             Some(amount) => Content::Amended(amount_in_fen(amount)?),

@@ -169,6 +169,33 @@ async fn an_update_that_overtakes_its_order_places_it() {
     assert!(is_placed(&server, "shopify:450789469").await);
 }
 
+#[tokio::test]
+async fn an_order_is_refunded_when_all_of_it_is_paid_back() {
+    let server = Server::start().await;
+    configure(&server, "shopify", &json!({"credentials": {"secret": SHOPIFY_SECRET}})).await;
+    let order = json!({
+        "id": 7, "currency": "CNY", "total_price": "129.00", "created_at": "2026-11-11T08:00:00+08:00",
+        "line_items": [{"sku": "MASK-01", "quantity": 1, "price": "129.00"}]
+    });
+    assert_eq!(deliver_shopify(&server, "w1", "orders/create", &order).await.status, 200);
+    for (id, amount, status) in [
+        ("w2", "10.00", "partially_refunded"),
+        ("w2", "10.00", "partially_refunded"),
+        ("w3", "118.99", "partially_refunded"),
+        ("w4", "0.01", "refunded"),
+    ] {
+        let refund = json!({
+            "order_id": 7, "processed_at": format!("2026-11-11T08:05:0{}+08:00", &id[1..]),
+            "transactions": [{"amount": amount, "kind": "refund", "status": "success"}]
+        });
+        let taken = deliver_shopify(&server, id, "refunds/create", &refund).await;
+        assert_eq!(taken.status, 200, "{taken:?}");
+        let earlier = json!({"status": "paid", "occurred_at": "2026-11-11T00:01:00Z"});
+        let told = answer(server.as_admin("POST", "/v1/orders/shopify:7/status").json(&earlier)).await.json();
+        assert_eq!(told["status"]["value"], status, "{id}");
+    }
+}
+
 async fn configure_douyin(server: &Server) {
     let app = json!({"app_key": DOUYIN_KEY, "app_secret": DOUYIN_SECRET});
     configure(server, "douyin", &json!({"credentials": app})).await;

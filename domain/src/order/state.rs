@@ -256,6 +256,27 @@ impl Reports {
         self.0.iter().any(|known| known.source == report.source && says(known) == says(report))
     }
 
+    /// What a report of money paid back comes to with what its source paid back before: of an order whose amount is known it
+    /// may be all.
+    pub(super) fn refund(&self, told: StatusReported, amount: Option<i64>) -> StatusReported {
+        let Some(now) = told.refunded else { return told };
+        let is_of_it = |report: &&StatusReported| report.source == told.source;
+        let before = self.0.iter().filter(is_of_it).find_map(|report| report.refunded).unwrap_or(0);
+        let total = before.saturating_add(now);
+        if amount.is_some_and(|amount| total >= amount) {
+            StatusReported { status: Status::Refunded, refunded: None, ..told }
+        } else {
+            StatusReported { refunded: Some(total), ..told }
+        }
+    }
+
+    /// The report by which all of the amount was paid back, told while the amount was not known.
+    pub(super) fn refunded_in_full(&self, amount: Option<i64>) -> Option<StatusReported> {
+        let paid_back =
+            self.0.iter().find(|report| report.refunded.zip(amount).is_some_and(|(all, due)| all >= due))?;
+        Some(StatusReported { status: Status::Refunded, refunded: None, ..paid_back.clone() })
+    }
+
     pub(super) fn sources(&self) -> usize {
         let mut sources: Vec<&str> = self.0.iter().map(|report| &*report.source).collect();
         sources.sort_unstable();
@@ -270,7 +291,10 @@ impl Reports {
     fn take(&mut self, report: &StatusReported) {
         let same = |known: &StatusReported| known.source == report.source && known.status == report.status;
         match self.0.iter().position(same) {
-            Some(place) if self.0[place].counted_at() > report.counted_at() => {}
+            // Refunds arrive in any order, and the last to arrive knows of them all.
+            Some(place) if self.0[place].counted_at() > report.counted_at() => {
+                self.0[place].refunded = report.refunded.or(self.0[place].refunded);
+            }
             Some(place) => {
                 self.0.remove(place);
                 self.0.push(report.clone());
