@@ -147,7 +147,7 @@ fn an_order_that_is_over_is_told_so_whatever_was_made_of_it() {
             CustomerCase::Released,
             "nothing is asked any more: {left:?}"
         );
-        for status in [Status::Paid, Status::RefundRequested] {
+        for status in [Status::Paid, Status::RefundRequested, Status::PartiallyRefunded] {
             let mut events = events.clone();
             events.push(reported("shop", status, 5));
             assert_eq!(CustomerCase::of(&fold(events.clone())), stands, "{events:?}");

@@ -158,7 +158,7 @@ fn what_left_the_door_is_scored_but_not_held() {
         given(departed).when(OrderCommand::Freeze(verdict())).then_rejected(&Rejection::Departed);
         given([reported("wms", status, 5), placed()]).when(assess(130, Disposition::Freeze)).then(then(130));
     }
-    for status in [Status::Paid, Status::PartiallyShipped, Status::RefundRequested] {
+    for status in [Status::Paid, Status::PartiallyShipped, Status::RefundRequested, Status::PartiallyRefunded] {
         given([placed(), reported("wms", status, 5)]).when(assess(130, Disposition::Freeze)).then(frozen_by_score());
     }
 }
@@ -374,6 +374,7 @@ fn a_report_from_the_future_counts_from_its_arrival() {
         status: Status::Paid,
         occurred_at: Timestamp::LATEST,
         counts_from: Some(minute(counts_from)),
+        refunded: None,
     };
     let order = fold([placed(), OrderEvent::StatusReported(ahead(5)), reported("wms", Status::Cancelled, 6)]);
     assert_eq!(order.reports().current().map(|report| report.status), Some(Status::Cancelled));

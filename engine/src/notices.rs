@@ -300,9 +300,9 @@ impl Writer {
                 let command = OrderCommand::Amend { as_of, facts, vault: None };
                 Wish { command, occurred_at, told_of: occurred_at, customer, personal }
             }
-            WorkContent::Status { source, status } => {
+            WorkContent::Status { source, status, refunded } => {
                 let counts_from = is_future_dated(occurred_at, recorded_at).then_some(recorded_at);
-                let report = StatusReported { source, status, occurred_at, counts_from };
+                let report = StatusReported { source, status, occurred_at, counts_from, refunded };
                 let command = OrderCommand::Report(report);
                 Wish { command, occurred_at, told_of: occurred_at, customer: None, personal: None }
             }

@@ -164,7 +164,7 @@ pub(crate) struct Delivery {
 pub(crate) enum WorkContent {
     Placed(Facts, Option<Personal>),
     Amended(Facts, Option<Personal>),
-    Status { source: Box<str>, status: Status },
+    Status { source: Box<str>, status: Status, refunded: Option<i64> },
     Wish(OrderWish),
     Due(Due),
 }

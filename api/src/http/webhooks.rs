@@ -3,6 +3,8 @@
 //! * Nothing of a delivery is stored before its signature was verified.
 //! * The channel's word for success leaves only when all of its notices are durable. What cannot be stored now is answered so
 //!   that the channel sends it again.
+//! * A message of a batch that cannot be read does not keep the others from being stored; it is counted, and the channel
+//!   gets its own word for failure.
 //! * A message id names one message of its channel: one that comes again, whatever it says, is taken as delivered. Only
 //!   `standard`, whose deliveries are our own form, is told of a reused id as the API tells it.
 
@@ -63,11 +65,12 @@ struct Found {
     ),
     request_body(content = Object, content_type = "application/json", description = "The channel's own form"),
     responses(
-        (status = 200, description = "Stored; the body is what the channel expects", body = Object, example = json!({"code": 0, "msg": "success"})),
+        (status = 200, description = "Stored, all but messages of a batch that cannot be read; the body is what the channel expects", body = Object, example = json!({"code": 0, "msg": "success"})),
         (status = 204, description = "Stored, for channels that expect no body"),
+        (status = 400, description = "`standard`: signed, but not JSON; nothing was stored", body = Problem),
         (status = 401, description = "The signature does not match; nothing was stored. The body is what the channel expects"),
         (status = 404, description = "The merchant has not configured such a channel", body = Problem),
-        (status = 422, description = "Signed, but not a message of this channel; nothing was stored"),
+        (status = 422, description = "Signed, but not a message of this channel; nothing was stored. `douyin` has its failure code in a 200 in its place"),
         (status = 503, description = "It could not be stored now; the channel sends it again"),
     )
 )]
@@ -150,9 +153,14 @@ async fn deliver(app: &App, found: &Found, query: &str, headers: &HeaderMap, bod
             return Ok(answer(refused.reply));
         }
     };
+    let faults = received.faults;
+    if let Some(first) = faults.first() {
+        let (pointer, reason) = (&*first.pointer, &*first.detail);
+        tracing::warn!(channel, faults = faults.len(), pointer, reason, "messages of a delivery cannot be read");
+    }
     match store(app, found, received.notices).await {
         Ok(()) => {
-            count(channel, "stored");
+            count(channel, if faults.is_empty() { "stored" } else { "malformed" });
             Ok(answer(received.reply))
         }
         Err(

@@ -48,7 +48,14 @@ impl CustomerCase {
             Some(Status::Delivered | Status::Completed) => return Self::Done,
             Some(Status::Cancelled) => return Self::Cancelled,
             Some(Status::Refunded) => return Self::Refunded,
-            Some(Status::Paid | Status::PartiallyShipped | Status::Shipped | Status::RefundRequested) | None => {}
+            Some(
+                Status::Paid
+                | Status::PartiallyShipped
+                | Status::Shipped
+                | Status::RefundRequested
+                | Status::PartiallyRefunded,
+            )
+            | None => {}
         }
         if known.reports.departed() {
             return Self::Released;

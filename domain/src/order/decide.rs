@@ -37,7 +37,7 @@ pub enum OrderCommand {
         /// Commitment to the vault row.
         vault: Option<Box<str>>,
     },
-    /// A source reports how far it is.
+    /// A source reports how far it is; of money paid back it says how much now.
     Report(StatusReported),
     /// It was screened.
     Assess {
@@ -281,8 +281,11 @@ pub const fn transition(from: RiskState, to: RiskState) -> Result<(), Rejection>
 /// What follows from a command. `Ok(vec![])`: already so.
 pub fn decide(order: &Order, command: OrderCommand) -> Result<Vec<OrderEvent>, Rejection> {
     match (order, command) {
-        (Order::Unknown { reports }, OrderCommand::Report(told)) => report(reports, told),
-        (Order::Unknown { .. }, OrderCommand::Place(placed)) => Ok(vec![OrderEvent::Placed(placed)]),
+        (Order::Unknown { reports }, OrderCommand::Report(told)) => report(reports, told, None),
+        (Order::Unknown { reports }, OrderCommand::Place(placed)) => {
+            let refunded = reports.refunded_in_full(placed.facts.amount).map(OrderEvent::StatusReported);
+            Ok([OrderEvent::Placed(placed)].into_iter().chain(refunded).collect())
+        }
         (Order::Unknown { .. }, _) => Err(Rejection::NotPlaced),
         (Order::Known(known), command) => decide_known(known, command),
     }
@@ -296,9 +299,10 @@ fn decide_known(known: &Known, command: OrderCommand) -> Result<Vec<OrderEvent>,
         }
         OrderCommand::Amend { as_of, facts, vault } => Ok(amend(known, as_of, &facts, vault)),
         OrderCommand::Report(told) => {
-            let consequence = review::after(known, &told);
-            let mut events = report(&known.reports, told)?;
-            events.extend(consequence.filter(|_| !events.is_empty()));
+            let mut events = report(&known.reports, told, known.facts.amount)?;
+            if let Some(OrderEvent::StatusReported(told)) = events.first() {
+                events.extend(review::after(known, told));
+            }
             Ok(events)
         }
         OrderCommand::Assess { assessment, challenge, at } => assess(known, *assessment, challenge, at),
@@ -331,7 +335,12 @@ fn decide_known(known: &Known, command: OrderCommand) -> Result<Vec<OrderEvent>,
     }
 }
 
-fn report(reports: &Reports, told: StatusReported) -> Result<Vec<OrderEvent>, Rejection> {
+/// Records a report on an order of an amount, if that is known.
+fn report(reports: &Reports, told: StatusReported, amount: Option<i64>) -> Result<Vec<OrderEvent>, Rejection> {
+    if reports.holds(&told) {
+        return Ok(vec![]);
+    }
+    let told = reports.refund(told, amount);
     if reports.holds(&told) {
         return Ok(vec![]);
     }

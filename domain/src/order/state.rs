@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::event::{Amended, Facts, OrderEvent, Scored, Status, StatusReported};
 use super::facts::FactTimes;
 use super::handling::{
-    ChallengeMethod, Challenged, ClosedCause, Frozen, FrozenCause, OnExpire, OnFail, Released, ReleasedCause,
+    ChallengeMethod, Challenged, ClosedCause, DowngradeReason, Frozen, FrozenCause, OnExpire, OnFail, Released,
+    ReleasedCause, ReviewCause,
 };
 use crate::ids::ChallengeId;
 use crate::time::Timestamp;
@@ -49,6 +50,9 @@ pub struct Known {
     /// Why its review was closed without a decision; `None` where there was one.
     #[serde(default)]
     pub ended: Option<ClosedCause>,
+    /// The challenges whose time passed without an answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expired: Vec<ChallengeId>,
     /// Whether the stock that it holds was asked for.
     #[serde(default)]
     pub stock_release_due: bool,
@@ -256,6 +260,27 @@ impl Reports {
         self.0.iter().any(|known| known.source == report.source && says(known) == says(report))
     }
 
+    /// What a report of money paid back comes to with what its source paid back before: of an order whose amount is known it
+    /// may be all.
+    pub(super) fn refund(&self, told: StatusReported, amount: Option<i64>) -> StatusReported {
+        let Some(now) = told.refunded else { return told };
+        let is_of_it = |report: &&StatusReported| report.source == told.source;
+        let before = self.0.iter().filter(is_of_it).find_map(|report| report.refunded).unwrap_or(0);
+        let total = before.saturating_add(now);
+        if amount.is_some_and(|amount| total >= amount) {
+            StatusReported { status: Status::Refunded, refunded: None, ..told }
+        } else {
+            StatusReported { refunded: Some(total), ..told }
+        }
+    }
+
+    /// The report by which all of the amount was paid back, told while the amount was not known.
+    pub(super) fn refunded_in_full(&self, amount: Option<i64>) -> Option<StatusReported> {
+        let paid_back =
+            self.0.iter().find(|report| report.refunded.zip(amount).is_some_and(|(all, due)| all >= due))?;
+        Some(StatusReported { status: Status::Refunded, refunded: None, ..paid_back.clone() })
+    }
+
     pub(super) fn sources(&self) -> usize {
         let mut sources: Vec<&str> = self.0.iter().map(|report| &*report.source).collect();
         sources.sort_unstable();
@@ -270,7 +295,10 @@ impl Reports {
     fn take(&mut self, report: &StatusReported) {
         let same = |known: &StatusReported| known.source == report.source && known.status == report.status;
         match self.0.iter().position(same) {
-            Some(place) if self.0[place].counted_at() > report.counted_at() => {}
+            // Refunds arrive in any order, and the last to arrive knows of them all.
+            Some(place) if self.0[place].counted_at() > report.counted_at() => {
+                self.0[place].refunded = report.refunded.or(self.0[place].refunded);
+            }
             Some(place) => {
                 self.0.remove(place);
                 self.0.push(report.clone());
@@ -302,6 +330,7 @@ impl Order {
             risk: Risk::Placed,
             review: Review::None,
             ended: None,
+            expired: Vec::new(),
             stock_release_due: false,
         }))
     }
@@ -333,7 +362,25 @@ pub fn evolve(mut order: Order, event: &OrderEvent) -> Order {
     order
 }
 
+/// Whether a challenge that was open until this ended by nobody's answer.
+const fn is_of_silence(event: &OrderEvent) -> bool {
+    match event {
+        OrderEvent::Challenged(Challenged { instead_of: Some(instead_of), .. }) => {
+            matches!(instead_of.reason, DowngradeReason::Unanswered)
+        }
+        OrderEvent::Frozen(frozen) => matches!(frozen.cause, FrozenCause::ChallengeExpired),
+        OrderEvent::Released(released) => matches!(released.cause, ReleasedCause::ChallengeExpired),
+        OrderEvent::ReviewOpened(opened) => matches!(opened.cause, ReviewCause::ChallengeExpired),
+        _ => false,
+    }
+}
+
 fn evolve_known(known: &mut Known, event: &OrderEvent) {
+    if let Risk::Challenged(open) = &known.risk
+        && is_of_silence(event)
+    {
+        known.expired.push(open.id.clone());
+    }
     match event {
         // A second `Placed` is never decided; a fold over a damaged log keeps the first.
         OrderEvent::Placed(_)

@@ -73,8 +73,8 @@ pub fn amended(as_of: u32, changes: Facts) -> OrderEvent {
     OrderEvent::Amended(Amended { as_of: minute(as_of), changes, superseded: Facts::default(), vault: None })
 }
 
-fn report_of(source: &str, status: Status, at: u32) -> StatusReported {
-    StatusReported { source: source.into(), status, occurred_at: minute(at), counts_from: None }
+pub fn report_of(source: &str, status: Status, at: u32) -> StatusReported {
+    StatusReported { source: source.into(), status, occurred_at: minute(at), counts_from: None, refunded: None }
 }
 
 pub fn reported(source: &str, status: Status, at: u32) -> OrderEvent {

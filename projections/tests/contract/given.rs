@@ -204,13 +204,19 @@ pub(crate) fn amended(changes: Facts) -> OrderEvent {
 }
 
 pub(crate) fn reported(source: &str, status: Status, occurred_at: Timestamp) -> OrderEvent {
-    OrderEvent::StatusReported(StatusReported { source: source.into(), status, occurred_at, counts_from: None })
+    OrderEvent::StatusReported(StatusReported {
+        source: source.into(),
+        status,
+        occurred_at,
+        counts_from: None,
+        refunded: None,
+    })
 }
 
 /// A report that is dated too far ahead and counts from another time.
 pub(crate) fn reported_ahead(source: &str, status: Status, at: Timestamp, counts_from: Timestamp) -> OrderEvent {
     let (source, counts_from) = (source.into(), Some(counts_from));
-    OrderEvent::StatusReported(StatusReported { source, status, occurred_at: at, counts_from })
+    OrderEvent::StatusReported(StatusReported { source, status, occurred_at: at, counts_from, refunded: None })
 }
 
 pub(crate) fn scored(score: i64, tier: &str) -> OrderEvent {

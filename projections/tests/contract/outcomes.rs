@@ -85,6 +85,12 @@ pub(crate) async fn what_became_of_an_order_follows_from_what_happened_to_it(on:
     let table: Vec<(&str, &str, Vec<OrderEvent>, Verdicts)> = vec![
         ("passed", "pass", vec![clean()], UNDECIDED),
         ("passed_and_arrived", "pass", vec![clean(), told(Status::Delivered, 1)], CLEARED),
+        (
+            "passed_and_refunded_in_part",
+            "pass",
+            vec![clean(), told(Status::Delivered, 1), told(Status::PartiallyRefunded, 2)],
+            CLEARED,
+        ),
         ("passed_and_refunded", "pass", vec![clean(), told(Status::Refunded, 1)], UNDECIDED),
         ("passed_and_called_off", "pass", vec![clean(), told(Status::Cancelled, 1)], LAPSED),
         ("asked", "sms", vec![ask()], UNDECIDED),
