@@ -12,7 +12,8 @@ use crate::http::problem::Problem;
 
 /// List endpoints
 ///
-/// All of them, oldest first, none with its secret.
+/// All of them, oldest first, none with its secret. One whose receiver answered 410 is `disabled` and told nothing, until something
+/// is replayed to it.
 #[utoipa::path(
     get,
     path = "/v1/endpoints",
@@ -25,5 +26,9 @@ pub async fn handle(State(app): State<App>, caller: Caller) -> Result<Json<Items
     caller.require(ADMIN)?;
     let merchant = app.directory.merchant(&caller.merchant);
     let endpoints = merchant.as_ref().map(|merchant| merchant.endpoints()).unwrap_or_default();
-    Ok(Json(Items { items: endpoints.iter().map(EndpointView::from).collect(), next_cursor: None }))
+    let mut items = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        items.push(EndpointView::read(&app, endpoint).await?);
+    }
+    Ok(Json(Items { items, next_cursor: None }))
 }

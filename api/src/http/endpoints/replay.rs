@@ -32,7 +32,7 @@ pub struct Replayed {
 ///
 /// Messages that were delivered, parked or superseded are due again, under the ids that they had, those of one order in their order
 /// and before later ones of it that wait. A question to the customer is superseded again when it is settled. `ids` names some,
-/// `parked` means all that are parked, and `from_position` all from there on.
+/// `parked` means all that are parked, and `from_position` all from there on. An endpoint that was disabled is told again.
 #[utoipa::path(
     post,
     path = "/v1/endpoints/{id}/replay",
