@@ -69,7 +69,7 @@ struct Found {
         (status = 204, description = "Stored, for channels that expect no body"),
         (status = 401, description = "The signature does not match; nothing was stored. The body is what the channel expects"),
         (status = 404, description = "The merchant has not configured such a channel", body = Problem),
-        (status = 422, description = "Signed, but not a message of this channel; nothing was stored"),
+        (status = 422, description = "Signed, but not a message of this channel; nothing was stored. `douyin` has its failure code in a 200 in its place"),
         (status = 503, description = "It could not be stored now; the channel sends it again"),
     )
 )]

@@ -22,12 +22,15 @@ pub(crate) async fn configure(server: &Server, channel: &str, body: &Value) -> A
 }
 
 async fn deliver_to(server: &Server, path: &str, secret: &str, id: &str, body: &Value) -> Answer {
-    let body = body.to_string();
+    deliver_text(server, path, secret, id, &body.to_string()).await
+}
+
+async fn deliver_text(server: &Server, path: &str, secret: &str, id: &str, body: &str) -> Answer {
     let seconds = i64::try_from(now_seconds()).unwrap();
     let signature = Webhook::new(secret).unwrap().sign(id, seconds, body.as_bytes()).unwrap();
     let request =
         server.request("POST", path).header("webhook-id", id).header("webhook-timestamp", seconds.to_string());
-    answer(request.header("webhook-signature", signature).body(body)).await
+    answer(request.header("webhook-signature", signature).body(body.to_owned())).await
 }
 
 pub(crate) async fn deliver(server: &Server, secret: &str, id: &str, body: &Value) -> Answer {
@@ -91,6 +94,20 @@ async fn what_is_signed_but_wrong_is_refused_with_its_faults() {
     assert_eq!(refused.status, 422);
     assert!(refused.pointers().contains(&"/1/order/channel".to_owned()), "{refused:?}");
     assert!(!is_placed(&server, "web:A1").await);
+}
+
+#[tokio::test]
+async fn what_is_signed_but_not_json_is_malformed_as_anywhere_else() {
+    let server = Server::start().await;
+    configure(&server, "standard", &json!({"credentials": {"secret": SECRET}})).await;
+    for body in ["", "{"] {
+        let refused = deliver_text(&server, "/v1/webhooks/default/standard", SECRET, "m1", body).await;
+        assert_eq!(refused.problem(), (400, "malformed".to_owned()), "{body}");
+    }
+    let unsigned = answer(server.request("POST", "/v1/webhooks/default/standard").body("{")).await;
+    assert_eq!(unsigned.problem(), (401, "bad_signature".to_owned()));
+    let invalid = deliver(&server, SECRET, "m1", &json!({})).await;
+    assert_eq!(invalid.problem(), (422, "invalid_notice".to_owned()));
 }
 
 #[tokio::test]
