@@ -171,7 +171,7 @@ async fn a_job_is_open_to_whoever_may_start_it_and_to_nobody_else() {
     let (auditor, analyst) = (server.key(&["auditor"]).await.1, server.key(&["analyst"]).await.1);
     let registered =
         answer(server.as_admin("POST", "/v1/merchants").json(&json!({"id": "north", "name": "North"}))).await;
-    let other = registered.json()["key"]["key"].as_str().unwrap().to_owned();
+    let other = registered.json()["key"].as_str().unwrap().to_owned();
     let path = format!("/v1/jobs/{}", job.id);
     for (method, path) in [("GET", path.clone()), ("GET", format!("{path}/stream")), ("DELETE", path)] {
         let ask = async |key: &str| answer(server.request(method, &path).bearer_auth(key)).await;

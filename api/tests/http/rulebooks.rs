@@ -241,7 +241,7 @@ async fn another_merchants_rulebooks_are_not_there() {
     let other = draft(&server, BOOTSTRAP, 8).await;
     let registered =
         answer(server.as_admin("POST", "/v1/merchants").json(&json!({"id": "north", "name": "North"}))).await;
-    let north = registered.json()["key"]["key"].as_str().unwrap().to_owned();
+    let north = registered.json()["key"].as_str().unwrap().to_owned();
     let read = |path: String| answer(server.request("GET", &path).bearer_auth(&north));
     assert_eq!(read("/v1/rulebooks".to_owned()).await.json()["items"].as_array().unwrap().len(), 1);
     assert_eq!(read("/v1/rulebook".to_owned()).await.json()["version"], 1);

@@ -199,7 +199,7 @@ async fn a_merchant_sees_and_reads_its_own_signals_alone() {
     put_in_force(&server, &book(&[])).await;
     put(&server, "/v1/signals/blocked/d-9f1c", json!({"value": 1, "expires_at": LATER})).await;
     let made = answer(server.as_admin("POST", "/v1/merchants").json(&json!({"id": "other", "name": "Other"}))).await;
-    let key = made.json()["key"]["key"].as_str().unwrap().to_owned();
+    let key = made.json()["key"].as_str().unwrap().to_owned();
     let theirs = |method: &str, path: &str| server.request(method, path).bearer_auth(&key);
     assert_eq!(answer(theirs("GET", "/v1/signals")).await.json()["items"], json!([]));
     let pushed = theirs("PUT", "/v1/signals/blocked/d-9f1c").json(&json!({"value": 0, "expires_at": LATER}));

@@ -188,7 +188,7 @@ async fn a_merchant_is_told_of_its_own_orders_alone() {
     let server = Server::start().await;
     let registered =
         answer(server.as_admin("POST", "/v1/merchants").json(&json!({"id": "north", "name": "North"}))).await;
-    let other = registered.json()["key"]["key"].as_str().unwrap().to_owned();
+    let other = registered.json()["key"].as_str().unwrap().to_owned();
     let mut reader = Reader::open(&server, &other, None).await;
     place(&server, &doubtful("A1")).await;
     let placed = answer(server.request("POST", "/v1/orders").bearer_auth(&other).json(&order("N1"))).await;
