@@ -6,7 +6,7 @@ use domain::order::{
     CallOutcome, CallUnanswered, ChallengeMethod, ChallengeResent, Challenged, CodeRejected, Downgrade,
     DowngradeReason, FreezeConfirmed, Frozen, FrozenCause, Line, NextChallenge, OnExpire, OnFail, OrderCommand,
     OrderEvent, PartOf, Rejection, Released, ReleasedCause, ReopenCause, Review, ReviewCause, ReviewEscalated,
-    ReviewOpened, ReviewReopened, RiskState, Status, StockCause, StockReleaseDue, Verdict, Verified,
+    ReviewOpened, ReviewReopened, RiskState, Status, StockCause, StockReleaseDue, Verdict, Verified, decide,
 };
 use domain::screening::{Assessment, Disposition, Ways};
 use domain::time::Span;
@@ -68,6 +68,35 @@ fn a_challenge_that_came_to_nothing_takes_no_more_answers() {
     given(over.clone()).when(wrong_code(2)).then_rejected(&Rejection::NoChallenge);
     let right = OrderCommand::Verify { challenge: challenge("c1"), at: minute(3) };
     given(over).when(right).then_rejected(&Rejection::NoChallenge);
+}
+
+#[test]
+fn a_challenge_whose_time_is_over_has_expired_whatever_followed_from_that() {
+    let sms = asked(ChallengeMethod::Sms);
+    let next = NextChallenge { id: challenge("c2"), expires_in: Span::from_mins(30) };
+    let expire = |next| OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next };
+    let called = decide(&fold(sms.clone()), expire(Some(Ok(next)))).expect("a call follows");
+    let to_a_person = decide(&fold(sms.clone()), expire(None)).expect("a person looks");
+    let expired = FrozenCause::ChallengeExpired;
+    let proved = and(called.clone(), [verified("c2"), released(ReleasedCause::Verified)]);
+    for after in [
+        vec![],
+        to_a_person.clone(),
+        and(to_a_person, [released(ReleasedCause::Reviewer)]),
+        vec![frozen(expired), opened(ReviewCause::ChallengeExpired)],
+        vec![frozen(expired), opened(ReviewCause::ChallengeExpired), frozen(FrozenCause::Reviewer)],
+        vec![released(ReleasedCause::ChallengeExpired)],
+        called.clone(),
+        proved,
+    ] {
+        given(and(sms.clone(), after)).when(wrong_code(12)).then_rejected(&Rejection::ChallengeExpired);
+    }
+    let second = OrderCommand::RejectCode { challenge: challenge("c2"), at: minute(12), attempts_max: 3 };
+    given(and(sms, called)).when(second).then_rejected(&Rejection::NotCode);
+
+    let used_up = and(asked(ChallengeMethod::Call), [unanswered(0), opened(ReviewCause::ChallengeExpired)]);
+    given(used_up.clone()).when(wrong_code(3)).then_rejected(&Rejection::NoChallenge);
+    given(used_up).when(wrong_code(12)).then_rejected(&Rejection::ChallengeExpired);
 }
 
 #[test]

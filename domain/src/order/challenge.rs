@@ -25,6 +25,10 @@ fn open_challenge<'a>(known: &'a Known, challenge: &ChallengeId) -> Result<&'a C
 }
 
 fn running<'a>(known: &'a Known, challenge: &ChallengeId, at: Timestamp) -> Result<&'a ChallengeState, Rejection> {
+    // What became of the order since is not what became of the challenge.
+    if known.unanswered.iter().any(|(id, expires_at)| id == challenge && at > *expires_at) {
+        return Err(Rejection::ChallengeExpired);
+    }
     let open = open_challenge(known, challenge)?;
     if at > open.expires_at { Err(Rejection::ChallengeExpired) } else { Ok(open) }
 }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::event::{Amended, Facts, OrderEvent, Scored, Status, StatusReported};
 use super::facts::FactTimes;
 use super::handling::{
-    ChallengeMethod, Challenged, ClosedCause, Frozen, FrozenCause, OnExpire, OnFail, Released, ReleasedCause,
+    ChallengeMethod, Challenged, ClosedCause, DowngradeReason, Frozen, FrozenCause, OnExpire, OnFail, Released,
+    ReleasedCause, ReviewCause,
 };
 use crate::ids::ChallengeId;
 use crate::time::Timestamp;
@@ -49,6 +50,9 @@ pub struct Known {
     /// Why its review was closed without a decision; `None` where there was one.
     #[serde(default)]
     pub ended: Option<ClosedCause>,
+    /// The challenges that nobody answered, and until when an answer would have counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unanswered: Vec<(ChallengeId, Timestamp)>,
     /// Whether the stock that it holds was asked for.
     #[serde(default)]
     pub stock_release_due: bool,
@@ -326,6 +330,7 @@ impl Order {
             risk: Risk::Placed,
             review: Review::None,
             ended: None,
+            unanswered: Vec::new(),
             stock_release_due: false,
         }))
     }
@@ -357,7 +362,25 @@ pub fn evolve(mut order: Order, event: &OrderEvent) -> Order {
     order
 }
 
+/// Whether the challenge that was open until this ended without an answer.
+const fn is_of_silence(event: &OrderEvent) -> bool {
+    match event {
+        OrderEvent::Challenged(Challenged { instead_of: Some(instead_of), .. }) => {
+            matches!(instead_of.reason, DowngradeReason::Unanswered)
+        }
+        OrderEvent::Frozen(frozen) => matches!(frozen.cause, FrozenCause::ChallengeExpired),
+        OrderEvent::Released(released) => matches!(released.cause, ReleasedCause::ChallengeExpired),
+        OrderEvent::ReviewOpened(opened) => matches!(opened.cause, ReviewCause::ChallengeExpired),
+        _ => false,
+    }
+}
+
 fn evolve_known(known: &mut Known, event: &OrderEvent) {
+    if let Risk::Challenged(open) = &known.risk
+        && is_of_silence(event)
+    {
+        known.unanswered.push((open.id.clone(), open.expires_at));
+    }
     match event {
         // A second `Placed` is never decided; a fold over a damaged log keeps the first.
         OrderEvent::Placed(_)
