@@ -100,6 +100,10 @@ fn a_challenge_whose_time_is_over_has_expired_whatever_followed_from_that() {
     }
     let second = OrderCommand::RejectCode { challenge: challenge("c2"), at: minute(12), attempts_max: 3 };
     given(and(sms, called)).when(second).then_rejected(&Rejection::NotCode);
+
+    let used_up = and(asked(ChallengeMethod::Call), [unanswered(0), opened(ReviewCause::ChallengeExpired)]);
+    given(used_up.clone()).when(wrong_code(3)).then_rejected(&Rejection::NoChallenge);
+    given(used_up).when(wrong_code(12)).then_rejected(&Rejection::ChallengeExpired);
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //!   that the channel sends it again.
 //! * A message of a batch that cannot be read does not keep the others from being stored; it is counted, and the channel
 //!   gets its own word for failure.
-//! * A message id names one message of its channel: one that comes again, whatever it says, is taken as delivered. Only
+//! * A message id names one message of its channel: one that comes again, whatever it says, is taken as delivered, for
+//!   channels want the word for success for what they sent before. One that says something else changes nothing and is counted. Only
 //!   `standard`, whose deliveries are our own form, is told of a reused id as the API tells it.
 
 use std::pin::pin;
@@ -159,8 +160,13 @@ async fn deliver(app: &App, found: &Found, query: &str, headers: &HeaderMap, bod
         tracing::warn!(channel, faults = faults.len(), pointer, reason, "messages of a delivery cannot be read");
     }
     match store(app, found, received.notices).await {
-        Ok(()) => {
-            count(channel, if faults.is_empty() { "stored" } else { "malformed" });
+        Ok(is_reused) => {
+            let outcome = match (faults.is_empty(), is_reused) {
+                (false, _) => "malformed",
+                (true, true) => "reused",
+                (true, false) => "stored",
+            };
+            count(channel, outcome);
             Ok(answer(received.reply))
         }
         Err(
@@ -181,8 +187,9 @@ fn verified(found: &Found, query: &str, headers: &HeaderMap, body: &[u8]) -> Res
     found.receiver.receive(&Request { query, header: &header, body, received_at: clock::now() })
 }
 
-/// Stores all notices of a delivery; what stands in the way of one does not stop the others.
-async fn store(app: &App, found: &Found, notices: Vec<Notice>) -> Result<(), Refusal> {
+/// Stores all notices of a delivery; what stands in the way of one does not stop the others. Answers whether one was left out
+/// because its id came before with something else.
+async fn store(app: &App, found: &Found, notices: Vec<Notice>) -> Result<bool, Refusal> {
     let Found { merchant, adapter, shop, .. } = found;
     let channel = adapter.name();
     let origin = Origin { actor: channel.to_owned(), source: format!("webhook:{channel}:{shop}") };
@@ -211,14 +218,16 @@ async fn store(app: &App, found: &Found, notices: Vec<Notice>) -> Result<(), Ref
         }
         refusals.extend(outcome.err());
     }
+    let all = refusals.len();
     if channel != STANDARD {
         refusals.retain(|refusal| *refusal != Refusal::DeliveryKeyReused);
     }
+    let is_reused = refusals.len() < all;
     // When sending again may help in part, that is what the channel is told.
     let retry =
         |refusal: &Refusal| !matches!(refusal, Refusal::MailboxFull | Refusal::Unavailable | Refusal::Elsewhere);
     refusals.sort_by_key(retry);
-    refusals.into_iter().next().map_or(Ok(()), Err)
+    refusals.into_iter().next().map_or(Ok(is_reused), Err)
 }
 
 /// A status that names no source is the channel's.

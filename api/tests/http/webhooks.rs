@@ -213,6 +213,19 @@ async fn an_order_is_refunded_when_all_of_it_is_paid_back() {
     }
 }
 
+#[tokio::test]
+async fn what_comes_again_with_other_words_is_a_success_without_effect_and_counted() {
+    let server = Server::start().await;
+    configure(&server, "shopify", &json!({"credentials": {"secret": SHOPIFY_SECRET}})).await;
+    let before = count(&server, "shopify", "reused").await;
+    let cancelled = |id: u64| json!({"id": id, "updated_at": "2026-11-11T08:05:00+08:00"});
+    for id in [7, 8] {
+        assert_eq!(deliver_shopify(&server, "w1", "orders/cancelled", &cancelled(id)).await.status, 200);
+    }
+    assert!(count(&server, "shopify", "reused").await > before);
+    assert_eq!(answer(server.as_admin("GET", "/v1/orders/shopify:8")).await.status, 404);
+}
+
 async fn configure_douyin(server: &Server) {
     let app = json!({"app_key": DOUYIN_KEY, "app_secret": DOUYIN_SECRET});
     configure(server, "douyin", &json!({"credentials": app})).await;

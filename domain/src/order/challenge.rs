@@ -26,7 +26,7 @@ fn open_challenge<'a>(known: &'a Known, challenge: &ChallengeId) -> Result<&'a C
 
 fn running<'a>(known: &'a Known, challenge: &ChallengeId, at: Timestamp) -> Result<&'a ChallengeState, Rejection> {
     // What became of the order since is not what became of the challenge.
-    if known.expired.contains(challenge) {
+    if known.unanswered.iter().any(|(id, expires_at)| id == challenge && at > *expires_at) {
         return Err(Rejection::ChallengeExpired);
     }
     let open = open_challenge(known, challenge)?;

@@ -50,9 +50,9 @@ pub struct Known {
     /// Why its review was closed without a decision; `None` where there was one.
     #[serde(default)]
     pub ended: Option<ClosedCause>,
-    /// The challenges whose time passed without an answer.
+    /// The challenges that nobody answered, and until when an answer would have counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub expired: Vec<ChallengeId>,
+    pub unanswered: Vec<(ChallengeId, Timestamp)>,
     /// Whether the stock that it holds was asked for.
     #[serde(default)]
     pub stock_release_due: bool,
@@ -330,7 +330,7 @@ impl Order {
             risk: Risk::Placed,
             review: Review::None,
             ended: None,
-            expired: Vec::new(),
+            unanswered: Vec::new(),
             stock_release_due: false,
         }))
     }
@@ -362,7 +362,7 @@ pub fn evolve(mut order: Order, event: &OrderEvent) -> Order {
     order
 }
 
-/// Whether a challenge that was open until this ended by nobody's answer.
+/// Whether the challenge that was open until this ended without an answer.
 const fn is_of_silence(event: &OrderEvent) -> bool {
     match event {
         OrderEvent::Challenged(Challenged { instead_of: Some(instead_of), .. }) => {
@@ -379,7 +379,7 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
     if let Risk::Challenged(open) = &known.risk
         && is_of_silence(event)
     {
-        known.expired.push(open.id.clone());
+        known.unanswered.push((open.id.clone(), open.expires_at));
     }
     match event {
         // A second `Placed` is never decided; a fold over a damaged log keeps the first.
