@@ -137,7 +137,7 @@ impl Service {
     pub async fn extract(&self) -> anyhow::Result<()> {
         let Some(directory) = &self.extracts else { return Ok(()) };
         for partition in 0..self.log.partitions() {
-            engine::extract(&*self.log, partition, directory)
+            engine::extract(&*self.log, partition, directory, u64::MAX)
                 .await
                 .context("cannot make the extract for back-tests")?;
         }

@@ -89,7 +89,8 @@ pub async fn start(
     PathParameters(id): PathParameters<String>,
 ) -> Result<Response, Problem> {
     caller.require(DRAFT)?;
-    meet(&app, &caller, ShadowWish::Start(draft_id(&id)?)).await
+    let draft = changeable(&app, &caller.merchant, &id).await?;
+    meet(&app, &caller, ShadowWish::Start(draft)).await
 }
 
 /// Compare a draft in the shadow
