@@ -321,7 +321,8 @@ fn customer_is_heard(shop: &Shop) {
     let released = specialist.told(&format!("/v1/reviews/{order}/decision"), &decision);
     assert_eq!(released["risk"]["state"], "released");
     let told = history(&helper, &order);
-    assert_eq!(types(&told)[6..], ["FreezeConfirmed", "ReviewReopened", "ReviewClaimed", "Released"]);
+    let (first, second) = (["ReviewClaimed", "FreezeConfirmed"], ["ReviewReopened", "ReviewClaimed", "Released"]);
+    assert_eq!(types(&told)[6..], [&first[..], &second[..]].concat());
 }
 
 #[test]

@@ -25,7 +25,13 @@ fn appealed() -> OrderEvent {
 
 fn freeze_confirmed() -> OrderEvent {
     let (actor, reason_code) = ("rita".into(), "confirmed_by_phone".into());
-    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, reason_code, note: None, part_of: None })
+    OrderEvent::FreezeConfirmed(FreezeConfirmed {
+        actor,
+        reason_code,
+        note: None,
+        part_of: None,
+        claim_until: Some(minute(15)),
+    })
 }
 
 fn review(events: impl IntoIterator<Item = OrderEvent>) -> Review {
@@ -156,12 +162,14 @@ fn who_has_seen_what_left_lets_it_go_and_closes_its_review() {
     let seen = OrderEvent::Released(Released {
         actor: Some("rita".into()),
         reason_code: Some("confirmed_by_phone".into()),
+        claim_until: Some(minute(15)),
         ..Released::by_itself(ReleasedCause::Reviewer)
     });
+    let claimed = claimed("rita", 15);
     let release = OrderCommand::Release(verdict());
     given(passed).when(release.clone()).then_nothing();
-    given(departed.clone()).when(release.clone()).then([seen.clone()]);
-    let closed = and(departed, [seen]);
+    given(departed.clone()).when(release.clone()).then([claimed.clone(), seen.clone()]);
+    let closed = and(departed, [claimed, seen]);
     assert_eq!(review(closed.clone()), Review::Closed);
     given(closed).when(release).then_nothing();
 }

@@ -51,7 +51,18 @@ const fn closed(method: ChallengeMethod, reason: DowngradeReason) -> Downgrade {
 }
 
 fn verdict(at: u32) -> Verdict {
-    Verdict { reviewer: "ann".into(), reason_code: "bot_or_script".into(), note: None, at: minute(at), part_of: None }
+    verdict_of("ann", at)
+}
+
+fn verdict_of(reviewer: &str, at: u32) -> Verdict {
+    Verdict {
+        reviewer: reviewer.into(),
+        reason_code: "bot_or_script".into(),
+        note: None,
+        at: minute(at),
+        claim_until: minute(at + 10),
+        part_of: None,
+    }
 }
 
 #[test]
@@ -200,9 +211,10 @@ fn a_reviewer_who_freezes_what_is_frozen_confirms_it_and_closes_the_review() {
         reason_code: "bot_or_script".into(),
         note: None,
         part_of: None,
+        claim_until: Some(minute(11)),
     });
-    given(held.clone()).when(OrderCommand::Freeze(verdict(1))).then([confirmed.clone()]);
-    let closed = and(held.clone(), [confirmed]);
+    given(held.clone()).when(OrderCommand::Freeze(verdict(1))).then([claimed("ann", 11), confirmed.clone()]);
+    let closed = and(held.clone(), [claimed("ann", 11), confirmed]);
     assert_eq!(fold(closed.clone()).known().expect("placed").review, Review::Closed);
     // A person's word outweighs a score that falls later.
     given(closed.clone()).when(assess(0, Disposition::Pass)).then([scored(0)]);
@@ -219,21 +231,72 @@ fn what_a_decision_about_many_leads_to_for_each_names_it() {
     let (actor, reason_code) = (verdict.reviewer.clone(), verdict.reason_code.clone());
     let passed = [placed(), scored(0), released(ReleasedCause::Clean)];
     let held = [placed(), scored(130), frozen(FrozenCause::Score)];
-    let confirmed = FreezeConfirmed { actor, reason_code, note: None, part_of: part_of.clone() };
+    let claim_until = Some(minute(11));
+    let confirmed = FreezeConfirmed { actor, reason_code, note: None, part_of: part_of.clone(), claim_until };
     given(held.clone())
         .when(OrderCommand::Freeze(verdict.clone()))
-        .then([OrderEvent::FreezeConfirmed(confirmed.clone())]);
+        .then([claimed("ann", 11), OrderEvent::FreezeConfirmed(confirmed.clone())]);
     let FreezeConfirmed { actor, reason_code, .. } = confirmed;
     let (actor, reason_code) = (Some(actor), Some(reason_code));
     let frozen = Frozen {
         actor: actor.clone(),
         reason_code: reason_code.clone(),
         part_of: part_of.clone(),
+        claim_until,
         ..Frozen::by_itself(FrozenCause::Reviewer)
     };
     given(passed).when(OrderCommand::Freeze(verdict.clone())).then([OrderEvent::Frozen(frozen)]);
-    let released = Released { actor, reason_code, part_of, ..Released::by_itself(ReleasedCause::Reviewer) };
-    given(held).when(OrderCommand::Release(verdict)).then([OrderEvent::Released(released)]);
+    let released =
+        Released { actor, reason_code, part_of, claim_until, ..Released::by_itself(ReleasedCause::Reviewer) };
+    given(held).when(OrderCommand::Release(verdict)).then([claimed("ann", 11), OrderEvent::Released(released)]);
+}
+
+fn outcome(events: &[OrderEvent], command: OrderCommand) -> Result<Vec<&'static str>, Rejection> {
+    let name = |event: &OrderEvent| match event {
+        OrderEvent::ReviewClaimed(_) => "claimed",
+        OrderEvent::Frozen(_) => "frozen",
+        OrderEvent::FreezeConfirmed(_) => "confirmed",
+        OrderEvent::Released(_) => "released",
+        other => panic!("{other:?}"),
+    };
+    given(events.to_vec()).when(command).inspect_result().map(|events| events.iter().map(name).collect())
+}
+
+#[test]
+fn who_decides_holds_the_order_for_the_lease_after() {
+    let freeze = |reviewer: &str, at| OrderCommand::Freeze(verdict_of(reviewer, at));
+    let release = |reviewer: &str, at| OrderCommand::Release(verdict_of(reviewer, at));
+    let held = vec![placed(), scored(130), frozen(FrozenCause::Score), opened_for(None, ReviewCause::Frozen)];
+    let asked = asked(ChallengeMethod::Sms);
+    let passed = vec![placed(), scored(0), released(ReleasedCause::Clean)];
+    let claimed_before = and(held.clone(), [claimed("ann", 4)]);
+    // Where it stands, what Ann decides first, and what she decides then.
+    type Ruling = fn(Verdict) -> OrderCommand;
+    let table: [(&[OrderEvent], Ruling, &[&str], Ruling, &[&str]); 5] = [
+        (&held, OrderCommand::Release, &["claimed", "released"], OrderCommand::Freeze, &["frozen"]),
+        (&held, OrderCommand::Freeze, &["claimed", "confirmed"], OrderCommand::Release, &["released"]),
+        (&asked, OrderCommand::Release, &["claimed", "released"], OrderCommand::Freeze, &["frozen"]),
+        (&claimed_before, OrderCommand::Release, &["released"], OrderCommand::Freeze, &["frozen"]),
+        (&passed, OrderCommand::Freeze, &["frozen"], OrderCommand::Release, &["released"]),
+    ];
+    for (before, first, events, then, corrected) in table {
+        assert_eq!(outcome(before, first(verdict_of("ann", 1))).as_deref(), Ok(events));
+        let events = given(before.to_vec()).when(first(verdict_of("ann", 1))).inspect_result().expect("decided");
+        let decided = and(before.to_vec(), events);
+        assert_eq!(outcome(&decided, first(verdict_of("bob", 2))), Ok(vec![]), "it holds already");
+        assert_eq!(outcome(&decided, then(verdict_of("bob", 11))), Err(Rejection::ClaimedByOther));
+        assert_eq!(outcome(&decided, then(verdict_of("bob", 12))).as_deref(), Ok(corrected), "the lease is over");
+        assert_eq!(outcome(&decided, then(verdict_of("ann", 2))).as_deref(), Ok(corrected), "ann corrects herself");
+        // Her second word holds as long as her first did.
+        let events = given(decided.clone()).when(then(verdict_of("ann", 9))).inspect_result().expect("corrected");
+        assert_eq!(outcome(&and(decided, events), first(verdict_of("bob", 19))), Err(Rejection::ClaimedByOther));
+    }
+    // A lease that ran out is nobody's, and what is opened again is open to all.
+    assert_eq!(outcome(&claimed_before, release("bob", 5)), Ok(vec!["claimed", "released"]));
+    let events = given(held.clone()).when(freeze("ann", 1)).inspect_result().expect("decided");
+    let reopened = ReviewReopened { actor: "eve".into(), cause: ReopenCause::Appeal, text: None };
+    let reopened = and(and(held, events), [OrderEvent::ReviewReopened(reopened)]);
+    assert_eq!(outcome(&reopened, release("bob", 2)), Ok(vec!["claimed", "released"]));
 }
 
 #[test]
@@ -247,7 +310,7 @@ fn a_frozen_orders_review_is_opened_again_when_its_customer_complains() {
     let open = and(closed, [reopened]);
     given(open.clone()).when(reopen.clone()).then_rejected(&Rejection::ReviewNotClosed);
     let release = OrderCommand::Release(verdict(3));
-    assert!(given(open).when(release).inspect_result().is_ok_and(|events| events.len() == 1));
+    assert!(given(open).when(release).inspect_result().is_ok_and(|events| events.len() == 2), "a claim and a decision");
     given([placed(), scored(0), released(ReleasedCause::Clean)])
         .when(reopen.clone())
         .then_rejected(&Rejection::NotUnderReview);

@@ -135,7 +135,8 @@ fn every_pair_of_state_and_command_acts_or_is_refused_or_is_already_so() {
 #[test]
 fn nothing_but_placing_and_reporting_is_possible_before_placement() {
     for to in RiskState::ALL.into_iter().skip(1) {
-        given([]).when(towards(to)).then_rejected(&Rejection::NotPlaced);
+        given([]).when(towards(to)).then_rejected(&Rejection::UnknownOrder);
+        given([reported("wms", Status::Paid, 1)]).when(towards(to)).then_rejected(&Rejection::NotPlaced);
     }
     given([]).when(report("wms", Status::Paid, 1)).then([reported("wms", Status::Paid, 1)]);
     given([reported("wms", Status::Paid, 1)]).when(OrderCommand::Place(placed_facts())).then([placed()]);
@@ -396,7 +397,14 @@ fn a_claim_is_a_lease() {
     given(held.clone()).when(claim("ann", 5)).then([claimed("ann", 15)]);
     given(held.clone()).when(claim("ann", 0)).then_nothing();
     given(held.clone()).when(OrderCommand::Release(verdict())).then_rejected(&Rejection::ClaimedByOther);
-    given(held).when(OrderCommand::Return { reviewer: "bob".into() }).then_rejected(&Rejection::ClaimedByOther);
+    let give_back = |reviewer: &str, at| OrderCommand::Return { reviewer: reviewer.into(), at: minute(at) };
+    given(held.clone()).when(give_back("bob", 5)).then_rejected(&Rejection::ClaimedByOther);
+    let returned = OrderEvent::ReviewReturned(ReviewReturned { reviewer: "ann".into() });
+    given(held.clone()).when(give_back("ann", 10)).then([returned.clone()]);
+    for reviewer in ["ann", "bob"] {
+        given(held.clone()).when(give_back(reviewer, 11)).then_rejected(&Rejection::NotClaimed);
+    }
+    given(held.into_iter().chain([returned])).when(give_back("ann", 5)).then_rejected(&Rejection::NotClaimed);
     given([placed(), scored(0), released(ReleasedCause::Clean)])
         .when(claim("ann", 0))
         .then_rejected(&Rejection::NotUnderReview);

@@ -275,8 +275,8 @@ impl Writer {
         let outcome = match events.first() {
             Some(OrderEvent::Placed(_)) => Outcome::Created,
             Some(OrderEvent::CodeRejected(rejected)) => Outcome::CodeWrong { attempts_left: rejected.attempts_left },
-            None if !is_notice => Outcome::Unchanged,
-            Some(_) | None => Outcome::Updated,
+            Some(_) => Outcome::Updated,
+            None => Outcome::Unchanged,
         };
         Ok(Ok(Acted { outcome, reaches_others }))
     }

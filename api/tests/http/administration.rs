@@ -134,3 +134,63 @@ async fn keys_are_listed_in_pages() {
     assert_eq!(list(&server, BOOTSTRAP, "?limit=0").await.problem(), (400, "bad_parameter".to_owned()));
     assert_eq!(list(&server, BOOTSTRAP, "?cursor=none").await.problem(), (400, "bad_parameter".to_owned()));
 }
+
+#[tokio::test]
+async fn a_list_of_keys_waits_for_what_was_written() {
+    let server = Server::start().await;
+    let made = create_key(&server, BOOTSTRAP, &json!({"name": "till", "roles": ["ingest"]})).await;
+    let after = made.header("orderlight-position");
+    let listed = list(&server, BOOTSTRAP, &format!("?after={after}")).await;
+    assert_eq!((listed.status.as_u16(), &listed.json()["items"][0]["id"]), (200, &made.json()["id"]));
+    assert_eq!(list(&server, BOOTSTRAP, "?after=till").await.problem(), (400, "bad_parameter".to_owned()));
+    let (partition, position) = after.split_once('-').unwrap();
+    let ahead = format!("?after={partition}-{}", position.parse::<u64>().unwrap() + 1);
+    assert_eq!(list(&server, BOOTSTRAP, &ahead).await.problem(), (503, "position_not_reached".to_owned()));
+}
+
+/// An endpoint that is told of nothing in these tests, by its path.
+async fn endpoint(server: &Server) -> String {
+    let body = json!({"url": "https://oms.example.com/hooks", "events": ["order.frozen"]});
+    let created = answer(server.as_admin("POST", "/v1/endpoints").json(&body)).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    let path = format!("/v1/endpoints/{}", created.json()["id"].as_str().unwrap());
+    let after = created.header("orderlight-position").to_owned();
+    for read in ["/v1/endpoints".to_owned(), format!("{path}/deliveries")] {
+        let read = answer(server.as_admin("GET", &format!("{read}?after={after}"))).await;
+        assert_eq!(read.status, 200, "{read:?}");
+    }
+    path
+}
+
+#[tokio::test]
+async fn what_is_parked_is_told_again_when_nothing_more_is_said() {
+    let server = Server::start().await;
+    let path = format!("{}/replay", endpoint(&server).await);
+    let replay = async |body: Value| answer(server.as_admin("POST", &path).json(&body)).await;
+    let unsaid = answer(server.as_admin("POST", &path)).await;
+    assert_eq!((unsaid.status.as_u16(), unsaid.json()), (200, json!({"due": 0})), "{unsaid:?}");
+    for body in [json!({}), json!({"parked": true})] {
+        assert_eq!(replay(body).await.json(), json!({"due": 0}));
+    }
+    for (body, pointers) in [
+        (json!({"ids": ["zz"], "parked": 1}), vec!["/ids", "/parked"]),
+        (json!({"parked": true, "from_position": "0-1"}), vec![""]),
+        (json!({"from": 1}), vec!["/from"]),
+    ] {
+        assert_eq!(replay(body.clone()).await.pointers(), pointers, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_auditor_reads_settings_and_endpoints_but_no_keys_and_changes_nothing() {
+    let server = Server::start().await;
+    let (_, auditor) = server.key(&["auditor"]).await;
+    let path = endpoint(&server).await;
+    let ask = async |method: &str, path: &str| answer(server.request(method, path).bearer_auth(&auditor)).await.status;
+    for path in ["/v1/settings", "/v1/endpoints", &format!("{path}/deliveries")] {
+        assert_eq!(ask("GET", path).await, 200, "{path}");
+    }
+    for (method, path) in [("GET", "/v1/keys"), ("PUT", "/v1/settings"), ("DELETE", &path)] {
+        assert_eq!(ask(method, path).await, 403, "{method} {path}");
+    }
+}

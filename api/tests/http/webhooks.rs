@@ -66,6 +66,8 @@ async fn a_signed_delivery_is_stored_and_acknowledged_however_often_it_comes() {
     for _ in 0..2 {
         let taken = deliver(&server, SECRET, "m1", &placed("A1")).await;
         assert_eq!((taken.status.as_u16(), taken.text.as_str()), (204, ""), "{taken:?}");
+        let path = format!("/v1/orders/web:A1?after={}", taken.header("orderlight-position"));
+        assert_eq!(answer(server.as_admin("GET", &path)).await.status, 200, "it can be waited for: {taken:?}");
     }
     assert!(is_placed(&server, "web:A1").await);
     let reused = deliver(&server, SECRET, "m1", &placed("A2")).await;

@@ -112,6 +112,8 @@ pub enum OrderCommand {
     Return {
         /// Who.
         reviewer: Box<str>,
+        /// When.
+        at: Timestamp,
     },
     /// A reviewer lets it go.
     Release(Verdict),
@@ -168,6 +170,8 @@ pub struct Verdict {
     pub note: Option<Box<str>>,
     /// When.
     pub at: Timestamp,
+    /// Until when no other reviewer can decide otherwise.
+    pub claim_until: Timestamp,
     /// The decision about many orders that it is part of, if it is.
     pub part_of: Option<Box<PartOf>>,
 }
@@ -175,8 +179,8 @@ pub struct Verdict {
 /// Why a command was refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Rejection {
-    /// The order is known by its reports at most.
-    #[error("the order is not placed")]
+    /// The order is known by its reports alone.
+    #[error("the order is not placed; so far only its status was reported")]
     NotPlaced,
     /// The transition table has no such step.
     #[error("a {} order cannot become {}", from.name(), to.name())]
@@ -240,7 +244,7 @@ impl Rejection {
     /// Its stable name in the API.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NotPlaced => "order_not_placed",
+            Self::NotPlaced => "not_placed",
             Self::Transition { .. } => "transition_not_allowed",
             Self::Departed => "order_departed",
             Self::NoChallenge => "no_open_challenge",
@@ -286,6 +290,7 @@ pub fn decide(order: &Order, command: OrderCommand) -> Result<Vec<OrderEvent>, R
             let refunded = reports.refunded_in_full(placed.facts.amount).map(OrderEvent::StatusReported);
             Ok([OrderEvent::Placed(placed)].into_iter().chain(refunded).collect())
         }
+        (Order::Unknown { reports }, _) if reports.all().is_empty() => Err(Rejection::UnknownOrder),
         (Order::Unknown { .. }, _) => Err(Rejection::NotPlaced),
         (Order::Known(known), command) => decide_known(known, command),
     }
@@ -324,7 +329,7 @@ fn decide_known(known: &Known, command: OrderCommand) -> Result<Vec<OrderEvent>,
         },
         OrderCommand::ExpireChallenge { challenge, at, next } => challenge::expire(known, &challenge, at, next),
         OrderCommand::Claim { reviewer, at, lease_until } => review::claim(known, reviewer, at, lease_until),
-        OrderCommand::Return { reviewer } => review::give_back(known, reviewer),
+        OrderCommand::Return { reviewer, at } => review::give_back(known, reviewer, at),
         OrderCommand::Release(verdict) => review::release(known, verdict),
         OrderCommand::Freeze(verdict) => review::freeze(known, verdict),
         OrderCommand::Reopen(wanted) => review::reopen(known, wanted),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Amended, Facts, OrderEvent, Scored, Status, StatusReported};
 use super::facts::FactTimes;
 use super::handling::{
-    ChallengeMethod, Challenged, ClosedCause, DowngradeReason, Frozen, FrozenCause, OnExpire, OnFail, Released,
+    ChallengeMethod, Challenged, ClosedCause, DowngradeReason, FreezeConfirmed, Frozen, FrozenCause, OnExpire, OnFail, Released,
     ReleasedCause, ReviewCause,
 };
 use crate::ids::ChallengeId;
@@ -53,9 +53,21 @@ pub struct Known {
     /// The challenges that nobody answered, and until when an answer would have counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unanswered: Vec<(ChallengeId, Timestamp)>,
+    /// The reviewer who decided last, while its review is closed by that.
+    #[serde(default)]
+    pub decider: Option<Decider>,
     /// Whether the stock that it holds was asked for.
     #[serde(default)]
     pub stock_release_due: bool,
+}
+
+/// A reviewer whose claim outlasts the decision.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Decider {
+    /// Who.
+    pub reviewer: Box<str>,
+    /// Until when nobody else can decide otherwise.
+    pub claim_until: Timestamp,
 }
 
 /// Whether an order may go on, one variant per risk state.
@@ -186,8 +198,10 @@ impl Known {
     }
 
     /// A person or what was decided by itself has closed its review.
-    fn decided(&mut self) {
+    fn decided(&mut self, actor: Option<&str>, claim_until: Option<Timestamp>) {
         (self.review, self.ended) = (Review::Closed, None);
+        self.decider =
+            actor.zip(claim_until).map(|(actor, claim_until)| Decider { reviewer: actor.into(), claim_until });
     }
 
     fn with_challenge(&mut self, change: impl FnOnce(&mut ChallengeState)) {
@@ -331,6 +345,7 @@ impl Order {
             review: Review::None,
             ended: None,
             unanswered: Vec::new(),
+            decider: None,
             stock_release_due: false,
         }))
     }
@@ -411,24 +426,24 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
             known.with_challenge(|open| open.attempts = open.attempts.saturating_add(1));
         }
         OrderEvent::Verified(_) => known.risk = Risk::Verified,
-        OrderEvent::Frozen(Frozen { cause, .. }) => {
+        OrderEvent::Frozen(Frozen { cause, actor, claim_until, .. }) => {
             known.risk = Risk::Frozen(*cause);
             if *cause == FrozenCause::Reviewer {
-                known.decided();
+                known.decided(actor.as_deref(), *claim_until);
             } else {
                 known.review.pool(Pool::Reviewer);
             }
         }
         // From now on it is a person's word, which no score takes back.
-        OrderEvent::FreezeConfirmed(_) => {
+        OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, claim_until, .. }) => {
             known.risk = Risk::Frozen(FrozenCause::Reviewer);
-            known.decided();
+            known.decided(Some(actor), *claim_until);
         }
-        OrderEvent::Released(Released { cause, .. }) => {
+        OrderEvent::Released(Released { cause, actor, claim_until, .. }) => {
             known.risk = Risk::Released(*cause);
             known.stock_release_due = false;
             if known.review != Review::None {
-                known.decided();
+                known.decided(actor.as_deref(), *claim_until);
             }
         }
         OrderEvent::ReviewOpened(opened) => {
@@ -436,7 +451,7 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
             known.with_challenge(|open| open.is_over |= opened.challenge.as_ref() == Some(&open.id));
         }
         OrderEvent::ReviewClosed(closed) => {
-            (known.review, known.ended) = (Review::Closed, Some(closed.cause));
+            (known.review, known.ended, known.decider) = (Review::Closed, Some(closed.cause), None);
             known.with_challenge(|open| open.is_over = true);
         }
         OrderEvent::ReviewReopened(_) => known.review = Review::Open,

@@ -160,6 +160,7 @@ pub fn verdict() -> Verdict {
         reason_code: "confirmed_by_phone".into(),
         note: None,
         at: minute(5),
+        claim_until: minute(15),
         part_of: None,
     }
 }
@@ -259,6 +260,7 @@ pub fn every_event() -> Vec<OrderEvent> {
             reason_code: reason_code.clone(),
             note: note.clone(),
             part_of: None,
+            claim_until: None,
         }),
         OrderEvent::Released(Released {
             cause: ReleasedCause::Reviewer,
@@ -267,6 +269,7 @@ pub fn every_event() -> Vec<OrderEvent> {
             note,
             instead_of: vec![Downgrade { method: ChallengeMethod::Call, reason: DowngradeReason::QuietHours }],
             part_of: None,
+            claim_until: None,
         }),
         OrderEvent::ReviewOpened(ReviewOpened {
             challenge: Some(challenge("c1")),
@@ -292,6 +295,7 @@ pub fn every_event() -> Vec<OrderEvent> {
             reason_code: "bot_or_script".into(),
             note: None,
             part_of: None,
+            claim_until: None,
         }),
         OrderEvent::ReviewEscalated(ReviewEscalated { opened_at: minute(10) }),
         OrderEvent::ReviewReopened(ReviewReopened {

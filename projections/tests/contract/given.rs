@@ -285,7 +285,13 @@ pub(crate) fn clean(id: &str, facts: Facts) -> [OrderEvent; 3] {
 
 pub(crate) fn confirmed(reviewer: &str) -> OrderEvent {
     let (actor, reason_code) = (reviewer.into(), "stock_hoarding".into());
-    OrderEvent::FreezeConfirmed(domain::order::FreezeConfirmed { actor, reason_code, note: None, part_of: None })
+    OrderEvent::FreezeConfirmed(domain::order::FreezeConfirmed {
+        actor,
+        reason_code,
+        note: None,
+        part_of: None,
+        claim_until: None,
+    })
 }
 
 pub(crate) fn nobody_can_be_asked() -> OrderEvent {

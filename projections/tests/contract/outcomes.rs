@@ -41,7 +41,7 @@ fn review(cause: ReviewCause) -> OrderEvent {
 
 fn confirmed() -> OrderEvent {
     let (actor, reason_code) = ("wang".into(), "fraud".into());
-    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, reason_code, note: None, part_of: None })
+    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, reason_code, note: None, part_of: None, claim_until: None })
 }
 
 fn reopened() -> OrderEvent {

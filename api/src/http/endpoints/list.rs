@@ -6,8 +6,10 @@ use axum::extract::State;
 use super::EndpointView;
 use crate::directory::Caller;
 use crate::http::App;
-use crate::http::auth::ADMIN;
+use crate::http::auth::AUDIT;
+use crate::http::body::Parameters;
 use crate::http::listing::Items;
+use crate::http::position::{After, directory_reached};
 use crate::http::problem::Problem;
 
 /// List endpoints
@@ -19,11 +21,17 @@ use crate::http::problem::Problem;
     path = "/v1/endpoints",
     operation_id = "list_endpoints",
     tag = "Notifications",
-    extensions(("x-roles" = json!(["admin"]))),
+    extensions(("x-roles" = json!(["auditor", "admin"]))),
+    params(After),
     responses((status = 200, description = "Endpoints", body = Items<EndpointView>))
 )]
-pub async fn handle(State(app): State<App>, caller: Caller) -> Result<Json<Items<EndpointView>>, Problem> {
-    caller.require(ADMIN)?;
+pub async fn handle(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(After { after }): Parameters<After>,
+) -> Result<Json<Items<EndpointView>>, Problem> {
+    caller.require(AUDIT)?;
+    directory_reached(&app, &caller, after.as_deref()).await?;
     let merchant = app.directory.merchant(&caller.merchant);
     let endpoints = merchant.as_ref().map(|merchant| merchant.endpoints()).unwrap_or_default();
     let mut items = Vec::with_capacity(endpoints.len());

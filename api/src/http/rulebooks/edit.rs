@@ -13,7 +13,6 @@ use crate::http::auth::DRAFT;
 use crate::http::body::{JsonBody, PathParameters};
 use crate::http::orders::answered;
 use crate::http::problem::Problem;
-use crate::rulebooks::Card;
 
 /// Edit a draft
 ///
