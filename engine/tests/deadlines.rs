@@ -35,12 +35,11 @@ async fn a_challenge_that_expires_while_a_commit_is_under_way_expires_all_the_sa
     let under_way = submit(placed("A2", 2)).await.expect("taken");
     shop.log.append_begins().await;
     // The batch behind it is begun before the time is over, and goes on to take the deadline in.
+    let mut look_ups = shop.log.look_ups();
     let behind = submit(placed("A3", 3)).await.expect("taken");
-    while shop.engine.waiting() > 0 {
-        tokio::task::yield_now().await;
-    }
-    // Once to see that the time is over, to read what is due, to see that it has been gathered, and to take it.
-    shop.set_clock_and_tell(START.plus(Span::from_mins(11)), 4).await;
+    look_ups.changed().await.expect("for the order");
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    look_ups.changed().await.expect("for the deadline");
     shop.log.let_go();
     under_way.receipt().await.expect("committed");
     behind.receipt().await.expect("committed");

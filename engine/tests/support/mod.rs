@@ -16,7 +16,7 @@ use domain::time::{Span, Timestamp};
 use engine::{Engine, OrderWish, Origin, Receipt, Refusal, WhenFull, replay};
 use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
-use eventlog::{Batch, EventLog, LogError, Look, Position, RecordedEvent};
+use eventlog::{Batch, EventLog, Found, LogError, Look, Position, RecordedEvent, Wanted};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -38,8 +38,6 @@ pub struct Shop {
     pub vault: Arc<Vault>,
     pub merchant: MerchantId,
     clock: Arc<AtomicI64>,
-    /// How often the engine asked what time it is.
-    asked: watch::Sender<usize>,
     directory: tempfile::TempDir,
 }
 
@@ -65,18 +63,12 @@ impl Shop {
         let log = Arc::new(Interfered::new(Arc::new(log), Told::default()));
         let vault = Arc::new(Vault::open_or_create(&directory.path().join("master.key")).expect("a vault"));
         let told = clock.clone();
-        let asked = watch::Sender::new(0);
-        let count = asked.clone();
-        let time: engine::Clock = Arc::new(move || {
-            let now = told.load(Ordering::SeqCst);
-            count.send_modify(|asked| *asked += 1);
-            Timestamp::from_millis(now)
-        });
+        let time: engine::Clock = Arc::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
         let snapshots = directory.path().join("snapshots");
         let engine =
             Engine::open(log.clone(), vault.clone(), time, first_rulebook(), Some(snapshots)).await.expect("an engine");
         let merchant = "default".parse().expect("an id");
-        Self { engine, log, vault, merchant, clock, asked, directory }
+        Self { engine, log, vault, merchant, clock, directory }
     }
 
     /// Ends the engine and begins again from what is stored.
@@ -110,14 +102,6 @@ impl Shop {
 
     pub fn set_clock(&self, time: Timestamp) {
         self.clock.store(time.millis(), Ordering::SeqCst);
-    }
-
-    /// Sets the clock, and waits until the engine has asked it so many times since.
-    pub async fn set_clock_and_tell(&self, time: Timestamp, times: usize) {
-        let mut asked = self.asked.subscribe();
-        let before = *asked.borrow_and_update();
-        self.set_clock(time);
-        asked.wait_for(|asked| *asked >= before + times).await.expect("the engine has the clock");
     }
 
     pub async fn send(&self, line: Value) -> Result<Receipt, Refusal> {
@@ -234,6 +218,7 @@ pub struct Told {
     is_held: watch::Sender<bool>,
     arrived: watch::Sender<usize>,
     handed_out: Arc<AtomicUsize>,
+    look_ups: watch::Sender<usize>,
     commits: Mutex<Vec<Vec<&'static str>>>,
 }
 
@@ -260,6 +245,11 @@ impl Told {
     /// They wait no longer.
     pub fn let_go(&self) {
         self.is_held.send_replace(false);
+    }
+
+    /// Changes whenever the writer looks up from now on what a batch needs.
+    pub fn look_ups(&self) -> watch::Receiver<usize> {
+        self.look_ups.subscribe()
     }
 
     /// Waits until one more append has begun than at the last call.
@@ -309,5 +299,10 @@ impl Interference for Told {
             look(event);
         });
         log.scan(partition, after, limit, counted).await
+    }
+
+    async fn look_up(&self, log: &dyn EventLog, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        self.look_ups.send_modify(|look_ups| *look_ups += 1);
+        log.look_up(wanted).await
     }
 }
