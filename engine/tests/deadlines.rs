@@ -55,10 +55,11 @@ async fn more_challenges_than_are_decided_together_expire_once_each_after_a_rest
         line["order"]["customer"]["phone"] = format!("137{number:08}").into();
         shop.send(line).await.expect("taken");
     }
-    assert_eq!(count(&shop, "Challenged").await, 150);
+    assert_eq!((count(&shop, "Challenged").await, shop.log.looked_for()), (150, 150));
     let shop = shop.reopen().await;
     shop.set_clock(START.plus(Span::from_mins(20)));
     counted(&shop, "ReviewOpened", 150).await;
+    assert_eq!(shop.log.looked_for(), 0, "all of them were read beside the writer");
     let events = shop.events().await;
     let opened = events.iter().filter(|event| &*event.event_type == "ReviewOpened");
     assert_eq!(opened.map(|event| event.stream).collect::<HashSet<_>>().len(), 150);

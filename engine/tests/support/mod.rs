@@ -219,6 +219,7 @@ pub struct Told {
     arrived: watch::Sender<usize>,
     handed_out: Arc<AtomicUsize>,
     look_ups: watch::Sender<usize>,
+    looked_for: AtomicUsize,
     commits: Mutex<Vec<Vec<&'static str>>>,
 }
 
@@ -250,6 +251,11 @@ impl Told {
     /// Changes whenever the writer looks up from now on what a batch needs.
     pub fn look_ups(&self) -> watch::Receiver<usize> {
         self.look_ups.subscribe()
+    }
+
+    /// How many orders the writer looked up since the last call.
+    pub fn looked_for(&self) -> usize {
+        self.looked_for.swap(0, Ordering::SeqCst)
     }
 
     /// Waits until one more append has begun than at the last call.
@@ -302,6 +308,7 @@ impl Interference for Told {
     }
 
     async fn look_up(&self, log: &dyn EventLog, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        self.looked_for.fetch_add(wanted.streams.len(), Ordering::SeqCst);
         self.look_ups.send_modify(|look_ups| *look_ups += 1);
         log.look_up(wanted).await
     }
