@@ -59,4 +59,14 @@ impl Writer {
         let coming: Vec<_> = coming.map(|(stream, it)| (stream, (it.merchant.clone(), it.order.clone()))).collect();
         self.ahead = Ahead::of(self.orders.expect(coming), self.tools.log.clone());
     }
+
+    /// Takes in what was read. Where that failed it is looked up with what it is decided with.
+    pub(crate) fn take_read(&mut self, read: Result<Vec<Folded>, LogError>) {
+        let read = read.unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(partition = self.numbers.partition, error, "orders cannot be read ahead");
+            Vec::new()
+        });
+        self.orders.take_expected(read);
+    }
 }

@@ -67,6 +67,18 @@ async fn more_challenges_than_are_decided_together_expire_once_each_after_a_rest
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_ahead_is_looked_up_by_the_writer() {
+    let shop = Shop::open().await;
+    shop.send(doubtful("A1", 1)).await.expect("taken");
+    let shop = shop.reopen().await;
+    shop.log.fail_next_reads(1);
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    told(&shop, "ReviewOpened").await;
+    assert_eq!(shop.log.looked_for(), 1, "the same writer goes on");
+    replays(&shop).await;
+}
+
+#[tokio::test]
 async fn deadlines_within_ten_milliseconds_of_the_first_share_a_commit() {
     let shop = Shop::open().await;
     let asked = |millis| START.plus(Span::from_millis(millis));

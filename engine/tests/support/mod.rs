@@ -16,7 +16,7 @@ use domain::time::{Span, Timestamp};
 use engine::{Engine, OrderWish, Origin, Receipt, Refusal, WhenFull, replay};
 use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
-use eventlog::{Batch, EventLog, Found, LogError, Look, Position, RecordedEvent, Wanted};
+use eventlog::{Batch, EventLog, Found, LogError, Look, Position, RecordedEvent, StreamId, Wanted};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -210,7 +210,7 @@ pub async fn replays(shop: &Shop) {
     assert_eq!(replayed.decisions, replayed.identical, "{:?}", replayed.different);
 }
 
-/// A real log is told that its next appends fail or wait, and tells how much was read.
+/// A real log is told that appends and reads of streams fail or wait, and tells how much was read.
 #[derive(Default)]
 pub struct Told {
     failures: AtomicUsize,
@@ -218,6 +218,7 @@ pub struct Told {
     is_held: watch::Sender<bool>,
     arrived: watch::Sender<usize>,
     handed_out: Arc<AtomicUsize>,
+    failing_reads: AtomicUsize,
     look_ups: watch::Sender<usize>,
     looked_for: AtomicUsize,
     commits: Mutex<Vec<Vec<&'static str>>>,
@@ -246,6 +247,10 @@ impl Told {
     /// They wait no longer.
     pub fn let_go(&self) {
         self.is_held.send_replace(false);
+    }
+
+    pub fn fail_next_reads(&self, reads: usize) {
+        self.failing_reads.store(reads, Ordering::SeqCst);
     }
 
     /// Changes whenever the writer looks up from now on what a batch needs.
@@ -281,10 +286,7 @@ impl Interference for Told {
             self.arrived.send_modify(|arrived| *arrived += 1);
             self.is_held.subscribe().wait_for(|is_held| !is_held).await.expect("the log is there");
         }
-        let failing = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if failing.is_ok() {
-            return Err(LogError::Damaged("told to fail".to_owned()));
-        }
+        fail_one_of(&self.failures)?;
         let types = batch.events.iter().map(|event| event.event_type).collect();
         // Before whoever reads the log can see it.
         self.commits.lock().expect("nobody panics while it is locked").push(types);
@@ -307,9 +309,19 @@ impl Interference for Told {
         log.scan(partition, after, limit, counted).await
     }
 
+    async fn read_streams(&self, log: &dyn EventLog, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
+        fail_one_of(&self.failing_reads)?;
+        log.read_streams(streams).await
+    }
+
     async fn look_up(&self, log: &dyn EventLog, wanted: Arc<Wanted>) -> Result<Found, LogError> {
         self.looked_for.fetch_add(wanted.streams.len(), Ordering::SeqCst);
         self.look_ups.send_modify(|look_ups| *look_ups += 1);
         log.look_up(wanted).await
     }
+}
+
+fn fail_one_of(failures: &AtomicUsize) -> Result<(), LogError> {
+    let failing = failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    if failing.is_ok() { Err(LogError::Damaged("told to fail".to_owned())) } else { Ok(()) }
 }

@@ -44,6 +44,11 @@ pub trait Interference: Send + Sync + 'static {
         log.scan(partition, after, limit, look).await
     }
 
+    /// In place of [`EventLog::read_streams`].
+    async fn read_streams(&self, log: &dyn EventLog, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
+        log.read_streams(streams).await
+    }
+
     /// In place of [`EventLog::look_up`].
     async fn look_up(&self, log: &dyn EventLog, wanted: Arc<Wanted>) -> Result<Found, LogError> {
         log.look_up(wanted).await
@@ -116,7 +121,7 @@ impl<I: Interference> EventLog for Interfered<I> {
     }
 
     async fn read_streams(&self, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
-        self.log.read_streams(streams).await
+        self.interference.read_streams(&*self.log, streams).await
     }
 
     async fn find_deliveries(&self, keys: &[DeliveryKey]) -> Result<Vec<Option<NewDelivery>>, LogError> {
