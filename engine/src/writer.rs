@@ -182,6 +182,7 @@ impl Writer {
         let mut ending = None;
         while ending.is_none() || self.committing.is_some() {
             let room = BATCH_MAX - self.open.as_ref().map_or(0, OpenBatch::len);
+            self.forget_settled();
             let (first, clock) = (self.memory.deadlines.next(), &self.tools.clock);
             tokio::select! {
                 biased;

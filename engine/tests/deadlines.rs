@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use domain::order::{Review, RiskState};
 use domain::time::Span;
 use engine::{OrderWish, WhenFull};
-use support::{START, Shop, count, counted, doubtful, notice, origin, placed, replays, state, told, wish};
+use support::{START, Shop, count, counted, doubtful, notice, origin, placed, replays, state, status, told, wish};
 
 #[tokio::test]
 async fn a_challenge_expires_by_itself_once_and_also_after_a_restart() {
@@ -75,6 +75,26 @@ async fn what_cannot_be_read_ahead_is_looked_up_by_the_writer() {
     shop.set_clock(START.plus(Span::from_mins(11)));
     told(&shop, "ReviewOpened").await;
     assert_eq!(shop.log.looked_for(), 1, "the same writer goes on");
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn when_what_was_read_ahead_is_settled_the_next_is_read_ahead_as_well() {
+    let shop = Shop::open().await;
+    for (order_no, minutes) in [("A1", 0), ("A2", 5)] {
+        shop.set_clock(START.plus(Span::from_mins(minutes)));
+        shop.send(doubtful(order_no, 1)).await.expect("taken");
+    }
+    let shop = shop.reopen().await;
+    let mut reads = shop.log.reads();
+    // The time of the first is over, and it waits for others.
+    shop.set_clock(START.plus(Span::from_mins(10)).plus(Span::from_millis(5)));
+    reads.changed().await.expect("of the first");
+    shop.send(status("A1", "cancelled", 600)).await.expect("taken");
+    shop.log.looked_for();
+    shop.set_clock(START.plus(Span::from_mins(16)));
+    told(&shop, "ReviewOpened").await;
+    assert_eq!(shop.log.looked_for(), 0, "it was read beside the writer");
     replays(&shop).await;
 }
 

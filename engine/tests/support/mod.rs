@@ -219,6 +219,7 @@ pub struct Told {
     arrived: watch::Sender<usize>,
     handed_out: Arc<AtomicUsize>,
     failing_reads: AtomicUsize,
+    reads: watch::Sender<usize>,
     look_ups: watch::Sender<usize>,
     looked_for: AtomicUsize,
     commits: Mutex<Vec<Vec<&'static str>>>,
@@ -251,6 +252,11 @@ impl Told {
 
     pub fn fail_next_reads(&self, reads: usize) {
         self.failing_reads.store(reads, Ordering::SeqCst);
+    }
+
+    /// Changes whenever streams were read from now on.
+    pub fn reads(&self) -> watch::Receiver<usize> {
+        self.reads.subscribe()
     }
 
     /// Changes whenever the writer looks up from now on what a batch needs.
@@ -311,7 +317,9 @@ impl Interference for Told {
 
     async fn read_streams(&self, log: &dyn EventLog, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
         fail_one_of(&self.failing_reads)?;
-        log.read_streams(streams).await
+        let read = log.read_streams(streams).await;
+        self.reads.send_modify(|reads| *reads += 1);
+        read
     }
 
     async fn look_up(&self, log: &dyn EventLog, wanted: Arc<Wanted>) -> Result<Found, LogError> {
