@@ -79,6 +79,28 @@ async fn what_cannot_be_read_ahead_is_looked_up_by_the_writer() {
 }
 
 #[tokio::test]
+async fn while_a_read_ahead_hangs_deadlines_wait_for_it_and_orders_do_not() {
+    let shop = Shop::open().await;
+    for (order_no, at) in [("A1", 1), ("A2", 2)] {
+        shop.send(doubtful(order_no, at)).await.expect("taken");
+    }
+    let shop = shop.reopen().await;
+    shop.log.hold_reads();
+    let mut reads = shop.log.reads();
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    reads.changed().await.expect("of both");
+    shop.send(status("A1", "cancelled", 600)).await.expect("taken");
+    shop.send(placed("B1", 600)).await.expect("taken");
+    assert_eq!(count(&shop, "ReviewOpened").await, 0);
+    shop.log.let_go();
+    told(&shop, "ReviewOpened").await;
+    // What was read of it is older than the cancellation.
+    wish(&shop, "A1", OrderWish::Note { text: "called off".into() }).await.expect("noted");
+    assert_eq!(count(&shop, "ReviewOpened").await, 1);
+    replays(&shop).await;
+}
+
+#[tokio::test]
 async fn when_what_was_read_ahead_is_settled_the_next_is_read_ahead_as_well() {
     let shop = Shop::open().await;
     for (order_no, minutes) in [("A1", 0), ("A2", 5)] {

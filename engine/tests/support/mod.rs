@@ -219,6 +219,7 @@ pub struct Told {
     arrived: watch::Sender<usize>,
     handed_out: Arc<AtomicUsize>,
     failing_reads: AtomicUsize,
+    are_reads_held: watch::Sender<bool>,
     reads: watch::Sender<usize>,
     look_ups: watch::Sender<usize>,
     looked_for: AtomicUsize,
@@ -245,9 +246,15 @@ impl Told {
         self.is_held.send_replace(true);
     }
 
+    /// From now on nobody is given what is read of streams.
+    pub fn hold_reads(&self) {
+        self.are_reads_held.send_replace(true);
+    }
+
     /// They wait no longer.
     pub fn let_go(&self) {
         self.is_held.send_replace(false);
+        self.are_reads_held.send_replace(false);
     }
 
     pub fn fail_next_reads(&self, reads: usize) {
@@ -319,6 +326,7 @@ impl Interference for Told {
         fail_one_of(&self.failing_reads)?;
         let read = log.read_streams(streams).await;
         self.reads.send_modify(|reads| *reads += 1);
+        self.are_reads_held.subscribe().wait_for(|are_held| !are_held).await.expect("the log is there");
         read
     }
 
