@@ -65,7 +65,12 @@ fn a_decision_that_was_part_of_one_about_many_is_stored_as_its_golden_file_says(
     let part_of = Some(Box::new(PartOf { orders: 5, linked_to: Some(linked_to) }));
     let (actor, reason_code) = (Some("rita".into()), Some("bot_or_script".into()));
     let frozen = Frozen { actor, reason_code, part_of, ..Frozen::by_itself(FrozenCause::Reviewer) };
-    stored_as("Frozen.part_of", &OrderEvent::Frozen(frozen));
+    let frozen = OrderEvent::Frozen(frozen);
+    stored_as("Frozen.part_of", &frozen);
+    // As it was stored before.
+    let before =
+        serde_json::to_string(&frozen).expect("an event has a JSON form").replace(r#""order_id""#, r#""order""#);
+    assert_eq!(serde_json::from_str::<OrderEvent>(&before).expect("a stored event is readable"), frozen);
 }
 
 #[test]

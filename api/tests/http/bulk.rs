@@ -65,7 +65,7 @@ async fn a_preview_tells_what_would_be_decided_and_decides_nothing() {
     assert_eq!(events(&server, "web:A1").await.last().unwrap(), "FreezeConfirmed");
     assert_eq!(events(&server, "web:A2").await.last().unwrap(), "Frozen");
     assert_eq!(events(&server, "web:B1").await.last().unwrap(), "Released");
-    let decision = json!({"orders": 2, "linked_to": {"order": "web:A1", "by": "device"}});
+    let decision = json!({"orders": 2, "linked_to": {"order_id": "web:A1", "by": "device"}});
     assert_eq!([part_of(&server, "web:A1").await, part_of(&server, "web:A2").await], [decision.clone(), decision]);
 
     let again = ann.post(&server, BULK, linked(false)).await;
