@@ -2,28 +2,64 @@
 
 use axum::Json;
 use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::EndpointView;
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::ADMIN;
-use crate::http::listing::Items;
+use crate::http::body::Parameters;
+use crate::http::listing::{Items, limit};
+use crate::http::position::log_reached;
 use crate::http::problem::Problem;
+
+/// The parameters.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Query {
+    /// 1 to 200, 50 when it is left out.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// What a write answered as Orderlight-Position: waits until that is reached.
+    #[param(example = "0-17")]
+    after: Option<String>,
+}
 
 /// List endpoints
 ///
-/// All of them, oldest first, none with its secret.
+/// Oldest first, none with its secret.
 #[utoipa::path(
     get,
     path = "/v1/endpoints",
     operation_id = "list_endpoints",
     tag = "Notifications",
     extensions(("x-roles" = json!(["admin"]))),
+    params(Query),
     responses((status = 200, description = "Endpoints", body = Items<EndpointView>))
 )]
-pub async fn handle(State(app): State<App>, caller: Caller) -> Result<Json<Items<EndpointView>>, Problem> {
+pub async fn handle(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(query): Parameters<Query>,
+) -> Result<Json<Items<EndpointView>>, Problem> {
     caller.require(ADMIN)?;
+    let limit = limit(query.limit)?;
+    if query.after.is_some() {
+        log_reached(&app, query.after.as_deref()).await?;
+        // Another process may have written it, of which this one's directory learns a little later.
+        app.directory.refresh(&*app.log, &caller.merchant).await?;
+    }
     let merchant = app.directory.merchant(&caller.merchant);
     let endpoints = merchant.as_ref().map(|merchant| merchant.endpoints()).unwrap_or_default();
-    Ok(Json(Items { items: endpoints.iter().map(EndpointView::from).collect(), next_cursor: None }))
+    let left = match query.cursor {
+        None => endpoints,
+        Some(cursor) => {
+            let last = endpoints.iter().position(|endpoint| *endpoint.id == *cursor);
+            &endpoints[last.ok_or_else(|| Problem::bad_parameter("cursor: expected `next_cursor` of this list"))? + 1..]
+        }
+    };
+    Ok(Json(Items::first(left.iter(), limit, |endpoint| endpoint.id.to_string(), EndpointView::from)))
 }
