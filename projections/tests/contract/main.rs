@@ -38,6 +38,7 @@ macro_rules! contract {
             an_order_counts_for_what_fired_in_its_last_screening,
             what_came_of_asking_is_told_by_method,
             times_are_from_placement_to_the_decision_and_to_the_end,
+            what_asking_takes_begins_with_the_question,
             the_hold_out_is_told_by_the_tier_it_reached,
             stock_that_was_due_and_is_called_off_is_freed,
             the_queue_is_told_as_it_is_now,

@@ -76,7 +76,7 @@ pub struct SummaryView {
     pub time_to_decision: TimesView,
     /// From placement to the end, of orders that were asked about or frozen.
     pub time_to_resolution: ResolutionView,
-    /// From the record of the first decision to that of the release, both by the service's clock, of orders whose customer was asked and
+    /// From the record of the question to that of the release, both by the service's clock, of orders whose customer was asked and
     /// that may go on now, whoever let them: how long asking keeps those who had nothing to hide.
     pub time_to_release_when_asked: TimesView,
     /// What came of asking customers: an order counts once for each method by which it was asked, with what came of the last time.
