@@ -4,9 +4,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::ids::OrderId;
-use domain::order::{LinkedTo, Order, OrderCommand, PartOf, Rejection, Verdict, decide, evolve};
+use domain::order::{LinkedTo, Order, PartOf, evolve};
 use domain::time::Timestamp;
-use engine::{OrderWish, Outcome, ReviewAction};
+use engine::{OrderWish, Outcome};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
@@ -25,9 +25,9 @@ use crate::http::orders::story::Story;
 use crate::http::problem::Problem;
 use crate::http::wishes::wish;
 
-/// The most orders of one decision.
-pub(super) const ORDERS_MAX: usize = 200;
-/// How many of them are decided at a time.
+/// The most orders that one decision names.
+const NAMED_MAX: usize = 200;
+/// How many orders are decided at a time, however many there are, so that others find room in the writer's mailbox.
 const AT_A_TIME: usize = 32;
 
 /// One decision about many orders.
@@ -45,7 +45,7 @@ pub struct BulkBody {
     pub note: Option<String>,
     /// The orders, 1 to 200.
     pub order_ids: Option<Vec<String>>,
-    /// In place of `order_ids`: an order and all that share something with it.
+    /// In place of `order_ids`: an order and all that share something with it, up to 1,000 that the decision would change.
     pub linked_to: Option<LinkedToBody>,
     /// Whether to tell only what would be decided; false when it is left out.
     pub preview: Option<bool>,
@@ -100,9 +100,9 @@ pub struct BulkResult {
 ///
 /// Each order is decided by itself, as by a decision about it alone; that one cannot be decided stops no other. Its history says that it
 /// was one decision, about how many orders, and which order they are linked to by what (`data.part_of`). With `linked_to` it is
-/// the order named and those that share its device, address and so on, as far as the decision can concern them: for `freeze` those that
-/// have not left and are not off, for `release` those that are held. With `preview` nothing is decided or claimed, and each result says what
-/// would become of it now.
+/// the order named and those that share its device, address and so on, as far as the decision would change them: for `freeze` those that
+/// have not left and are not off, but for those of which a reviewer holds so already; for `release` those that are held. With `preview`
+/// nothing is decided or claimed, and each result says what would become of it now.
 #[utoipa::path(
     post,
     path = "/v1/reviews/bulk",
@@ -114,7 +114,8 @@ pub struct BulkResult {
         (status = 200, description = "What became of each, or would", body = Bulk,
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`; absent when nothing was recorded"))),
         (status = 404, description = "There is no order of that `linked_to`", body = Problem),
-        (status = 422, description = "All faults of the body. `too_many_orders`: more than 200 would be decided", body = Problem),
+        (status = 422, description = "All faults of the body. `too_many_orders`: `linked_to` leads to more than 1,000 orders that would be \
+         changed, or to more than 10,000 at all", body = Problem),
     )
 )]
 pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response, Problem> {
@@ -123,7 +124,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
     let (ids, linked_to) = match orders {
         Orders::Named(ids) => (ids, None),
         Orders::Linked(linked) => {
-            let found = linked_to(&app, &caller.merchant, &linked, ruling.action).await?;
+            let found = linked_to(&app, &caller, &linked, &ruling).await?;
             (found.into_iter().map(|id| id.to_string()).collect(), Some(linked))
         }
     };
@@ -171,9 +172,9 @@ fn read(body: Value) -> Result<(Ruling, Orders, bool), Problem> {
 }
 
 fn named(value: Value) -> Read<Vec<String>> {
-    let expected = || format!("expected 1 to {ORDERS_MAX} ids of orders");
+    let expected = || format!("expected 1 to {NAMED_MAX} ids of orders");
     let Value::Array(ids) = value else { return Err(expected()) };
-    if !(1..=ORDERS_MAX).contains(&ids.len()) {
+    if !(1..=NAMED_MAX).contains(&ids.len()) {
         return Err(expected());
     }
     let mut read: Vec<String> = Vec::with_capacity(ids.len());
@@ -212,18 +213,7 @@ async fn foreseen(app: &App, caller: &Caller, id: String, ruling: &Ruling, at: T
         Ok(id) => folded(app, caller, &id).await,
         Err(problem) => Err(problem),
     };
-    let verdict = Verdict {
-        reviewer: caller.key.as_str().into(),
-        reason_code: ruling.reason_code.clone(),
-        note: ruling.note.clone(),
-        at,
-        part_of: None,
-    };
-    let command = match ruling.action {
-        ReviewAction::Release => OrderCommand::Release(verdict),
-        ReviewAction::Freeze => OrderCommand::Freeze(verdict),
-    };
-    match order.and_then(|order| decide(&order, command).map_err(|rejection: Rejection| rejection.into())) {
+    match order.and_then(|order| ruling.foreseen(&order, caller, at).map_err(Problem::from)) {
         Ok(events) => BulkResult::holds(id, events.is_empty()),
         Err(problem) => BulkResult::refused(id, problem),
     }
