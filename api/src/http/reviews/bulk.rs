@@ -3,10 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use cqrs_es::Aggregate;
 use domain::ids::OrderId;
 use domain::order::{LinkedTo, Order, PartOf, evolve};
 use domain::time::Timestamp;
 use engine::{OrderWish, Outcome};
+use eventlog::StreamKey;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
@@ -133,7 +135,8 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
         let results = stream::iter(ids).map(|id| foreseen(&app, &caller, id, &ruling, at)).buffered(AT_A_TIME);
         return Ok(axum::Json(Bulk { preview, results: results.collect().await }).into_response());
     }
-    let wish = ruling.wish(part_of(ids.len(), linked_to));
+    let orders = if linked_to.is_some() { ids.len() } else { there(&app, &caller, &ids).await? };
+    let wish = ruling.wish(part_of(orders, linked_to));
     let decided: Vec<_> =
         stream::iter(ids).map(|id| decided(&app, &caller, id, wish.clone())).buffered(AT_A_TIME).collect().await;
     let position = decided.iter().filter_map(|(_, position)| *position).max();
@@ -185,6 +188,17 @@ fn named(value: Value) -> Read<Vec<String>> {
         }
     }
     Ok(read)
+}
+
+/// How many of the orders that were named there are.
+async fn there(app: &App, caller: &Caller, ids: &[String]) -> Result<usize, Problem> {
+    let key = |id: OrderId| StreamKey {
+        merchant: caller.merchant.clone(),
+        aggregate_type: Order::TYPE.into(),
+        aggregate_id: id.as_str().into(),
+    };
+    let keys: Vec<StreamKey> = ids.iter().filter_map(|id| id.parse().ok()).map(key).collect();
+    Ok(app.log.find_streams(&keys).await?.into_iter().flatten().count())
 }
 
 /// What each decision says of the one that it is part of, where that is about others as well.
