@@ -19,6 +19,7 @@ use serde::Deserialize;
 use crate::change::{Envelope, KnownFacts, OrderChange, Scored};
 use crate::model::Projection;
 
+pub(crate) use query::SortColumn;
 pub use query::{ReviewQuery, ReviewSort};
 pub use urgency::LOOK_WITHIN;
 
@@ -27,7 +28,7 @@ pub(crate) struct ReviewQueue;
 
 impl Projection for ReviewQueue {
     const NAME: &'static str = "review_queue";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Row = ReviewRow;
     type Sums = ();
 

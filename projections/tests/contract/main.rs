@@ -59,6 +59,7 @@ macro_rules! contract {
             the_most_urgent_review_comes_first_and_moves_as_its_order_does,
             a_claim_counts_until_its_lease_runs_out,
             reviews_are_sorted_by_urgency_age_or_deadline,
+            how_soon_a_person_should_look_is_as_the_merchant_has_set_it_now,
             reviews_are_narrowed_by_state_tier_and_rule,
         );
         crate::contract!($backend, runner:
