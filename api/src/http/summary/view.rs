@@ -67,7 +67,8 @@ pub struct SummaryView {
     pub orders: OrdersView,
     /// Those whose last screening reached a tier, the exempt ones among them.
     pub stopped: JudgedView,
-    /// Of the good orders, those that reached a tier and were not spared by an exemption.
+    /// Of the orders that are known to be good, those that reached a tier and were not spared by an exemption. Far too high for a period whose
+    /// orders have not arrived so far: those that pass are known to be good only then.
     pub good_orders_stopped: ShareView,
     /// Of all orders, those that a person had to look at, or did: frozen, brought to a review, or taken up by a reviewer. An order whose
     /// customer is asked and proves it is none.
