@@ -1,13 +1,14 @@
 //! The other commands: rulebooks checked, keys made and revoked, read models rebuilt, decisions replayed.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use reqwest::Method;
 use serde_json::json;
 use tempfile::tempdir;
 
 use crate::support::orders::plain;
-use crate::support::process::{Finished, import, run, run_on};
+use crate::support::process::{Finished, import, orderlight, run, run_on};
 use crate::support::service::{Service, serving};
 use crate::support::{store, traffic};
 
@@ -205,4 +206,29 @@ fn a_store_is_not_opened_with_another_key_or_without_its_key() {
     std::fs::rename(directory.path().join("moved.key"), data.join("master.key")).unwrap();
     let again = import(&data, &file).expect_code(0);
     assert_eq!(again.count("orders"), 0);
+}
+
+/// The exit code of a command whose output goes to somebody who has closed the pipe, and what it said beside.
+fn cut_off(mut command: Command) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = command.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+}
+
+#[test]
+fn who_has_seen_enough_may_close_the_pipe() {
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("growth.json");
+    std::fs::write(&file, domain::rulebook::preset("growth").unwrap().to_json()).unwrap();
+    let mut check = orderlight(["rulebook", "check"]);
+    check.arg(&file);
+    let mut simulate = orderlight(["simulate", "--orders", "2000", "--labels"]);
+    simulate.arg(directory.path().join("labels.ndjson"));
+    for command in [check, simulate] {
+        let told = format!("{command:?}");
+        let (code, said) = cut_off(command);
+        assert_eq!(code, Some(0), "{told}: {said}");
+        assert!(!said.contains("panicked") && !said.contains("Broken pipe"), "{told}: {said}");
+    }
 }

@@ -43,7 +43,7 @@ fn place(service: &Service, first: usize) -> Vec<usize> {
         let name = format!("shop-{number}");
         let registered = service.post("/v1/merchants", &json!({"id": name, "name": "Shop"}));
         assert_eq!(registered.status, 201, "{registered:?}");
-        let key = registered.json()["key"]["key"].as_str().unwrap().to_owned();
+        let key = registered.json()["key"].as_str().unwrap().to_owned();
         for order in 0..=number {
             let request = service.anonymous(Method::POST, "/v1/orders").bearer_auth(&key);
             let answer = service.send(request.json(&plain(&format!("A{order}"))));

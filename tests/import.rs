@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -10,8 +11,8 @@ use serde_json::json;
 use tempfile::tempdir;
 
 use crate::support::orders::{plain, with};
-use crate::support::process::{Process, import, importing, run, run_on};
-use crate::support::service::{Service, serving};
+use crate::support::process::{Process, import, importing, orderlight, run, run_on};
+use crate::support::service::{Service, TOKEN, serving};
 use crate::support::{store, traffic};
 
 /// How many orders the import has that is interrupted.
@@ -184,6 +185,72 @@ fn an_interrupted_import_stops_with_a_summary_and_is_completed_by_another() {
     assert_eq!(stopped.count("orders") + completed.count("orders"), INTERRUPTED, "nothing twice, nothing lost");
     assert!(completed.count("duplicates") >= done, "{completed:?}");
     run_on(&data, &["replay"]).expect_code(0);
+}
+
+/// The command that sends a file to a service.
+fn sending(file: &Path, to: &str, key: &str) -> Command {
+    let mut command = orderlight(["import"]);
+    command.arg(file).args(["--to", to]).env("ORDERLIGHT_KEY", key);
+    command
+}
+
+#[test]
+fn a_file_is_sent_to_a_running_service_and_a_second_time_says_nothing_new() {
+    let directory = tempdir().unwrap();
+    // More than one batch.
+    let mut lines = traffic::lines(5, 700);
+    let good = u64::try_from(lines.len()).unwrap();
+    lines.insert(650, "{broken".to_owned());
+    lines.insert(300, String::new());
+    lines.insert(
+        20,
+        json!({"kind": "placed", "order": with(plain("bad"), json!({"amount": -1, "colour": 1}))}).to_string(),
+    );
+    let file = traffic::file(directory.path(), &lines);
+    let service = Service::start(&directory.path().join("data"));
+    let to = format!("http://{}/", service.address());
+    let sent = Process::start(sending(&file, &to, TOKEN)).wait().expect_code(1);
+    assert_eq!((sent.count("orders"), sent.count("refused")), (700, 2), "{sent:?}");
+    assert_eq!(["pass", "sms", "call", "freeze"].map(|tier| sent.count(tier)).iter().sum::<u64>(), 700, "{sent:?}");
+    assert_eq!(sent.count("orders") + sent.count("updates") + sent.count("duplicates"), good, "{sent:?}");
+    let told: Vec<&str> = sent.stderr.lines().filter(|line| line.starts_with("line ")).collect();
+    assert!(told[0].starts_with("line 21: ") && told[0].contains("/order/amount"), "{told:?}");
+    assert!(told[0].contains("/order/colour") && told[1].starts_with("line 653: not JSON"), "{told:?}");
+    assert!(!format!("{sent:?}").contains(TOKEN), "the key is told nobody");
+
+    lines.retain(|line| line.starts_with("{\"") && !line.contains("colour"));
+    let again = Process::start(sending(&traffic::file(directory.path(), &lines), &to, TOKEN)).wait().expect_code(0);
+    assert_eq!((again.count("orders"), again.count("updates")), (0, 0), "{again:?}");
+    assert_eq!(again.count("duplicates"), good);
+    service.stop().expect_code(0);
+}
+
+#[test]
+fn what_keeps_a_file_from_being_sent_is_told_with_its_place() {
+    let directory = tempdir().unwrap();
+    let file = traffic::file(directory.path(), &traffic::lines(6, 3));
+    let service = Service::start(&directory.path().join("data"));
+    let to = format!("http://{}", service.address());
+    let refused = Process::start(sending(&file, &to, "no-key")).wait().expect_code(1);
+    assert!(refused.stderr.contains(&format!("{to}/v1/notices answered 401")), "{refused:?}");
+    let lost = Process::start(sending(&file, &format!("{to}/elsewhere"), TOKEN)).wait().expect_code(1);
+    assert!(lost.stderr.contains("/elsewhere/v1/notices answered 404"), "{lost:?}");
+    service.stop().expect_code(0);
+    let gone = Process::start(sending(&file, &to, TOKEN)).wait().expect_code(1);
+    assert!(gone.stderr.contains(&format!("cannot reach {to}/v1/notices")), "{gone:?}");
+    assert_eq!(gone.count("orders"), 0);
+
+    let mut without_key = orderlight(["import"]);
+    without_key.arg(&file).args(["--to", &to]);
+    let mut commands = vec![without_key, sending(&file, "shop.example", TOKEN)];
+    for store in [["--data", "data"], ["--database-url", "postgres://x/y"], ["--merchant", "north"]] {
+        let mut command = sending(&file, &to, TOKEN);
+        command.args(store);
+        commands.push(command);
+    }
+    for command in commands {
+        Process::start(command).wait().expect_code(2);
+    }
 }
 
 fn strict() -> serde_json::Value {

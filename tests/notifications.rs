@@ -228,6 +228,27 @@ fn whoever_is_told_codes_and_numbers_is_told_them_by_https_or_on_this_machine() 
     service.stop().expect_code(0);
 }
 
+#[test]
+fn a_receiver_that_answers_gone_is_listed_as_disabled_until_it_is_replayed_to() {
+    let shop = Shop::embedded();
+    let service = serve(&shop);
+    let gone = Receiver::start(Arc::default(), |_| Router::new().route("/", post(async || StatusCode::GONE)));
+    let endpoint = gone.subscribe(&service, &["order.released"]);
+    let disabled = || service.get("/v1/endpoints").json()["items"][0]["disabled"].clone();
+    assert_eq!(disabled(), Value::Null);
+    service.place(&plain("G1"));
+    gone.until("it is disabled", |_| disabled()["last_status"] == 410);
+    assert!(disabled()["since"].as_str().is_some_and(|since| since.ends_with('Z')), "{}", disabled());
+    service.place(&plain("G2"));
+    let parked = format!("/v1/endpoints/{endpoint}/deliveries?state=parked");
+    let parked = || service.get(&parked).json()["items"].as_array().unwrap().len();
+    gone.until("what comes is parked", |_| parked() == 2);
+    let replayed = service.post(&format!("/v1/endpoints/{endpoint}/replay"), &json!({"parked": true}));
+    assert_eq!(replayed.json(), json!({"due": 2}));
+    gone.until("it is told again, and is gone", |_| parked() == 2 && disabled()["last_status"] == 410);
+    service.stop().expect_code(0);
+}
+
 /// How many messages to one receiver are under way at once.
 const AT_ONCE: usize = 16;
 /// What begins, and what of it has not been given up: nothing is ever answered.

@@ -30,6 +30,46 @@ fn sixty_four_reviewers_never_hold_the_same_order_on_postgres() {
     reviewed_by_many(&Shop::on_postgres(), orders());
 }
 
+#[test]
+fn of_two_opposite_decisions_at_once_one_is_refused_on_the_embedded_store() {
+    one_of_two_opposite_decisions_is_refused(&Shop::embedded());
+}
+
+#[test]
+fn of_two_opposite_decisions_at_once_one_is_refused_on_postgres() {
+    one_of_two_opposite_decisions_is_refused(&Shop::on_postgres());
+}
+
+/// How many orders two people decide about at the same time.
+const DISPUTED: usize = 40;
+
+fn one_of_two_opposite_decisions_is_refused(shop: &Shop) {
+    let service = serve(shop);
+    place(&service, DISPUTED);
+    let desk = Desk::of(&service);
+    let client = Client::builder().timeout(PATIENCE).no_proxy().build().expect("a client");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let decide = |number: usize, reviewer: usize, action: &str, reason_code: &str| {
+        let url = format!("{}/web:A{number}/decision", desk.url);
+        let decision = json!({"action": action, "reason_code": reason_code});
+        desk.told(client.post(url).bearer_auth(&desk.reviewers[reviewer].key).json(&decision))
+    };
+    for number in 0..DISPUTED {
+        let (one, other) = runtime.block_on(async {
+            tokio::join!(decide(number, 0, "release", "false_alarm"), decide(number, 1, "freeze", "stock_hoarding"))
+        });
+        let (taken, refused) = if one.0 == 200 { (&one, &other) } else { (&other, &one) };
+        assert_eq!(
+            (taken.0, refused.0, &refused.1["code"]),
+            (200, 409, &json!("claimed_by_other")),
+            "{taken:?} {refused:?}"
+        );
+    }
+    drop(desk);
+    service.stop().expect_code(0);
+    each_was_held_by_one_at_a_time(shop, DISPUTED, 1);
+}
+
 fn orders() -> usize {
     let told = std::env::var("ORDERLIGHT_REVIEWED_ORDERS");
     told.map_or(ORDERS, |told| told.parse().expect("ORDERLIGHT_REVIEWED_ORDERS is a number"))

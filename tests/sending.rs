@@ -151,6 +151,33 @@ fn code_is_sent(shop: &Shop) {
 }
 
 #[test]
+fn a_customer_whose_number_nobody_told_is_asked_by_whoever_knows_it_and_by_no_sender() {
+    let (service, shop_itself) = (serve(&Shop::embedded()), Receiver::steady());
+    let Providers { alibaba, .. } = &Providers::open();
+    let template = json!({"sign_name": "演示签名", "template_id": "SMS_1"});
+    let account = Account { provider: alibaba, sender: "aliyun_sms", secret: SECRET, template };
+    let sender = account.subscribe(&service, "challenge.sms");
+    shop_itself.subscribe(&service, &["challenge.sms"]);
+
+    let challenge = service.ask_about(&with(reachable("S1", 600_000), json!({"customer": {"id": "u-1"}})));
+    let parked = settled(&service, &shop_itself, &sender, 1);
+    let told = (&parked["state"], &parked["last_error"]);
+    assert_eq!(told, (&json!("parked"), &json!("the phone number is not in E.164")), "{parked}");
+    assert!(alibaba.taken().is_empty(), "nothing is sent");
+    shop_itself.until("the shop is told", |systems| systems.distinct() == 1);
+    let message: Value = serde_json::from_slice(&shop_itself.taken()[0].1).expect("a message is JSON");
+    let question = &message["data"]["challenge"];
+    let told = (&question["id"], &question["phone"], &question["customer_erased"]);
+    assert_eq!(told, (&json!(challenge), &Value::Null, &json!(false)), "{message}");
+    service.settle();
+    let waiting = service.get("/v1/orders/web:S1").json();
+    assert_eq!(waiting["risk"]["challenge"]["id"], challenge, "what is parked changes nothing: {waiting}");
+    let answer = service.post(&format!("/v1/challenges/{challenge}/answer"), &json!({"code": question["code"]}));
+    assert_eq!((answer.status, &answer.json()["risk"]["state"]), (200, &json!("released")), "{answer:?}");
+    service.stop().expect_code(0);
+}
+
+#[test]
 fn a_doubted_order_has_the_provider_call_and_once_more_when_nobody_answers() {
     customer_is_called(&Shop::embedded());
 }

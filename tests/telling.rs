@@ -100,6 +100,15 @@ fn questions_answers_reviews_and_rulebooks(shop: &Shop) {
     denied(&service, &asked_by_call);
     let opened = told(&systems, "review.opened");
     says(&opened, json!({"order_id": "web:C1", "cause": "challenge_failed", "challenge_id": asked_by_call}));
+    assert_eq!(opened["reason_code"], "customer_denied", "whoever looks knows what the customer said: {opened}");
+    service.settle();
+    let queue = service.get("/v1/reviews?state=open").json();
+    let [item] = &queue["items"].as_array().expect("a list")[..] else { panic!("one of them: {queue}") };
+    says(item, json!({"order_id": "web:C1", "cause": "challenge_failed", "reason_code": "customer_denied"}));
+    let kept = happened(&service, "web:C1", "ReviewOpened");
+    let zh = &kept["summary"]["zh"];
+    assert_eq!((&kept["data"]["reason_code"], &kept["data"]["note"]), (&json!("customer_denied"), &json!("a word")));
+    assert_eq!(zh, "客户未通过验证，转人工审核（原因：客户否认下单）");
     assert!(!opened.to_string().contains("a word"), "what people wrote stays here: {opened}");
 
     let draft = done(&service, "/v1/rulebooks", &asking("Larger orders", "review"));

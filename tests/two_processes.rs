@@ -54,7 +54,7 @@ impl Pair {
                 service.request(Method::POST, "/v1/merchants").json(&json!({"id": name, "name": "Shop"}))
             });
             assert_eq!(registered.status, 201, "{registered:?}");
-            let key = registered.json()["key"]["key"].as_str().unwrap().to_owned();
+            let key = registered.json()["key"].as_str().unwrap().to_owned();
             pair.merchants.push((name, key));
         }
         (pair, one, two)

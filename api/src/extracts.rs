@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Standing, extract};
+use engine::{PAGE_EVENTS, Standing, extract};
 use eventlog::{EventLog, LogError};
 use tokio::sync::watch;
 
@@ -12,6 +12,8 @@ use tokio::sync::watch;
 const EXTRACTS_EVERY: Duration = Duration::from_secs(10);
 /// The most events of a partition in that time at which they are: above, customers go first.
 const QUIET_EVENTS_MAX: u64 = 10_000;
+/// The most pages that are added before it is looked again whether all is quiet: about a second's work.
+const PAGES_MAX: u64 = 200;
 
 /// Has an extract follow the log when there is time.
 pub(crate) async fn keep(
@@ -20,7 +22,7 @@ pub(crate) async fn keep(
     directory: PathBuf,
     standing: watch::Receiver<Standing>,
 ) {
-    let (mut head_before, mut head_extracted) = (0, 0);
+    let (mut head_before, mut extracted) = (0, 0);
     loop {
         tokio::time::sleep(EXTRACTS_EVERY).await;
         if *standing.borrow() != Standing::Here {
@@ -28,10 +30,9 @@ pub(crate) async fn keep(
         }
         let followed = async {
             let head = log.head(partition).await?;
-            let is_quiet = head - std::mem::replace(&mut head_before, head) <= QUIET_EVENTS_MAX;
-            if is_quiet && head != head_extracted {
-                extract(&*log, partition, &directory).await?;
-                head_extracted = head;
+            let is_quiet = head.saturating_sub(std::mem::replace(&mut head_before, head)) <= QUIET_EVENTS_MAX;
+            if is_quiet && head >= extracted + PAGE_EVENTS as u64 {
+                extracted = extract(&*log, partition, &directory, PAGES_MAX).await?;
             }
             Ok::<_, LogError>(())
         };

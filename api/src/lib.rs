@@ -1,5 +1,8 @@
 //! Orderlight's service: the HTTP interface, the command line, and what holds them together.
 
+#[macro_use]
+mod say;
+
 pub mod backtest;
 pub mod cli;
 pub mod clock;

@@ -137,7 +137,7 @@ impl Service {
     pub async fn extract(&self) -> anyhow::Result<()> {
         let Some(directory) = &self.extracts else { return Ok(()) };
         for partition in 0..self.log.partitions() {
-            engine::extract(&*self.log, partition, directory)
+            engine::extract(&*self.log, partition, directory, u64::MAX)
                 .await
                 .context("cannot make the extract for back-tests")?;
         }
@@ -197,7 +197,7 @@ impl Service {
         }
         let (key, created) = new_key("first", vec![Role::Admin, Role::Platform], None)?;
         match self.command(&id, "orderlight", MerchantCommand::CreateKey(created)).await {
-            Ok(_) => println!("administrator's key of the merchant {DEFAULT_MERCHANT}, shown only now: {key}"),
+            Ok(_) => say!("administrator's key of the merchant {DEFAULT_MERCHANT}, shown only now: {key}"),
             // Whoever keeps its partition made one.
             Err(Refusal::Elsewhere) => {}
             Err(refusal) => return Err(refusal.into()),

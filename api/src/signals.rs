@@ -1,12 +1,12 @@
-//! Which signals merchants have declared: a fold over the log that goes on from where it stood whenever somebody asks, so it shows
-//! every commit that was answered before. Their values are the engine's matter alone.
+//! Which signals merchants have, declared or from the beginning: a fold over the log that goes on from where it stood whenever
+//! somebody asks, so it shows every commit that was answered before. Their values are the engine's matter alone.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use domain::ids::MerchantId;
-use domain::signal::{Declaration, Signal, SignalEvent, SignalName, SubjectKind};
+use domain::signal::{Declaration, Signal, SignalEvent, SignalName, SubjectKind, built_ins};
 use eventlog::{EventLog, LogError, Position};
 use tokio::sync::Mutex;
 
@@ -26,7 +26,7 @@ pub struct Signals {
 #[derive(Default)]
 struct Folded {
     after: Position,
-    merchants: HashMap<MerchantId, Arc<Declared>>,
+    merchants: HashMap<MerchantId, Declared>,
 }
 
 impl Signals {
@@ -36,14 +36,15 @@ impl Signals {
         Self { log, partitions }
     }
 
-    /// A merchant's signals, with everything that was committed so far.
+    /// A merchant's signals, with everything that was committed so far; those of the beginning as they are until it declares them.
     ///
     /// # Errors
     /// When the log cannot be read, or holds what this version of the service cannot read.
-    pub async fn of(&self, partition: u32, merchant: &MerchantId) -> Result<Arc<Declared>, LogError> {
+    pub async fn of(&self, partition: u32, merchant: &MerchantId) -> Result<Declared, LogError> {
         let mut folded = self.partition(partition).lock().await;
         self.catch_up(partition, &mut folded).await?;
-        Ok(folded.merchants.get(merchant).cloned().unwrap_or_default())
+        let own = folded.merchants.get(merchant).into_iter().flatten();
+        Ok(built_ins().chain(own.map(|(name, declaration)| (*name, declaration.clone()))).collect())
     }
 
     /// Whether a merchant's own model may give its orders their values of a signal. What was declared once is about the same for
@@ -78,7 +79,7 @@ impl Signals {
                 let SignalEvent::SignalDeclared(declaration) =
                     serde_json::from_str(&event.payload).map_err(|error| damaged(error.to_string()))?;
                 let signals = folded.merchants.entry(event.key.merchant.clone()).or_default();
-                Arc::make_mut(signals).insert(name, declaration);
+                signals.insert(name, declaration);
             }
             folded.after = last.position;
         }

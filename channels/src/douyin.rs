@@ -7,13 +7,16 @@
 //!   seen too and are read.
 //! * Messages are thin: they say that something happened to an order, not what is in it.
 //! * Saving the address in the console sends a message of tag 0, signed like any other.
-//! * Success is HTTP 200 with exactly `{"code":0,"msg":"success"}`. How often a refused delivery is sent again is not known.
+//! * Whatever is signed is answered with HTTP 200; success is exactly `{"code":0,"msg":"success"}`. How often a refused
+//!   delivery is sent again is not known.
+//! * A message that says nothing we can read does not keep the others of its delivery from being taken. The delivery is
+//!   answered with a failure all the same, so that it comes again: the others are then known.
 //!
 //! Field names and times follow the vendor's Java SDK; the tags are from third-party SDKs.
 
 use domain::fault::Fault;
 use domain::ids::{Channel, OrderId};
-use domain::notice::{Content, Notice, OrderFacts};
+use domain::notice::{Content, Notice, OrderFacts, validate};
 use domain::order::Status;
 use domain::time::Timestamp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -24,7 +27,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::credentials::{Keys, secrets};
-use crate::{Adapter, Received, Receiver, Refusal, Refused, Reply, Request, loose, within_limits};
+use crate::{Adapter, Received, Receiver, Refusal, Refused, Reply, Request, loose};
 
 /// The most messages of one delivery.
 const MESSAGES_MAX: usize = 1_000;
@@ -60,19 +63,25 @@ impl Adapter for Douyin {
 
 impl Receiver for DouyinReceiver {
     fn receive(&self, request: &Request<'_>) -> Result<Received, Refused> {
-        let notices = self.notices(request).map_err(|refusal| {
+        let (notices, faults) = self.notices(request).map_err(|refusal| {
             let reply = match refusal {
-                Refusal::Malformed { .. } => Reply::json(422, r#"{"code":40042,"msg":"malformed message"}"#),
+                Refusal::Malformed { .. } => malformed(),
                 Refusal::BadSignature | Refusal::Stale => Reply::json(401, r#"{"code":40041,"msg":"bad signature"}"#),
             };
             Refused { refusal, reply }
         })?;
-        Ok(Received { notices, reply: Reply::json(200, r#"{"code":0,"msg":"success"}"#) })
+        let reply = if faults.is_empty() { Reply::json(200, r#"{"code":0,"msg":"success"}"#) } else { malformed() };
+        Ok(Received { notices, faults, reply })
     }
 }
 
+fn malformed() -> Reply {
+    Reply::json(200, r#"{"code":40042,"msg":"malformed message"}"#)
+}
+
 impl DouyinReceiver {
-    fn notices(&self, request: &Request<'_>) -> Result<Vec<Notice>, Refusal> {
+    /// The notices of the messages that can be read, and all that is wrong with the others.
+    fn notices(&self, request: &Request<'_>) -> Result<(Vec<Notice>, Vec<Fault>), Refusal> {
         let offered = (request.header)("event-sign").and_then(|sign| hex::decode(sign).ok());
         let offered = offered.ok_or(Refusal::BadSignature)?;
         if !self.apps.any(|app| app.signs(request.body, &offered)) {
@@ -86,12 +95,21 @@ impl DouyinReceiver {
         }
         let (mut notices, mut faults) = (Vec::with_capacity(messages.len()), Vec::new());
         for (index, message) in messages.iter().enumerate() {
-            match translate(message, request.received_at) {
-                Ok(notice) => notices.extend(notice),
-                Err((pointer, detail)) => faults.push(Fault::new(format!("/{index}{pointer}"), detail)),
-            }
+            let wrong = match translate(message, request.received_at) {
+                Ok(None) => continue,
+                Ok(Some(notice)) => {
+                    let wrong = validate(&notice);
+                    if wrong.is_empty() {
+                        notices.push(notice);
+                    }
+                    wrong
+                }
+                Err((pointer, detail)) => vec![Fault::new(pointer, detail)],
+            };
+            faults
+                .extend(wrong.into_iter().map(|fault| Fault::new(format!("/{index}{}", fault.pointer), fault.detail)));
         }
-        if faults.is_empty() { within_limits(notices) } else { Err(Refusal::Malformed { faults }) }
+        Ok((notices, faults))
     }
 }
 
@@ -150,7 +168,7 @@ fn translate(message: &Value, received_at: Timestamp) -> Result<Option<Notice>, 
         Meaning::Placed => {
             Content::Placed(OrderFacts { placed_at: occurred_at.or(Some(received_at)), ..OrderFacts::default() })
         }
-        Meaning::Reported(status) => Content::Status { source: None, status },
+        Meaning::Reported(status) => Content::Status { source: None, status, refunded: None },
         Meaning::AmountChanged => match data.get("pay_amount") {
             None => return Ok(None),
             Some(amount) => Content::Amended(amount_in_fen(amount)?),

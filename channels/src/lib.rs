@@ -1,7 +1,8 @@
 //! Sales channels: one file each, which verifies a delivery's signature and translates it into notices, and nothing else.
 //!
 //! * Signatures are checked over the raw bytes, before anything is read from them, and compared in constant time.
-//! * A delivery is taken whole or refused whole.
+//! * A delivery is taken whole or refused whole, but for those of channels that batch their messages: see
+//!   [`Received::faults`].
 //! * The same delivery gives the same notices with the same message ids, however often it comes.
 //! * [`Received::reply`] may leave only when the notices are durable.
 
@@ -49,6 +50,8 @@ pub struct Reply {
 pub struct Received {
     /// What it says; nothing for a test message and for what does not concern us. Each has its message id.
     pub notices: Vec<Notice>,
+    /// All that is wrong with the messages that were not taken, with pointers into the body; mostly empty.
+    pub faults: Vec<Fault>,
     /// What to answer once the notices are stored.
     pub reply: Reply,
 }

@@ -55,26 +55,31 @@ impl Adapter for Standard {
     }
 
     fn unavailable(&self) -> Reply {
-        problem(503, "cannot_commit", "the delivery could not be stored now; send it again", &[])
+        let title = "The service cannot do this now";
+        problem(503, "cannot_commit", title, "the delivery could not be stored now; send it again", &[])
     }
 }
 
 impl Receiver for StandardReceiver {
     fn receive(&self, request: &Request<'_>) -> Result<Received, Refused> {
-        let notices = self.notices(request).map_err(|refusal| Refused { reply: refusal_reply(&refusal), refusal })?;
-        Ok(Received { notices, reply: Reply::empty(204) })
+        let refused = |refusal| Refused { reply: refusal_reply(&refusal), refusal };
+        let id = self.delivery_id(request).map_err(refused)?;
+        let body = crate::json(request.body).map_err(unreadable)?;
+        let notices = read(body).and_then(|notices| identified(notices, id)).map_err(refused)?;
+        Ok(Received { notices, faults: Vec::new(), reply: Reply::empty(204) })
     }
 }
 
 impl StandardReceiver {
-    fn notices(&self, request: &Request<'_>) -> Result<Vec<Notice>, Refusal> {
+    /// The id of a delivery that is signed and from now.
+    fn delivery_id<'a>(&self, request: &Request<'a>) -> Result<&'a str, Refusal> {
         let id = self.verified_id(request).ok_or(Refusal::BadSignature)?;
         let sent_at = sent_at(request).ok_or(Refusal::BadSignature)?;
         let (earlier, later) = (sent_at.min(request.received_at), sent_at.max(request.received_at));
         if later.since(earlier) > TOLERANCE {
             return Err(Refusal::Stale);
         }
-        identified(read(crate::json(request.body)?)?, id)
+        Ok(id)
     }
 
     /// The delivery's id, if one of its signatures is by one of our keys. The time is judged after this, so that only who
@@ -124,16 +129,26 @@ fn read(body: Value) -> Result<Vec<Notice>, Refusal> {
 fn refusal_reply(refusal: &Refusal) -> Reply {
     let detail = refusal.to_string();
     match refusal {
-        Refusal::BadSignature => problem(401, "bad_signature", &detail, &[]),
-        Refusal::Stale => problem(401, "stale_delivery", &detail, &[]),
-        Refusal::Malformed { faults } => problem(422, "invalid_notice", &detail, faults),
+        Refusal::BadSignature => problem(401, "bad_signature", "The signature does not match", &detail, &[]),
+        Refusal::Stale => problem(401, "stale_delivery", "The delivery is not from now", &detail, &[]),
+        Refusal::Malformed { faults } => {
+            problem(422, "invalid_notice", "The body is well-formed but invalid", &detail, faults)
+        }
     }
 }
 
-fn problem(status: u16, code: &str, detail: &str, faults: &[Fault]) -> Reply {
+/// The answer to what is signed and is no JSON.
+fn unreadable(refusal: Refusal) -> Refused {
+    let reply = problem(400, "malformed", "The request cannot be read", "the body is not JSON", &[]);
+    Refused { refusal, reply }
+}
+
+/// A problem as the API tells it.
+fn problem(status: u16, code: &str, title: &str, detail: &str, faults: &[Fault]) -> Reply {
     let errors: Vec<Value> =
         faults.iter().map(|fault| json!({"pointer": fault.pointer, "detail": fault.detail})).collect();
-    let mut body = json!({"type": "about:blank", "title": code.replace('_', " "), "status": status, "detail": detail, "code": code});
+    let kind = format!("urn:orderlight:problem:{code}");
+    let mut body = json!({"type": kind, "title": title, "status": status, "detail": detail, "code": code});
     if !errors.is_empty() {
         body["errors"] = errors.into();
     }

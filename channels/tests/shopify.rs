@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use channels::{Receiver, Refusal, channel};
 use delivery::{Delivery, lines, open, vectors};
 use domain::notice::{Content, OrderFacts, TEXT_BYTES_MAX};
+use domain::order::Status;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -157,6 +158,30 @@ fn refunds_and_fulfilments_name_their_order() {
     assert_eq!(said("fulfillments/update", &arrived), ["shopify:7 delivered 2026-11-11T00:00:04.000Z w1"]);
     let under_way = json!({"id": 1, "order_id": 7, "shipment_status": "in_transit"});
     assert_eq!(said("fulfillments/create", &under_way), Vec::<String>::new());
+}
+
+#[test]
+fn a_refund_says_how_much_is_paid_back() {
+    let told = |transactions: Value| {
+        let body =
+            json!({"id": 1, "order_id": 7, "processed_at": "2026-11-11T00:00:01Z", "transactions": transactions});
+        let received = signed("refunds/create", &body).to(&*receiver()).expect("a good delivery");
+        received.notices.into_iter().next().map(|notice| match notice.content {
+            Content::Status { status, refunded, .. } => (status, refunded),
+            other => panic!("{other:?}"),
+        })
+    };
+    let moved = |amount: &str, kind: &str, status: &str| json!({"amount": amount, "kind": kind, "status": status});
+    let some = |amount| Some((Status::PartiallyRefunded, Some(amount)));
+    assert_eq!(told(json!([moved("10.00", "refund", "success")])), some(1_000));
+    let two = json!([moved("10.00", "refund", "success"), {"amount": "0.01"}]);
+    assert_eq!(told(two), some(1_001));
+    let failed = json!([moved("10.00", "refund", "failure"), moved("10.00", "refund", "pending")]);
+    assert_eq!(told(failed), None);
+    assert_eq!(told(json!([moved("10.00", "void", "success")])), None);
+    assert_eq!(told(json!([{"amount": "1000", "currency": "JPY"}])), some(1_000));
+    let odd = json!({"order_id": 7, "transactions": [{"amount": "1.005"}]});
+    assert_eq!(fault_pointers("refunds/create", &odd), ["/transactions/0/amount"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use domain::order::{
     ChallengeMethod, ClosedCause, FreezeConfirmed, FrozenCause, OrderCommand, OrderEvent, Rejection, Released,
-    ReleasedCause, ReopenCause, Review, ReviewCause, ReviewReopened, Status,
+    ReleasedCause, ReopenCause, Review, ReviewCause, ReviewReopened, Status, StatusReported,
 };
 use domain::screening::Disposition;
 use support::*;
@@ -25,7 +25,13 @@ fn appealed() -> OrderEvent {
 
 fn freeze_confirmed() -> OrderEvent {
     let (actor, reason_code) = ("rita".into(), "confirmed_by_phone".into());
-    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, reason_code, note: None, part_of: None })
+    OrderEvent::FreezeConfirmed(FreezeConfirmed {
+        actor,
+        reason_code,
+        note: None,
+        part_of: None,
+        claim_until: Some(minute(15)),
+    })
 }
 
 fn review(events: impl IntoIterator<Item = OrderEvent>) -> Review {
@@ -156,12 +162,48 @@ fn who_has_seen_what_left_lets_it_go_and_closes_its_review() {
     let seen = OrderEvent::Released(Released {
         actor: Some("rita".into()),
         reason_code: Some("confirmed_by_phone".into()),
+        claim_until: Some(minute(15)),
         ..Released::by_itself(ReleasedCause::Reviewer)
     });
+    let claimed = claimed("rita", 15);
     let release = OrderCommand::Release(verdict());
     given(passed).when(release.clone()).then_nothing();
-    given(departed.clone()).when(release.clone()).then([seen.clone()]);
-    let closed = and(departed, [seen]);
+    given(departed.clone()).when(release.clone()).then([claimed.clone(), seen.clone()]);
+    let closed = and(departed, [claimed, seen]);
     assert_eq!(review(closed.clone()), Review::Closed);
     given(closed).when(release).then_nothing();
+}
+
+#[test]
+fn what_is_paid_back_in_part_goes_on_until_all_of_it_is_paid_back() {
+    let told = |status, refunded, at| {
+        let report = StatusReported { refunded, ..report_of("web", status, at) };
+        (OrderCommand::Report(report.clone()), OrderEvent::StatusReported(report))
+    };
+    let partly = |refunded, at| told(Status::PartiallyRefunded, Some(refunded), at);
+    let all = |at| told(Status::Refunded, None, at).1;
+    let before = asked(ChallengeMethod::Sms);
+    let over = |at| [all(at), review_closed(Some("c1"), ClosedCause::Refunded)];
+    given(before.clone()).when(partly(39_900, 2).0).then(over(2));
+
+    let once = and(before.clone(), [partly(1_000, 4).1]);
+    given(before).when(partly(1_000, 4).0).then([partly(1_000, 4).1]);
+    assert_eq!(review(once.clone()), Review::Waiting);
+    given(once.clone()).when(partly(1_000, 4).0).then([]);
+    // The earlier refund arrives after the later one.
+    let twice = and(once.clone(), [partly(31_000, 3).1]);
+    given(once).when(partly(30_000, 3).0).then([partly(31_000, 3).1]);
+    given(twice.clone()).when(partly(8_899, 6).0).then([partly(39_899, 6).1]);
+    given(twice).when(partly(8_900, 6).0).then(over(6));
+}
+
+#[test]
+fn what_was_paid_back_before_the_order_is_known_is_measured_by_its_amount_then() {
+    let told = |refunded| {
+        let report = StatusReported { refunded: Some(refunded), ..report_of("web", Status::PartiallyRefunded, 2) };
+        OrderEvent::StatusReported(report)
+    };
+    given([told(39_899)]).when(OrderCommand::Place(placed_facts())).then([placed()]);
+    let all = OrderEvent::StatusReported(report_of("web", Status::Refunded, 2));
+    given([told(39_900)]).when(OrderCommand::Place(placed_facts())).then([placed(), all]);
 }

@@ -90,12 +90,17 @@ fn it_depends_on_where_the_order_stands_and_on_nothing_else() {
         events
     };
     let sms = || challenged(ChallengeMethod::Sms);
-    let expired = OrderEvent::ReviewOpened(ReviewOpened {
-        challenge: Some(challenge("c1")),
-        cause: ReviewCause::ChallengeExpired,
+    let expired = opened_for(Some("c1"), ReviewCause::ChallengeExpired);
+    let held = vec![placed(), scored(130), frozen(FrozenCause::Score), opened_for(None, ReviewCause::Frozen)];
+    let passed = vec![placed(), scored(0), released(ReleasedCause::Clean)];
+    let decided = OrderEvent::FreezeConfirmed(FreezeConfirmed {
+        actor: "ann".into(),
+        reason_code: "bot_or_script".into(),
         note: None,
-        instead_of: vec![],
+        part_of: None,
     });
+    let appealed =
+        OrderEvent::ReviewReopened(ReviewReopened { actor: "eve".into(), cause: ReopenCause::Appeal, text: None });
     let rows = [
         (vec![], CustomerCase::Checking),
         (vec![placed()], CustomerCase::Checking),
@@ -103,8 +108,11 @@ fn it_depends_on_where_the_order_stands_and_on_nothing_else() {
         (challenged(ChallengeMethod::Call), CustomerCase::Confirm(ChallengeMethod::Call)),
         (after(sms(), expired), CustomerCase::WithPerson),
         (after(sms(), verified("c1")), CustomerCase::Checking),
-        (vec![placed(), scored(130), frozen(FrozenCause::Score)], CustomerCase::WithPerson),
-        (vec![placed(), scored(0), released(ReleasedCause::Clean)], CustomerCase::Released),
+        (held.clone(), CustomerCase::WithPerson),
+        (after(held.clone(), decided.clone()), CustomerCase::Stopped),
+        (and(held, [decided, appealed]), CustomerCase::WithPerson),
+        (after(passed.clone(), frozen(FrozenCause::Reviewer)), CustomerCase::Stopped),
+        (passed, CustomerCase::Released),
     ];
     for (events, case) in rows {
         assert_eq!(CustomerCase::of(&fold(events.clone())), case, "{events:?}");
@@ -139,7 +147,7 @@ fn an_order_that_is_over_is_told_so_whatever_was_made_of_it() {
             CustomerCase::Released,
             "nothing is asked any more: {left:?}"
         );
-        for status in [Status::Paid, Status::RefundRequested] {
+        for status in [Status::Paid, Status::RefundRequested, Status::PartiallyRefunded] {
             let mut events = events.clone();
             events.push(reported("shop", status, 5));
             assert_eq!(CustomerCase::of(&fold(events.clone())), stands, "{events:?}");

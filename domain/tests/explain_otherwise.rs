@@ -82,6 +82,24 @@ fn a_rule_that_counts_because_of_another_order_is_not_argued_away() {
 }
 
 #[test]
+fn who_ordered_can_be_argued_with_where_a_rule_counts_because_of_another_order() {
+    let mut book = example();
+    book["rules"][0]["when"] =
+        json!({"all": [book["rules"][0]["when"], {"feature": "device.known", "op": "==", "value": false}]});
+    let rulebook = Rulebook::from_json(&book).unwrap();
+    let evaluator = rulebook.compile(1);
+    let mut known = burst();
+    known[0].1 = Value::Int(2);
+    known.push(("device.known", Value::Bool(false)));
+    let swept = |values: &[Option<Value>], findings: &mut Findings| {
+        evaluator.evaluate_swept(values, |rule| &**rule == "device_burst", findings);
+    };
+    let found = would_pass_if(&rulebook, &evaluator, &named(&evaluator, &known), &swept);
+    let changed: Vec<_> = found.iter().map(|otherwise| otherwise.changes[0].feature.to_string()).collect();
+    assert_eq!(changed, ["customer.level", "address.changed", "address.familiar", "device.known"]);
+}
+
+#[test]
 fn what_is_unknown_may_become_known() {
     let rulebook = Rulebook::from_json(&example()).unwrap();
     let known = [
@@ -229,19 +247,29 @@ fn domain(feature: &FeatureRef) -> Vec<Value> {
     }
 }
 
-fn passes(evaluator: &Evaluator, values: &[Option<Value>]) -> bool {
+/// An evaluator, and whether the first rule fired for another order in whose window this one lies.
+#[derive(Clone, Copy)]
+struct Asked<'a>(&'a Evaluator, bool);
+
+impl Asked<'_> {
+    fn evaluate(&self, values: &[Option<Value>], findings: &mut Findings) {
+        self.0.evaluate_swept(values, |rule| self.1 && &**rule == "r0", findings);
+    }
+}
+
+fn passes(asked: Asked<'_>, values: &[Option<Value>]) -> bool {
     let mut findings = Findings::default();
-    evaluator.evaluate(values, &mut findings);
+    asked.evaluate(values, &mut findings);
     findings.tier.is_none() || findings.exemption.is_some()
 }
 
 /// Whether the order passes with some, or with all, of the values that are allowed to these features.
-fn with(evaluator: &Evaluator, values: &[Option<Value>], allowed: &[(usize, Vec<Value>)], all: bool) -> bool {
-    let Some(((slot, choices), rest)) = allowed.split_first() else { return passes(evaluator, values) };
+fn with(asked: Asked<'_>, values: &[Option<Value>], allowed: &[(usize, Vec<Value>)], all: bool) -> bool {
+    let Some(((slot, choices), rest)) = allowed.split_first() else { return passes(asked, values) };
     let mut tried = choices.iter().map(|choice| {
         let mut values = values.to_vec();
         values[*slot] = Some(choice.clone());
-        with(evaluator, &values, rest, all)
+        with(asked, &values, rest, all)
     });
     if all { tried.all(|passes| passes) } else { tried.any(|passes| passes) }
 }
@@ -275,15 +303,17 @@ proptest! {
     fn every_answer_passes_no_part_of_one_does_and_none_is_left_out(
         rulebook in rulebook(),
         seeds in prop::collection::vec(any::<u8>(), 4),
+        is_swept in any::<bool>(),
     ) {
         let evaluator = rulebook.compile(1);
+        let asked = Asked(&evaluator, is_swept);
         let features = evaluator.features();
         let values: Vec<_> = features.iter().zip(&seeds).map(|(feature, seed)| {
             let domain = domain(feature);
             (seed % 6 > 0).then(|| domain[usize::from(seed / 6) % domain.len().min(8)].clone())
         }).collect();
-        let answers = found(&rulebook, &values);
-        if passes(&evaluator, &values) {
+        let answers = would_pass_if(&rulebook, &evaluator, &values, &|values, findings| asked.evaluate(values, findings));
+        if passes(asked, &values) {
             prop_assert_eq!(answers, vec![]);
             return Ok(());
         }
@@ -296,19 +326,19 @@ proptest! {
                 prop_assert!(allows(&change.to, &change.nearest), "{:?}", change);
                 nearest[slot(&change.feature)] = Some(change.nearest.clone());
             }
-            prop_assert!(passes(&evaluator, &nearest), "{answer:?}");
+            prop_assert!(passes(asked, &nearest), "{answer:?}");
             let said: Vec<_> = answer.changes.iter().map(|change| {
                 let domain = domain(&change.feature).into_iter().filter(|value| allows(&change.to, value));
                 (slot(&change.feature), domain.collect::<Vec<_>>())
             }).collect();
             prop_assert!(said.iter().all(|(_, choices)| !choices.is_empty()));
-            prop_assert!(with(&evaluator, &values, &said, true), "everything that is said to pass does: {answer:?}");
+            prop_assert!(with(asked, &values, &said, true), "everything that is said to pass does: {answer:?}");
             for change in &answer.changes {
                 let (Some(Value::Int(now)), Value::Int(to)) = (&change.from, &change.nearest) else { continue };
                 let mut nearer = nearest.clone();
                 for between in (to.min(now) + 1)..*to.max(now) {
                     nearer[slot(&change.feature)] = Some(Value::Int(between));
-                    prop_assert!(!passes(&evaluator, &nearer), "{between} is nearer: {answer:?}");
+                    prop_assert!(!passes(asked, &nearer), "{between} is nearer: {answer:?}");
                 }
             }
         }
@@ -317,7 +347,7 @@ proptest! {
             .map(|mask| (0..features.len()).filter(|slot| mask >> slot & 1 == 1).collect()).collect();
         let could = |slots: &Vec<usize>| {
             let all: Vec<_> = slots.iter().map(|slot| (*slot, domain(&features[*slot]))).collect();
-            with(&evaluator, &values, &all, false)
+            with(asked, &values, &all, false)
         };
         let enough: Vec<_> = choices.into_iter().filter(could).collect();
         let mut smallest: Vec<_> = enough.iter()

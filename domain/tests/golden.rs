@@ -12,7 +12,9 @@ use domain::forecast::{Forecast, ForecastLeft, Rate};
 use domain::ids::{OrderId, Token};
 use domain::merchant::{ChannelConfigured, KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered, Role};
 use domain::order::{
-    Frozen, FrozenCause, LinkedBy, LinkedTo, OrderEvent, PartOf, Reading, Readings, Scored, ScoredCause, Swept, Trigger,
+    FreezeConfirmed, Frozen, FrozenCause, LinkedBy, LinkedTo, OrderEvent, PartOf, Reading, Readings, Released, ReviewCause,
+    ReviewOpened, Scored,
+    ScoredCause, Swept, Trigger,
 };
 use domain::publication::{RulebookEvent, RulebookPublished};
 use domain::rulebook::Rulebook;
@@ -66,6 +68,33 @@ fn a_decision_that_was_part_of_one_about_many_is_stored_as_its_golden_file_says(
     let (actor, reason_code) = (Some("rita".into()), Some("bot_or_script".into()));
     let frozen = Frozen { actor, reason_code, part_of, ..Frozen::by_itself(FrozenCause::Reviewer) };
     stored_as("Frozen.part_of", &OrderEvent::Frozen(frozen));
+}
+
+#[test]
+fn a_review_for_what_was_said_on_the_phone_is_stored_as_its_golden_file_says() {
+    let (reason_code, note) = (Some("customer_confused".into()), Some("heard".into()));
+    let opened = ReviewOpened::by_itself(Some("c1".parse().expect("an id")), ReviewCause::ChallengeFailed);
+    stored_as("ReviewOpened.said", &OrderEvent::ReviewOpened(ReviewOpened { reason_code, note, ..opened }));
+}
+
+#[test]
+fn a_decision_that_holds_for_a_while_is_stored_as_its_golden_file_says() {
+    for event in every_event() {
+        let (name, event) = match event {
+            OrderEvent::Frozen(it) => {
+                ("Frozen.claim", OrderEvent::Frozen(Frozen { claim_until: Some(minute(10)), ..it }))
+            }
+            OrderEvent::FreezeConfirmed(it) => (
+                "FreezeConfirmed.claim",
+                OrderEvent::FreezeConfirmed(FreezeConfirmed { claim_until: Some(minute(10)), ..it }),
+            ),
+            OrderEvent::Released(it) => {
+                ("Released.claim", OrderEvent::Released(Released { claim_until: Some(minute(10)), ..it }))
+            }
+            _ => continue,
+        };
+        stored_as(name, &event);
+    }
 }
 
 #[test]

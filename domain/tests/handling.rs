@@ -6,7 +6,7 @@ use domain::order::{
     CallOutcome, CallUnanswered, ChallengeMethod, ChallengeResent, Challenged, CodeRejected, Downgrade,
     DowngradeReason, FreezeConfirmed, Frozen, FrozenCause, Line, NextChallenge, OnExpire, OnFail, OrderCommand,
     OrderEvent, PartOf, Rejection, Released, ReleasedCause, ReopenCause, Review, ReviewCause, ReviewEscalated,
-    ReviewOpened, ReviewReopened, RiskState, Status, StockCause, StockReleaseDue, Verdict, Verified,
+    ReviewOpened, ReviewReopened, RiskState, Status, StockCause, StockReleaseDue, Verdict, Verified, decide,
 };
 use domain::screening::{Assessment, Disposition, Ways};
 use domain::time::Span;
@@ -33,6 +33,13 @@ fn opened(cause: ReviewCause) -> OrderEvent {
     opened_for(Some("c1"), cause)
 }
 
+/// A review that was opened for what the customer said to a call.
+fn opened_for_what_was_said(reason: &str, note: Option<&str>) -> OrderEvent {
+    let OrderEvent::ReviewOpened(opened) = opened(ReviewCause::ChallengeFailed) else { panic!("opened") };
+    let (reason_code, note) = (Some(reason.into()), note.map(Into::into));
+    OrderEvent::ReviewOpened(ReviewOpened { reason_code, note, ..opened })
+}
+
 /// A review that was opened because a way to ask was closed.
 fn opened_instead(asked: Option<&str>, cause: ReviewCause, instead_of: Vec<Downgrade>) -> OrderEvent {
     let OrderEvent::ReviewOpened(opened) = opened_for(asked, cause) else { panic!("opened") };
@@ -44,7 +51,18 @@ const fn closed(method: ChallengeMethod, reason: DowngradeReason) -> Downgrade {
 }
 
 fn verdict(at: u32) -> Verdict {
-    Verdict { reviewer: "ann".into(), reason_code: "bot_or_script".into(), note: None, at: minute(at), part_of: None }
+    verdict_of("ann", at)
+}
+
+fn verdict_of(reviewer: &str, at: u32) -> Verdict {
+    Verdict {
+        reviewer: reviewer.into(),
+        reason_code: "bot_or_script".into(),
+        note: None,
+        at: minute(at),
+        claim_until: minute(at + 10),
+        part_of: None,
+    }
 }
 
 #[test]
@@ -71,6 +89,35 @@ fn a_challenge_that_came_to_nothing_takes_no_more_answers() {
 }
 
 #[test]
+fn a_challenge_whose_time_is_over_has_expired_whatever_followed_from_that() {
+    let sms = asked(ChallengeMethod::Sms);
+    let next = NextChallenge { id: challenge("c2"), expires_in: Span::from_mins(30) };
+    let expire = |next| OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next };
+    let called = decide(&fold(sms.clone()), expire(Some(Ok(next)))).expect("a call follows");
+    let to_a_person = decide(&fold(sms.clone()), expire(None)).expect("a person looks");
+    let expired = FrozenCause::ChallengeExpired;
+    let proved = and(called.clone(), [verified("c2"), released(ReleasedCause::Verified)]);
+    for after in [
+        vec![],
+        to_a_person.clone(),
+        and(to_a_person, [released(ReleasedCause::Reviewer)]),
+        vec![frozen(expired), opened(ReviewCause::ChallengeExpired)],
+        vec![frozen(expired), opened(ReviewCause::ChallengeExpired), frozen(FrozenCause::Reviewer)],
+        vec![released(ReleasedCause::ChallengeExpired)],
+        called.clone(),
+        proved,
+    ] {
+        given(and(sms.clone(), after)).when(wrong_code(12)).then_rejected(&Rejection::ChallengeExpired);
+    }
+    let second = OrderCommand::RejectCode { challenge: challenge("c2"), at: minute(12), attempts_max: 3 };
+    given(and(sms, called)).when(second).then_rejected(&Rejection::NotCode);
+
+    let used_up = and(asked(ChallengeMethod::Call), [unanswered(0), opened(ReviewCause::ChallengeExpired)]);
+    given(used_up.clone()).when(wrong_code(3)).then_rejected(&Rejection::NoChallenge);
+    given(used_up).when(wrong_code(12)).then_rejected(&Rejection::ChallengeExpired);
+}
+
+#[test]
 fn a_code_is_sent_again_as_often_as_the_merchant_wants() {
     let resend_when = |sms| OrderCommand::Resend { challenge: challenge("c1"), at: minute(1), resends_max: 1, sms };
     let (resend, when_full) = (resend_when(Ok(())), resend_when(Err(DowngradeReason::Capacity)));
@@ -92,7 +139,7 @@ fn a_call_is_confirmed_denied_unclear_or_tried_again() {
         let (cause, reason_code) = (FrozenCause::ChallengeFailed, Some(reason.into()));
         let held = Frozen { reason_code, note: Some("heard".into()), ..Frozen::by_itself(cause) };
         let held = OrderEvent::Frozen(held);
-        given(call.clone()).when(called(outcome)).then([held, opened(ReviewCause::ChallengeFailed)]);
+        given(call.clone()).when(called(outcome)).then([held, opened_for_what_was_said(reason, None)]);
     }
     given(call.clone()).when(called(CallOutcome::NoAnswer)).then([unanswered(1)]);
     given(and(call.clone(), [unanswered(1)]))
@@ -125,10 +172,9 @@ fn an_sms_that_nobody_answered_may_be_followed_by_a_call() {
 #[test]
 fn what_left_the_door_is_not_frozen_by_a_failed_challenge_but_shown_to_a_person() {
     let shipped = and(asked(ChallengeMethod::Call), [reported("wms", Status::Shipped, 2)]);
-    let (cause, note) = (ReviewCause::ChallengeFailed, Some("heard".into()));
-    let challenge = Some(challenge("c1"));
-    let opened = OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note, instead_of: vec![] });
-    given(shipped).when(called(CallOutcome::Denied)).then([opened]);
+    for (outcome, reason) in [(CallOutcome::Denied, "customer_denied"), (CallOutcome::Unclear, "customer_confused")] {
+        given(shipped.clone()).when(called(outcome)).then([opened_for_what_was_said(reason, Some("heard"))]);
+    }
 }
 
 #[test]
@@ -165,9 +211,10 @@ fn a_reviewer_who_freezes_what_is_frozen_confirms_it_and_closes_the_review() {
         reason_code: "bot_or_script".into(),
         note: None,
         part_of: None,
+        claim_until: Some(minute(11)),
     });
-    given(held.clone()).when(OrderCommand::Freeze(verdict(1))).then([confirmed.clone()]);
-    let closed = and(held.clone(), [confirmed]);
+    given(held.clone()).when(OrderCommand::Freeze(verdict(1))).then([claimed("ann", 11), confirmed.clone()]);
+    let closed = and(held.clone(), [claimed("ann", 11), confirmed]);
     assert_eq!(fold(closed.clone()).known().expect("placed").review, Review::Closed);
     // A person's word outweighs a score that falls later.
     given(closed.clone()).when(assess(0, Disposition::Pass)).then([scored(0)]);
@@ -184,21 +231,72 @@ fn what_a_decision_about_many_leads_to_for_each_names_it() {
     let (actor, reason_code) = (verdict.reviewer.clone(), verdict.reason_code.clone());
     let passed = [placed(), scored(0), released(ReleasedCause::Clean)];
     let held = [placed(), scored(130), frozen(FrozenCause::Score)];
-    let confirmed = FreezeConfirmed { actor, reason_code, note: None, part_of: part_of.clone() };
+    let claim_until = Some(minute(11));
+    let confirmed = FreezeConfirmed { actor, reason_code, note: None, part_of: part_of.clone(), claim_until };
     given(held.clone())
         .when(OrderCommand::Freeze(verdict.clone()))
-        .then([OrderEvent::FreezeConfirmed(confirmed.clone())]);
+        .then([claimed("ann", 11), OrderEvent::FreezeConfirmed(confirmed.clone())]);
     let FreezeConfirmed { actor, reason_code, .. } = confirmed;
     let (actor, reason_code) = (Some(actor), Some(reason_code));
     let frozen = Frozen {
         actor: actor.clone(),
         reason_code: reason_code.clone(),
         part_of: part_of.clone(),
+        claim_until,
         ..Frozen::by_itself(FrozenCause::Reviewer)
     };
     given(passed).when(OrderCommand::Freeze(verdict.clone())).then([OrderEvent::Frozen(frozen)]);
-    let released = Released { actor, reason_code, part_of, ..Released::by_itself(ReleasedCause::Reviewer) };
-    given(held).when(OrderCommand::Release(verdict)).then([OrderEvent::Released(released)]);
+    let released =
+        Released { actor, reason_code, part_of, claim_until, ..Released::by_itself(ReleasedCause::Reviewer) };
+    given(held).when(OrderCommand::Release(verdict)).then([claimed("ann", 11), OrderEvent::Released(released)]);
+}
+
+fn outcome(events: &[OrderEvent], command: OrderCommand) -> Result<Vec<&'static str>, Rejection> {
+    let name = |event: &OrderEvent| match event {
+        OrderEvent::ReviewClaimed(_) => "claimed",
+        OrderEvent::Frozen(_) => "frozen",
+        OrderEvent::FreezeConfirmed(_) => "confirmed",
+        OrderEvent::Released(_) => "released",
+        other => panic!("{other:?}"),
+    };
+    given(events.to_vec()).when(command).inspect_result().map(|events| events.iter().map(name).collect())
+}
+
+#[test]
+fn who_decides_holds_the_order_for_the_lease_after() {
+    let freeze = |reviewer: &str, at| OrderCommand::Freeze(verdict_of(reviewer, at));
+    let release = |reviewer: &str, at| OrderCommand::Release(verdict_of(reviewer, at));
+    let held = vec![placed(), scored(130), frozen(FrozenCause::Score), opened_for(None, ReviewCause::Frozen)];
+    let asked = asked(ChallengeMethod::Sms);
+    let passed = vec![placed(), scored(0), released(ReleasedCause::Clean)];
+    let claimed_before = and(held.clone(), [claimed("ann", 4)]);
+    // Where it stands, what Ann decides first, and what she decides then.
+    type Ruling = fn(Verdict) -> OrderCommand;
+    let table: [(&[OrderEvent], Ruling, &[&str], Ruling, &[&str]); 5] = [
+        (&held, OrderCommand::Release, &["claimed", "released"], OrderCommand::Freeze, &["frozen"]),
+        (&held, OrderCommand::Freeze, &["claimed", "confirmed"], OrderCommand::Release, &["released"]),
+        (&asked, OrderCommand::Release, &["claimed", "released"], OrderCommand::Freeze, &["frozen"]),
+        (&claimed_before, OrderCommand::Release, &["released"], OrderCommand::Freeze, &["frozen"]),
+        (&passed, OrderCommand::Freeze, &["frozen"], OrderCommand::Release, &["released"]),
+    ];
+    for (before, first, events, then, corrected) in table {
+        assert_eq!(outcome(before, first(verdict_of("ann", 1))).as_deref(), Ok(events));
+        let events = given(before.to_vec()).when(first(verdict_of("ann", 1))).inspect_result().expect("decided");
+        let decided = and(before.to_vec(), events);
+        assert_eq!(outcome(&decided, first(verdict_of("bob", 2))), Ok(vec![]), "it holds already");
+        assert_eq!(outcome(&decided, then(verdict_of("bob", 11))), Err(Rejection::ClaimedByOther));
+        assert_eq!(outcome(&decided, then(verdict_of("bob", 12))).as_deref(), Ok(corrected), "the lease is over");
+        assert_eq!(outcome(&decided, then(verdict_of("ann", 2))).as_deref(), Ok(corrected), "ann corrects herself");
+        // Her second word holds as long as her first did.
+        let events = given(decided.clone()).when(then(verdict_of("ann", 9))).inspect_result().expect("corrected");
+        assert_eq!(outcome(&and(decided, events), first(verdict_of("bob", 19))), Err(Rejection::ClaimedByOther));
+    }
+    // A lease that ran out is nobody's, and what is opened again is open to all.
+    assert_eq!(outcome(&claimed_before, release("bob", 5)), Ok(vec!["claimed", "released"]));
+    let events = given(held.clone()).when(freeze("ann", 1)).inspect_result().expect("decided");
+    let reopened = ReviewReopened { actor: "eve".into(), cause: ReopenCause::Appeal, text: None };
+    let reopened = and(and(held, events), [OrderEvent::ReviewReopened(reopened)]);
+    assert_eq!(outcome(&reopened, release("bob", 2)), Ok(vec!["claimed", "released"]));
 }
 
 #[test]
@@ -212,7 +310,7 @@ fn a_frozen_orders_review_is_opened_again_when_its_customer_complains() {
     let open = and(closed, [reopened]);
     given(open.clone()).when(reopen.clone()).then_rejected(&Rejection::ReviewNotClosed);
     let release = OrderCommand::Release(verdict(3));
-    assert!(given(open).when(release).inspect_result().is_ok_and(|events| events.len() == 1));
+    assert!(given(open).when(release).inspect_result().is_ok_and(|events| events.len() == 2), "a claim and a decision");
     given([placed(), scored(0), released(ReleasedCause::Clean)])
         .when(reopen.clone())
         .then_rejected(&Rejection::NotUnderReview);
@@ -263,6 +361,11 @@ fn what_follows_a_failure_is_what_the_tier_says() {
     let asked = vec![placed(), scored(85), OrderEvent::Challenged(terms)];
     let last = and(asked.clone(), [rejected(2), rejected(1)]);
     given(last).when(wrong_code(1)).then([rejected(0), opened(ReviewCause::ChallengeFailed)]);
+    let OrderEvent::Challenged(mut call) = challenged("c1", ChallengeMethod::Call) else { panic!("challenged") };
+    call.on_fail = OnFail::Review;
+    given([placed(), scored(85), OrderEvent::Challenged(call)])
+        .when(called(CallOutcome::Unclear))
+        .then([opened_for_what_was_said("customer_confused", Some("heard"))]);
     let expire = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next: None };
     given(asked).when(expire).then([released(ReleasedCause::ChallengeExpired)]);
 }

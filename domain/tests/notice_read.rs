@@ -257,7 +257,8 @@ fn a_status_is_read() {
         "status": "partially_shipped", "occurred_at": "2026-11-11T00:00:00Z", "source": "wms-1.east", "message_id": "m1"
     });
     let notice = read_status(body, id()).expect("a status");
-    let content = Content::Status { source: Some("wms-1.east".into()), status: Status::PartiallyShipped };
+    let content =
+        Content::Status { source: Some("wms-1.east".into()), status: Status::PartiallyShipped, refunded: None };
     assert_eq!((notice.order, notice.content), (id(), content));
     assert_eq!(notice.message_id.as_deref(), Some("m1"));
     assert_eq!(notice.occurred_at.expect("a time").to_string(), "2026-11-11T00:00:00.000Z");
@@ -266,9 +267,17 @@ fn a_status_is_read() {
 #[test]
 fn every_stored_status_can_be_reported_and_placed_is_none() {
     let body = |status: &str| json!({"status": status, "occurred_at": "2026-11-11T00:00:00Z"});
-    for name in
-        ["paid", "partially_shipped", "shipped", "delivered", "completed", "cancelled", "refund_requested", "refunded"]
-    {
+    for name in [
+        "paid",
+        "partially_shipped",
+        "shipped",
+        "delivered",
+        "completed",
+        "cancelled",
+        "refund_requested",
+        "partially_refunded",
+        "refunded",
+    ] {
         let Content::Status { status, .. } = read_status(body(name), id()).expect("a status").content else {
             panic!("{name} is a status");
         };
@@ -374,9 +383,9 @@ fn a_channels_notice_is_held_to_the_same_limits() {
         order: id(),
         occurred_at: None,
         message_id: Some(String::new()),
-        content: Content::Status { source: Some("WMS".into()), status: Status::Paid },
+        content: Content::Status { source: Some("WMS".into()), status: Status::Paid, refunded: Some(-1) },
     };
-    assert_eq!(pointers(Err::<(), _>(validate(&status))), ["/message_id", "/source"]);
+    assert_eq!(pointers(Err::<(), _>(validate(&status))), ["/message_id", "/refunded", "/source"]);
 }
 
 /// Any JSON of a few levels, with the names of real fields among its own.

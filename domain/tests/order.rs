@@ -44,7 +44,7 @@ fn a_dangerous_order_is_frozen_and_a_spared_one_released() {
 }
 
 fn needs_a_person(cause: ReviewCause) -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause, note: None, instead_of: vec![] })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(None, cause))
 }
 
 fn frozen_by_score() -> [OrderEvent; 3] {
@@ -135,7 +135,8 @@ fn every_pair_of_state_and_command_acts_or_is_refused_or_is_already_so() {
 #[test]
 fn nothing_but_placing_and_reporting_is_possible_before_placement() {
     for to in RiskState::ALL.into_iter().skip(1) {
-        given([]).when(towards(to)).then_rejected(&Rejection::NotPlaced);
+        given([]).when(towards(to)).then_rejected(&Rejection::UnknownOrder);
+        given([reported("wms", Status::Paid, 1)]).when(towards(to)).then_rejected(&Rejection::NotPlaced);
     }
     given([]).when(report("wms", Status::Paid, 1)).then([reported("wms", Status::Paid, 1)]);
     given([reported("wms", Status::Paid, 1)]).when(OrderCommand::Place(placed_facts())).then([placed()]);
@@ -158,7 +159,7 @@ fn what_left_the_door_is_scored_but_not_held() {
         given(departed).when(OrderCommand::Freeze(verdict())).then_rejected(&Rejection::Departed);
         given([reported("wms", status, 5), placed()]).when(assess(130, Disposition::Freeze)).then(then(130));
     }
-    for status in [Status::Paid, Status::PartiallyShipped, Status::RefundRequested] {
+    for status in [Status::Paid, Status::PartiallyShipped, Status::RefundRequested, Status::PartiallyRefunded] {
         given([placed(), reported("wms", status, 5)]).when(assess(130, Disposition::Freeze)).then(frozen_by_score());
     }
 }
@@ -374,6 +375,7 @@ fn a_report_from_the_future_counts_from_its_arrival() {
         status: Status::Paid,
         occurred_at: Timestamp::LATEST,
         counts_from: Some(minute(counts_from)),
+        refunded: None,
     };
     let order = fold([placed(), OrderEvent::StatusReported(ahead(5)), reported("wms", Status::Cancelled, 6)]);
     assert_eq!(order.reports().current().map(|report| report.status), Some(Status::Cancelled));
@@ -395,7 +397,14 @@ fn a_claim_is_a_lease() {
     given(held.clone()).when(claim("ann", 5)).then([claimed("ann", 15)]);
     given(held.clone()).when(claim("ann", 0)).then_nothing();
     given(held.clone()).when(OrderCommand::Release(verdict())).then_rejected(&Rejection::ClaimedByOther);
-    given(held).when(OrderCommand::Return { reviewer: "bob".into() }).then_rejected(&Rejection::ClaimedByOther);
+    let give_back = |reviewer: &str, at| OrderCommand::Return { reviewer: reviewer.into(), at: minute(at) };
+    given(held.clone()).when(give_back("bob", 5)).then_rejected(&Rejection::ClaimedByOther);
+    let returned = OrderEvent::ReviewReturned(ReviewReturned { reviewer: "ann".into() });
+    given(held.clone()).when(give_back("ann", 10)).then([returned.clone()]);
+    for reviewer in ["ann", "bob"] {
+        given(held.clone()).when(give_back(reviewer, 11)).then_rejected(&Rejection::NotClaimed);
+    }
+    given(held.into_iter().chain([returned])).when(give_back("ann", 5)).then_rejected(&Rejection::NotClaimed);
     given([placed(), scored(0), released(ReleasedCause::Clean)])
         .when(claim("ann", 0))
         .then_rejected(&Rejection::NotUnderReview);
@@ -409,8 +418,7 @@ fn a_review_goes_back_to_where_it_was_claimed_from() {
     assert_eq!(back.known().expect("placed").review, Review::Waiting);
     // The customer's time runs out while a reviewer holds the order: afterwards a person has to look.
     let to_review = OrderCommand::ExpireChallenge { challenge: challenge("c1"), at: minute(11), next: None };
-    let (challenge, cause) = (Some(challenge("c1")), ReviewCause::ChallengeExpired);
-    let opened = ReviewOpened { challenge, cause, note: None, instead_of: vec![] };
+    let opened = ReviewOpened::by_itself(Some(challenge("c1")), ReviewCause::ChallengeExpired);
     let opened = OrderEvent::ReviewOpened(opened);
     given(asked.clone()).when(to_review.clone()).then([opened.clone()]);
     let expired: Vec<_> = asked.into_iter().chain([opened]).collect();

@@ -138,6 +138,7 @@ fn delivered(at: Timestamp) -> OrderEvent {
         status: Status::Delivered,
         occurred_at: at,
         counts_from: None,
+        refunded: None,
     })
 }
 

@@ -232,7 +232,7 @@ impl Deadlines {
                     self.off.insert(whose.stream, report.counted_at());
                 }
             }
-            Status::Paid | Status::PartiallyShipped | Status::RefundRequested => {
+            Status::Paid | Status::PartiallyShipped | Status::RefundRequested | Status::PartiallyRefunded => {
                 if self.off.is_over(whose.stream, report.counted_at()) {
                     self.off.remove(whose.stream);
                     self.hold_again(whose, at, settings);
@@ -369,7 +369,7 @@ mod tests {
         let (merchant, order) = ("shop".parse().unwrap(), "web:A1".parse().unwrap());
         let whose = |stream| Whose { merchant: &merchant, order: &order, stream };
         let report = |status, occurred_at| {
-            let told = StatusReported { source: "wms".into(), status, occurred_at, counts_from: None };
+            let told = StatusReported { source: "wms".into(), status, occurred_at, counts_from: None, refunded: None };
             OrderEvent::StatusReported(told)
         };
         let mut deadlines = Deadlines::default();
@@ -380,7 +380,7 @@ mod tests {
         deadlines.take_due(at(61), usize::MAX);
         deadlines.apply(&whose(0), &report(Status::Paid, at(90)), at(90), &settings);
         assert_eq!(deadlines.next(), None, "whether it was off is forgotten");
-        let resumed = ReviewOpened { challenge: None, cause: ReviewCause::Resumed, note: None, instead_of: Vec::new() };
+        let resumed = ReviewOpened::by_itself(None, ReviewCause::Resumed);
         deadlines.apply(&whose(0), &OrderEvent::ReviewOpened(resumed), at(90), &settings);
         assert_eq!(deadlines.next(), Some(at(150)));
     }

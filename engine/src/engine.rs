@@ -297,8 +297,9 @@ impl Engine {
                 let (facts, personal) = split(&facts, tokens, order.as_str());
                 WorkContent::Amended(facts, personal)
             }
-            Content::Status { source, status } => {
-                WorkContent::Status { source: source.unwrap_or_else(|| origin.source.clone()).into(), status }
+            Content::Status { source, status, refunded } => {
+                let source = source.unwrap_or_else(|| origin.source.clone()).into();
+                WorkContent::Status { source, status, refunded }
             }
         };
         let message = Message { merchant: merchant.clone(), origin, order, occurred_at, message_id, delivery };
@@ -320,7 +321,7 @@ fn message_id(notice: &Notice) -> Option<String> {
 fn canonical(notice: &Notice) -> Vec<u8> {
     let (facts, status) = match &notice.content {
         Content::Placed(facts) | Content::Amended(facts) => (Some(facts), None),
-        Content::Status { source, status } => (None, Some((source, status))),
+        Content::Status { source, status, refunded } => (None, Some((source, status, refunded))),
     };
     let said = (notice.content.kind(), &notice.order, notice.occurred_at, facts, status);
     serde_json::to_vec(&said).expect("plain data has a JSON form")

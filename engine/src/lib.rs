@@ -44,6 +44,7 @@ pub use correction::{ASKED_FOR_MAX, REACHED_MAX, SWEPT_MAX};
 pub use engine::{Engine, MAILBOX_MAX, Pending, WhenFull};
 pub use keeper::Standing;
 pub use memory::FoldError;
+pub use pages::PAGE_EVENTS;
 pub use replay::{DIFFERENCES_MAX, Difference, ReplayError, Replayed, Scope, replay};
 pub use signals::{Effect, SignalChange, SignalReceipt};
 pub use work::{

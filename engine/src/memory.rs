@@ -36,7 +36,7 @@ use company::reaches_others;
 use handling::Handling;
 use shadow::Seat;
 use signals::Signals;
-pub(crate) use signals::Tail;
+pub(crate) use signals::{Known, Tail};
 pub(crate) use stored::KeptMemory;
 use trial::Tried;
 pub(crate) use watch::Before;

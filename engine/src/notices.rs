@@ -275,8 +275,8 @@ impl Writer {
         let outcome = match events.first() {
             Some(OrderEvent::Placed(_)) => Outcome::Created,
             Some(OrderEvent::CodeRejected(rejected)) => Outcome::CodeWrong { attempts_left: rejected.attempts_left },
-            None if !is_notice => Outcome::Unchanged,
-            Some(_) | None => Outcome::Updated,
+            Some(_) => Outcome::Updated,
+            None => Outcome::Unchanged,
         };
         Ok(Ok(Acted { outcome, reaches_others }))
     }
@@ -300,9 +300,9 @@ impl Writer {
                 let command = OrderCommand::Amend { as_of, facts, vault: None };
                 Wish { command, occurred_at, told_of: occurred_at, customer, personal }
             }
-            WorkContent::Status { source, status } => {
+            WorkContent::Status { source, status, refunded } => {
                 let counts_from = is_future_dated(occurred_at, recorded_at).then_some(recorded_at);
-                let report = StatusReported { source, status, occurred_at, counts_from };
+                let report = StatusReported { source, status, occurred_at, counts_from, refunded };
                 let command = OrderCommand::Report(report);
                 Wish { command, occurred_at, told_of: occurred_at, customer: None, personal: None }
             }

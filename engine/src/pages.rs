@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::memory::FoldError;
 
 /// Events read at once.
-pub(crate) const PAGE_EVENTS: usize = 2_000;
+pub const PAGE_EVENTS: usize = 2_000;
 /// Pages that are being read, or were, and wait to be worked on.
 const AHEAD_MAX: usize = 3;
 

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::batch::{Draft, Recording};
 use crate::drive::drive;
 use crate::keys::Keys;
-use crate::memory::Tail;
+use crate::memory::{Known, Tail};
 use crate::pipeline::append;
 use crate::work::{Origin, Refusal, answer};
 use crate::writer::Writer;
@@ -111,13 +111,14 @@ impl Writer {
     fn decide_signal(&mut self, work: &SignalWork, draft: &mut Draft) -> Result<Result<Effect, Refusal>, LogError> {
         let SignalWork { merchant, name, change, .. } = work;
         let Some(signals) = self.memory.signals(merchant) else { return Ok(Err(Refusal::UnknownMerchant)) };
-        let known = signals.find(*name);
+        let new = Known::new(*name);
+        let known = signals.find(*name).unwrap_or(&new);
         if let SignalChange::Declare(declaration) = change {
-            let mut signal = known.map(|known| known.signal.clone()).unwrap_or_default();
+            let mut signal = known.signal.clone();
             let is_new = signal.declared().is_none();
             let (name, declaration) = (*name, declaration.clone());
-            let command = SignalCommand::Declare { name, declaration, signals: signals.count() };
-            let tail = known.map(|known| known.declared).unwrap_or_default();
+            let command = SignalCommand::Declare { name, declaration, signals: signals.count(), told: known.told() };
+            let tail = known.declared;
             let events = match drive(&mut signal, command) {
                 Ok(events) => events,
                 Err(rejection) => return Ok(Err(rejection.into())),
@@ -129,10 +130,10 @@ impl Writer {
             let effect = if is_new { Effect::New } else { Effect::Changed };
             return Ok(Ok(if events.is_empty() { Effect::None } else { effect }));
         }
-        let Some((known, declared)) = known.and_then(|known| Some((known, known.signal.declared()?))) else {
+        let Some(kind) = known.subject() else {
             return Ok(Err(SignalRejection::NotDeclared { name: *name }.into()));
         };
-        let read = |told: &Told| Subject::read(declared.subject, told, merchant, &work.keys.tokeniser);
+        let read = |told: &Told| Subject::read(kind, told, merchant, &work.keys.tokeniser);
         let command = match change {
             SignalChange::Set { subject, value, expires_at } => read(subject).map(|subject| {
                 let (held, values) = (known.held(&subject), signals.values(draft.recorded_at));

@@ -35,9 +35,10 @@ impl Writer {
                 OrderCommand::Resend { challenge, at, resends_max: code_resends, sms: ways.sms }
             }
             OrderWish::Claim => OrderCommand::Claim { reviewer: who(), at, lease_until: at.plus(review_lease) },
-            OrderWish::Return => OrderCommand::Return { reviewer: who() },
+            OrderWish::Return => OrderCommand::Return { reviewer: who(), at },
             OrderWish::Decide { action, reason_code, note, part_of } => {
-                let verdict = Verdict { reviewer: who(), reason_code, note, at, part_of };
+                let verdict =
+                    Verdict { reviewer: who(), reason_code, note, at, claim_until: at.plus(review_lease), part_of };
                 match action {
                     ReviewAction::Release => OrderCommand::Release(verdict),
                     ReviewAction::Freeze => OrderCommand::Freeze(verdict),

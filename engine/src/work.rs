@@ -164,7 +164,7 @@ pub(crate) struct Delivery {
 pub(crate) enum WorkContent {
     Placed(Facts, Option<Personal>),
     Amended(Facts, Option<Personal>),
-    Status { source: Box<str>, status: Status },
+    Status { source: Box<str>, status: Status, refunded: Option<i64> },
     Wish(OrderWish),
     Due(Due),
 }
@@ -269,7 +269,7 @@ pub struct Receipt {
 pub enum Outcome {
     /// It placed the order.
     Created,
-    /// It changed or merely confirmed what was known of the order.
+    /// It changed what was known of the order.
     Updated,
     /// The same delivery had been dealt with before; the answer is the one of that time.
     Duplicate,
@@ -280,6 +280,13 @@ pub enum Outcome {
         /// How many the customer may still try.
         attempts_left: u8,
     },
+}
+
+impl Outcome {
+    /// Whether the notice said nothing new, and nothing was recorded.
+    pub const fn is_duplicate(self) -> bool {
+        matches!(self, Self::Duplicate | Self::Unchanged)
+    }
 }
 
 /// Where an order stands.

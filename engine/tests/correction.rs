@@ -270,6 +270,39 @@ async fn publish(shop: &Shop, rulebook: Rulebook) {
     shop.engine.publish(&shop.merchant, support::origin(), publication).await.expect("what a test sets up holds");
 }
 
+/// What makes the rule fire is that the device is busy; of whom it speaks says the rule as well.
+#[tokio::test]
+async fn a_burst_pulls_back_only_those_of_whom_its_rule_could_speak() {
+    let new_customers = json!({
+        "name": "New",
+        "rules": [{"id": "farm", "points": 90, "sweep": true, "when": {"all": [
+            {"feature": "device.orders", "window": "1h", "op": ">=", "value": 4},
+            {"feature": "customer.level", "op": "<", "value": 3}
+        ]}}],
+        "tiers": [{"id": "freeze", "from": 80, "action": "freeze"}]
+    });
+    let shop = Shop::open().await;
+    publish(&shop, Rulebook::from_json(&new_customers).unwrap()).await;
+    let of_level = |order_no: &str, at: u32, level: Option<u8>| {
+        let mut line = from_device(order_no, at);
+        line["order"]["customer"] = json!({"id": order_no});
+        if let Some(level) = level {
+            line["order"]["customer"]["level"] = level.into();
+        }
+        line
+    };
+    for line in [of_level("REGULAR", 1, Some(3)), of_level("NEW", 2, Some(1)), of_level("UNKNOWN", 3, None)] {
+        assert_eq!(shop.send(line).await.unwrap().risk.unwrap().state, RiskState::Released);
+    }
+    assert_eq!(shop.send(of_level("LAST", 4, Some(1))).await.unwrap().risk.unwrap().state, RiskState::Frozen);
+    for (order_no, score) in [("REGULAR", 0), ("NEW", 90), ("UNKNOWN", 90)] {
+        assert_eq!(last_scored(&shop, order_no).await["score"], score, "{order_no}");
+    }
+    let promoted = json!({"kind": "amended", "order_id": "web:NEW", "order": {"customer": {"level": 3}}});
+    assert_eq!(shop.send(promoted).await.unwrap().risk.unwrap().state, RiskState::Released, "it is no newcomer");
+    replays(&shop).await;
+}
+
 #[tokio::test]
 async fn a_late_order_has_a_bounded_number_screened_again_the_latest() {
     let shop = Shop::open().await;
@@ -307,10 +340,11 @@ async fn one_order_has_a_bounded_number_screened_again_and_tells_how_many_it_lef
     replays(&shop).await;
 }
 
-/// The order of an amount, from the device of all.
+/// The order of an amount, from the device of all, by a customer of its own.
 fn of_amount(order_no: &str, at: usize, amount: u32) -> Value {
     let mut line = placed(order_no, u32::try_from(at).expect("seconds fit"));
     line["order"]["amount"] = amount.into();
+    line["order"]["customer"]["id"] = order_no.into();
     line
 }
 
@@ -320,7 +354,7 @@ async fn what_counted_is_taken_back_only_where_everybody_was_looked_at_who_may_s
         "name": "Sweep",
         "rules": [{"id": "large", "points": 90, "sweep": true, "when": {"all": [
             {"feature": "device.orders", "window": "1h", "op": ">=", "value": 1},
-            {"feature": "order.amount", "op": ">=", "value": 50_000}
+            {"feature": "customer.amount", "window": "1h", "op": ">=", "value": 50_000}
         ]}}],
         "tiers": [{"id": "freeze", "from": 80, "action": "freeze"}]
     });

@@ -154,6 +154,14 @@ async fn a_claim_keeps_others_out_until_its_lease_is_over() {
     assert_eq!((state(&decided), decided.review), (RiskState::Frozen, Review::Closed));
     let again = shop.engine.wish(&shop.merchant, other(), id("A1"), decide()).await.expect("so already");
     assert_eq!(again.outcome, Outcome::Unchanged);
+    let let_go = || OrderWish::Decide {
+        action: ReviewAction::Release,
+        reason_code: "false_alarm".into(),
+        note: None,
+        part_of: None,
+    };
+    let opposite = wish(&shop, "A1", let_go()).await;
+    assert_eq!(opposite.err(), Some(Refusal::Order(Rejection::ClaimedByOther)), "the other's lease has begun anew");
     let reopen = OrderWish::Reopen { cause: ReopenCause::Appeal, text: None };
     assert_eq!(wish(&shop, "A1", reopen).await.expect("open").review, Review::Open);
     assert_eq!(wish(&shop, "A9", OrderWish::Claim).await.err(), Some(Refusal::Order(Rejection::UnknownOrder)));

@@ -58,6 +58,8 @@ pub(crate) struct Tried {
 pub(crate) enum Fault {
     /// The receiver: it is tried again, and counts as down when that happens often.
     Receiver(Box<str>),
+    /// The receiver: it wants to be told nothing more.
+    Gone(Box<str>),
     /// This message: the receiver will never take it, as it answered.
     Message(Box<str>),
     /// This message: it cannot be sent and was not, which says nothing of the receiver.
@@ -144,6 +146,7 @@ impl Courier {
         Tried::of(self.client.send(outgoing).await, |answer| match answer.status {
             200..=299 => Ok(()),
             300..=399 => Err(Fault::Receiver("answered with a redirect, which is not followed".into())),
+            410 => Err(Fault::Gone("answered with status 410: the endpoint is disabled".into())),
             status => Err(Fault::Receiver(format!("answered with status {status}").into())),
         })
     }

@@ -151,7 +151,7 @@ impl Lane {
         let mut settled = Vec::with_capacity(traffic.ended.len());
         for (due, tried) in traffic.ended.drain(..) {
             match &tried.result {
-                Ok(()) | Err(Fault::Message(_)) => breaker.succeeded(),
+                Ok(()) | Err(Fault::Message(_) | Fault::Gone(_)) => breaker.succeeded(),
                 Err(Fault::Receiver(_)) => is_down |= breaker.failed(now, &self.terms),
                 Err(Fault::Unsendable(_) | Fault::Here(_) | Fault::Settled) => {}
             }
@@ -173,6 +173,10 @@ impl Lane {
         let (verdict, error) = match tried.result {
             Ok(()) => (Verdict::Delivered, None),
             Err(Fault::Message(error) | Fault::Unsendable(error)) => (Verdict::Parked, Some(error)),
+            Err(Fault::Gone(error)) => {
+                tracing::warn!(endpoint = &*self.endpoint, "endpoint says that it is gone, and is disabled");
+                (Verdict::Gone, Some(error))
+            }
             Err(Fault::Settled) => {
                 (Verdict::Superseded, Some("what it asks for is settled, or its time is over".into()))
             }
@@ -225,7 +229,7 @@ fn count(outcomes: &[Outcome]) {
         let outcome = match outcome.verdict {
             Verdict::Delivered => "delivered",
             Verdict::Again(_) => "failed",
-            Verdict::Parked => "parked",
+            Verdict::Parked | Verdict::Gone => "parked",
             Verdict::Superseded => "superseded",
         };
         metrics::counter!("orderlight_notifications_total", "outcome" => outcome).increment(1);

@@ -176,7 +176,9 @@ impl Story<'_> {
             OrderEvent::Released(released) => {
                 json!({"cause": released.cause, "actor": released.actor, "reason_code": released.reason_code})
             }
-            OrderEvent::ReviewOpened(opened) => json!({"cause": opened.cause, "challenge_id": opened.challenge}),
+            OrderEvent::ReviewOpened(opened) => {
+                json!({"cause": opened.cause, "reason_code": opened.reason_code, "challenge_id": opened.challenge})
+            }
             OrderEvent::ReviewClosed(closed) => json!({"cause": closed.cause, "challenge_id": closed.challenge}),
             OrderEvent::FreezeConfirmed(confirmed) => {
                 json!({"cause": "freeze_confirmed", "actor": confirmed.actor, "reason_code": confirmed.reason_code})

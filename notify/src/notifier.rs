@@ -98,8 +98,16 @@ impl Notifier {
         self.shared.outbox.list(endpoint, state, before, limit).await
     }
 
+    /// Since when an endpoint is told nothing, because its receiver said that it is gone; `None` for one that is told.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    pub async fn disabled_since(&self, endpoint: &str) -> Result<Option<Timestamp>, OutboxError> {
+        self.shared.outbox.disabled_since(endpoint).await
+    }
+
     /// Makes messages due again; answers how many. Those that wait already are not counted. Of an order they go before later ones
-    /// that wait; one that is under way at this moment ends first.
+    /// that wait; one that is under way at this moment ends first. An endpoint that was disabled is told again.
     ///
     /// # Errors
     /// When the outbox cannot be written.

@@ -10,7 +10,8 @@ use std::fmt;
 
 use domain::ids::{OrderId, Token};
 use domain::order::{
-    Challenged, Frozen, PASS, Released, ReviewClaimed, ReviewOpened, StatusReported, StockReleaseDue, Verified,
+    Challenged, Frozen, PASS, Released, ReviewClaimed, ReviewOpened, ReviewReopened, StatusReported, StockReleaseDue,
+    Verified,
 };
 use domain::time::Timestamp;
 use eventlog::{Position, RecordedEvent, StreamId};
@@ -42,7 +43,7 @@ pub(crate) enum OrderChange<'a> {
     ReviewOpened(ReviewOpened),
     ReviewClosed(IgnoredAny),
     ReviewEscalated(IgnoredAny),
-    ReviewReopened(IgnoredAny),
+    ReviewReopened(ReviewReopened),
     ReviewClaimed(ReviewClaimed),
     ReviewReturned(IgnoredAny),
     Noted(IgnoredAny),

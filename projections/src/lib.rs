@@ -50,7 +50,9 @@ pub use order_status::{
     OrderStatusRow, SourceReport, StockLine, UnifiedStatus,
 };
 pub use outcomes::{Answers, Freed, Outcomes, QueueStanding, Times, Verdicts, WholeStanding};
-pub use review_queue::{LOOK_WITHIN, ReviewClaim, ReviewQuery, ReviewRow, ReviewSort, ReviewState};
+pub use review_queue::{
+    LOOK_WITHIN, OpenCause, OpenedFor, ReviewClaim, ReviewQuery, ReviewRow, ReviewSort, ReviewState,
+};
 pub use runner::{Health, Trouble};
 pub use stock_holds::{HoldCause, StockHold, StockQuery};
 

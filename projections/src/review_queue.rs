@@ -7,6 +7,7 @@
 //! Whoever works the queue takes the most urgent first; what that means, and why its order holds while the clock goes on, is
 //! said in `review_queue/urgency.rs`.
 
+mod cause;
 mod query;
 mod urgency;
 
@@ -19,6 +20,7 @@ use serde::Deserialize;
 use crate::change::{Envelope, KnownFacts, OrderChange, Scored};
 use crate::model::Projection;
 
+pub use cause::{OpenCause, OpenedFor};
 pub use query::{ReviewQuery, ReviewSort};
 pub use urgency::LOOK_WITHIN;
 
@@ -27,7 +29,7 @@ pub(crate) struct ReviewQueue;
 
 impl Projection for ReviewQueue {
     const NAME: &'static str = "review_queue";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     type Row = ReviewRow;
     type Sums = ();
 
@@ -71,6 +73,8 @@ pub struct ReviewRow {
     pub order_id: OrderId,
     /// `None` for an order that needs no look so far; such rows are not stored.
     pub state: Option<ReviewState>,
+    /// Why a person has to look; `None` while nobody has to, and where nothing says so.
+    pub opened_for: Option<OpenedFor>,
     /// When the review began, by our clock: its age is counted from here.
     pub opened_at: Timestamp,
     /// Until when the customer may answer; `None` when the customer is not being asked.
@@ -160,6 +164,7 @@ fn first_heard_of(envelope: &Envelope<'_>) -> ReviewRow {
         stream: envelope.stream,
         order_id: envelope.order_id.clone(),
         state: None,
+        opened_for: None,
         opened_at: envelope.recorded_at,
         deadline: None,
         open_since: None,
@@ -199,9 +204,15 @@ fn apply(row: Option<ReviewRow>, change: &OrderChange<'_>, envelope: &Envelope<'
         OrderChange::Challenged(challenged) => wait_for_the_customer(&mut row, challenged.expires_at, envelope),
         OrderChange::Frozen(frozen) if frozen.cause == FrozenCause::Reviewer => close(&mut row, envelope),
         OrderChange::FreezeConfirmed(_) | OrderChange::ReviewClosed(_) => close(&mut row, envelope),
-        OrderChange::Frozen(_) | OrderChange::ReviewOpened(_) => wait_for_a_person(&mut row, envelope),
-        OrderChange::ReviewReopened(_) => {
+        OrderChange::Frozen(_) => wait_for_a_person(&mut row, envelope),
+        OrderChange::ReviewOpened(opened) => {
             wait_for_a_person(&mut row, envelope);
+            let cause = OpenCause::Opened(opened.cause);
+            row.opened_for = Some(OpenedFor { cause, reason_code: opened.reason_code.clone() });
+        }
+        OrderChange::ReviewReopened(reopened) => {
+            wait_for_a_person(&mut row, envelope);
+            row.opened_for = Some(OpenedFor { cause: OpenCause::Reopened(reopened.cause), reason_code: None });
             row.reopened = row.reopened.saturating_add(1);
         }
         OrderChange::ReviewEscalated(_) => row.escalated_at = row.escalated_at.or(Some(envelope.recorded_at)),
@@ -245,6 +256,7 @@ fn absorb(row: &mut ReviewRow, told: &KnownFacts<'_>) {
 fn wait_for_the_customer(row: &mut ReviewRow, until: Timestamp, envelope: &Envelope<'_>) {
     begin(row, envelope);
     pool(row, ReviewState::Waiting, Some(until), envelope);
+    row.opened_for = None;
 }
 
 fn wait_for_a_person(row: &mut ReviewRow, envelope: &Envelope<'_>) {
@@ -275,6 +287,7 @@ fn pool(row: &mut ReviewRow, state: ReviewState, deadline: Option<Timestamp>, en
 fn close(row: &mut ReviewRow, envelope: &Envelope<'_>) {
     begin(row, envelope);
     row.state = Some(ReviewState::Closed);
+    row.opened_for = None;
     row.deadline = None;
     row.open_since = None;
     row.claim = None;

@@ -2,7 +2,7 @@
 
 use domain::order::{ChallengeMethod, ReleasedCause, RiskState, Status};
 
-const STATUSES: [Status; 8] = [
+const STATUSES: [Status; 9] = [
     Status::Paid,
     Status::PartiallyShipped,
     Status::Shipped,
@@ -10,6 +10,7 @@ const STATUSES: [Status; 8] = [
     Status::Completed,
     Status::Cancelled,
     Status::RefundRequested,
+    Status::PartiallyRefunded,
     Status::Refunded,
 ];
 
@@ -23,6 +24,7 @@ pub(crate) const fn status_word(status: Status) -> &'static str {
         Status::Completed => "completed",
         Status::Cancelled => "cancelled",
         Status::RefundRequested => "refund_requested",
+        Status::PartiallyRefunded => "partially_refunded",
         Status::Refunded => "refunded",
     }
 }

@@ -59,7 +59,7 @@ impl Backtest {
         store.log.close().await;
         let view = view?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&view)?);
+            say!("{}", serde_json::to_string_pretty(&view)?);
         } else {
             print(&view);
         }
@@ -86,17 +86,21 @@ impl Backtest {
 }
 
 fn print(view: &BacktestView) {
-    println!("{} orders, {} decided the same, in {} ms", view.orders, view.unchanged, view.elapsed_ms);
+    say!("{} orders, {} decided the same, in {} ms", view.orders, view.unchanged, view.elapsed_ms);
     print_matrix(view);
-    println!("\n{:<32} {:>10} {:>10} {:>10} {:>10}", "rule", "fired", "decisive", "fires", "decides");
+    say!("\n{:<32} {:>10} {:>10} {:>10} {:>10}", "rule", "fired", "decisive", "fires", "decides");
     for rule in &view.per_rule {
         let (actual, draft) = (&rule.actual, &rule.draft);
-        println!(
+        say!(
             "{:<32} {:>10} {:>10} {:>10} {:>10}",
-            rule.rule, actual.fired, actual.decisive, draft.fired, draft.decisive
+            rule.rule,
+            actual.fired,
+            actual.decisive,
+            draft.fired,
+            draft.decisive
         );
     }
-    println!("\n{:<32} {:>10} {:>10}", "", "actual", "draft");
+    say!("\n{:<32} {:>10} {:>10}", "", "actual", "draft");
     for (name, actual, draft) in [
         ("challenged", view.actual.challenged, view.draft.challenged),
         ("frozen", view.actual.frozen, view.draft.frozen),
@@ -104,15 +108,15 @@ fn print(view: &BacktestView) {
         ("challenges in an hour at most", view.actual.challenges_per_hour_max, view.draft.challenges_per_hour_max),
         ("reviews in an hour at most", view.actual.reviews_per_hour_max, view.draft.reviews_per_hour_max),
     ] {
-        println!("{name:<32} {actual:>10} {draft:>10}");
+        say!("{name:<32} {actual:>10} {draft:>10}");
     }
-    println!();
+    say!("");
     print_outcomes("newly hit", &view.newly_hit);
     print_outcomes("no longer hit", &view.no_longer_hit);
     for example in &view.examples {
         let (vip, familiar) =
             (if example.vip { ", VIP" } else { "" }, if example.familiar { ", familiar address" } else { "" });
-        println!(
+        say!(
             "{} {} ({}{vip}{familiar}): {} -> {}",
             example.order_id,
             example.change,
@@ -126,19 +130,17 @@ fn print(view: &BacktestView) {
 /// The tiers as rows, and those of the draft as columns.
 fn print_matrix(view: &BacktestView) {
     let columns: BTreeSet<&String> = view.matrix.values().flat_map(|row| row.keys()).collect();
-    print!("\n{:<32}", "actual tier, by draft tier:");
-    columns.iter().for_each(|tier| print!(" {tier:>10}"));
-    println!();
+    let tiers: String = columns.iter().map(|tier| format!(" {tier:>10}")).collect();
+    say!("\n{:<32}{tiers}", "actual tier, by draft tier:");
     for (tier, row) in &view.matrix {
-        print!("{tier:<32}");
-        columns.iter().for_each(|column| print!(" {:>10}", row.get(*column).unwrap_or(&0)));
-        println!();
+        let counts: String = columns.iter().map(|column| format!(" {:>10}", row.get(*column).unwrap_or(&0))).collect();
+        say!("{tier:<32}{counts}");
     }
 }
 
 fn print_outcomes(name: &str, counts: &OutcomesView) {
     let OutcomesView { orders, good, good_vip, good_familiar, bad } = counts;
-    println!("{name}: {orders} orders, {good} good ({good_vip} VIP, {good_familiar} to familiar addresses), {bad} bad");
+    say!("{name}: {orders} orders, {good} good ({good_vip} VIP, {good_familiar} to familiar addresses), {bad} bad");
 }
 
 fn told(decision: &TriedDecisionView) -> String {

@@ -44,9 +44,9 @@ impl Judge {
         store.log.close().await;
         let report = judge(&self.labels, &fates)?.report();
         if self.json {
-            println!("{}", serde_json::to_string(&report).context("the report has no JSON form")?);
+            say!("{}", serde_json::to_string(&report).context("the report has no JSON form")?);
         } else {
-            print!("{report}");
+            say!("{}", report.to_string().trim_end());
         }
         Ok(if report.not_screened > 0 { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
     }

@@ -18,11 +18,11 @@ pub(super) enum Keys {
     Create {
         /// What people call it
         name: String,
-        /// What it may do; give the option once for each role
-        #[arg(long = "role", required = true, value_parser = role)]
+        /// What it may do; give the option once for each role, or separate roles by commas
+        #[arg(long = "role", required = true, value_parser = role, value_delimiter = ',', env = "ORDERLIGHT_ROLE")]
         roles: Vec<Role>,
         /// Until when it counts, RFC 3339
-        #[arg(long)]
+        #[arg(long, env = "ORDERLIGHT_EXPIRES_AT")]
         expires_at: Option<Timestamp>,
         #[command(flatten)]
         of: Of,
@@ -78,7 +78,7 @@ impl Keys {
                 let (key, created) = new_key(&name, roles, expires_at)?;
                 let id = created.id.clone();
                 service.command(merchant, "command line", MerchantCommand::CreateKey(created)).await?;
-                println!("key {id} of the merchant {merchant}, shown only now: {key}");
+                say!("key {id} of the merchant {merchant}, shown only now: {key}");
             }
             Self::List { .. } => {
                 let known = service.directory.merchant(merchant).context("the merchant is not registered")?;
@@ -87,13 +87,13 @@ impl Keys {
                     let expires = key.created.expires_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
                     let standing = if key.standing == KeyStanding::Active { "active" } else { "revoked" };
                     let (id, name) = (&key.created.id, &key.created.name);
-                    println!("{id}  {standing:<7}  expires {expires}  {}  {name}", roles.join(","));
+                    say!("{id}  {standing:<7}  expires {expires}  {}  {name}", roles.join(","));
                 }
             }
             Self::Revoke { id, .. } => {
                 let revoked = KeyRevoked { id: id.as_str().into() };
                 service.command(merchant, "command line", MerchantCommand::RevokeKey(revoked)).await?;
-                println!("key {id} revoked");
+                say!("key {id} revoked");
             }
         }
         Ok(())

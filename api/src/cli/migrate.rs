@@ -31,7 +31,7 @@ impl Migrate {
             }
             None => self.store.open().await?.log.close().await,
         }
-        println!("schema is up to date");
+        say!("schema is up to date");
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -151,3 +151,29 @@ fn start_logging() {
         tracing::error!(place, "panicked");
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The options of a command and those below it that no environment variable stands for.
+    fn without_variable(command: &clap::Command, found: &mut Vec<String>) {
+        let options = command.get_arguments().filter(|argument| argument.get_long().is_some());
+        let own = options.filter(|option| !matches!(option.get_id().as_str(), "help" | "version"));
+        let unnamed = own.filter(|option| {
+            let variable = option.get_env().map(|name| name.to_string_lossy());
+            !variable.is_some_and(|name| name.starts_with("ORDERLIGHT_"))
+        });
+        found.extend(unnamed.map(|option| format!("{} --{}", command.get_name(), option.get_id())));
+        command.get_subcommands().for_each(|below| without_variable(below, found));
+    }
+
+    #[test]
+    fn every_option_has_an_environment_variable() {
+        let mut found = vec![];
+        without_variable(&Cli::command(), &mut found);
+        assert_eq!(found, Vec::<String>::new());
+    }
+}

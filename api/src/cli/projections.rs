@@ -29,7 +29,7 @@ impl Projections {
         let names = name.as_deref().map_or_else(|| models.names(), |name| vec![name]);
         models.rebuild(&names).await.with_context(|| format!("cannot rebuild {}", names.join(" and ")))?;
         for name in names {
-            println!("{name} rebuilt");
+            say!("{name} rebuilt");
         }
         models.stop().await;
         store.log.close().await;

@@ -87,15 +87,17 @@ impl Replay {
 
 fn tell(partition: u32, replayed: &Replayed) {
     let different = replayed.decisions - replayed.identical;
-    println!(
+    say!(
         "partition {partition}: {} events, {} decisions, {} identical, {different} different",
-        replayed.events, replayed.decisions, replayed.identical
+        replayed.events,
+        replayed.decisions,
+        replayed.identical
     );
     for difference in &replayed.different {
-        println!("{} at {partition}-{}", difference.order, difference.position);
-        println!("  recorded   {}", difference.recorded.as_deref().unwrap_or("nothing"));
+        say!("{} at {partition}-{}", difference.order, difference.position);
+        say!("  recorded   {}", difference.recorded.as_deref().unwrap_or("nothing"));
         // What is missing was something.
         let unknown = if difference.recorded.is_none() { "a screening" } else { "nothing" };
-        println!("  recomputed {}", difference.recomputed.as_deref().unwrap_or(unknown));
+        say!("  recomputed {}", difference.recomputed.as_deref().unwrap_or(unknown));
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
+use domain::signal::built_in;
 use serde_json::json;
 
 use super::FAILED;
@@ -34,25 +35,29 @@ impl Rulebook {
         }
         let Ok(rulebook) = domain::rulebook::Rulebook::read(&bytes) else { return Ok(ExitCode::from(FAILED)) };
         let (rules, tiers) = (rulebook.rules().len(), rulebook.tiers().len());
-        println!("{}: good, {rules} rules, {tiers} tiers, hash {}", file.display(), rulebook.hash());
+        say!("{}: good, {rules} rules, {tiers} tiers, hash {}", file.display(), rulebook.hash());
         for signal in rulebook.signals() {
-            println!("reads signal.{signal}, which the merchant must have declared before it can be saved");
+            let declared = match built_in(signal) {
+                Some(_) => "is declared from the beginning",
+                None => "the merchant must have declared before it can be saved",
+            };
+            say!("reads signal.{signal}, which {declared}");
         }
         for warning in &report.warnings {
-            println!("warning: {}", warning.detail);
+            say!("warning: {}", warning.detail);
         }
         for tier in rulebook.tiers() {
             let combinations = report.combinations.get(&tier.id).map_or(&[][..], Vec::as_slice);
             for rules in combinations.iter().take(SHOWN_MAX) {
-                println!("{} is reached by: {}", tier.id, rules.join(" + "));
+                say!("{} is reached by: {}", tier.id, rules.join(" + "));
             }
             let more = combinations.len().saturating_sub(SHOWN_MAX);
             if more > 0 {
-                println!("{} is reached by {more} more combinations", tier.id);
+                say!("{} is reached by {more} more combinations", tier.id);
             }
             if let Some(witness) = report.witnesses.get(&tier.id) {
                 let facts = witness.features.0.iter().map(|(name, value)| format!("{name} = {}", json!(value)));
-                println!("{} for example with: {}", tier.id, facts.collect::<Vec<_>>().join(", "));
+                say!("{} for example with: {}", tier.id, facts.collect::<Vec<_>>().join(", "));
             }
         }
         Ok(ExitCode::SUCCESS)

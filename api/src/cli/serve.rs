@@ -110,7 +110,7 @@ impl Serve {
         let token = self.demo.token(self.bootstrap_token.take())?;
         service.bootstrap(token.as_deref()).await?;
         let signals = StopSignals::listen()?;
-        println!("orderlight listens on http://{address}");
+        say!("orderlight listens on http://{address}");
         let demo = self.demo.begin(address, token);
         match serve(listener, &service, signals, demo).await? {
             Ended::Whole => stop(service).await,

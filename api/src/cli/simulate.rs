@@ -11,6 +11,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use market::{Market, Plan};
 
+use crate::say::is_closed;
+
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// Write labelled traffic: notices to the standard output, and the truth about each order to a file
@@ -40,7 +42,11 @@ impl Simulate {
         let (mut lines, mut attacks) = (0_u64, 0_u64);
         for message in Market::new(Plan { seed: self.seed, orders: self.orders, days: self.days }) {
             lines += 1;
-            writeln!(notices, "{}", message.line).context("cannot write the notices")?;
+            let written = writeln!(notices, "{}", message.line);
+            if is_closed(&written) {
+                return Ok(ExitCode::SUCCESS);
+            }
+            written.context("cannot write the notices")?;
             if let Some(label) = message.label {
                 attacks += u64::from(label.burst.is_some());
                 serde_json::to_writer(&mut labels, &label).context("cannot write the labels")?;
@@ -48,7 +54,10 @@ impl Simulate {
                 bar.inc(1);
             }
         }
-        notices.flush().context("cannot write the notices")?;
+        let written = notices.flush();
+        if !is_closed(&written) {
+            written.context("cannot write the notices")?;
+        }
         labels.flush().context("cannot write the labels")?;
         bar.finish_and_clear();
         eprintln!("{lines} notices of {} orders, {attacks} of them attackers'", self.orders);

@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::auth::LOOK_UP;
+use super::body::Parameters;
 use super::listing::Items;
+use super::position::{After, log_reached};
 use super::problem::Problem;
 use super::signals::declared;
 use crate::directory::Caller;
@@ -62,10 +64,16 @@ pub struct WindowView {
     operation_id = "list_features",
     tag = "Rules",
     extensions(("x-roles" = json!(["service", "reviewer", "analyst", "approver", "auditor", "admin"]))),
+    params(After),
     responses((status = 200, description = "The catalogue", body = Items<FeatureView>))
 )]
-pub async fn handle(State(app): State<App>, caller: Caller) -> Result<Json<Items<FeatureView>>, Problem> {
+pub async fn handle(
+    State(app): State<App>,
+    caller: Caller,
+    Parameters(After { after }): Parameters<After>,
+) -> Result<Json<Items<FeatureView>>, Problem> {
     caller.require(LOOK_UP)?;
+    log_reached(&app, after.as_deref()).await?;
     let declared = declared(&app, &caller).await?;
     let signals = declared.iter().map(|(name, declaration)| FeatureView::signal(*name, declaration));
     Ok(Json(Items { items: CATALOGUE.iter().map(FeatureView::from).chain(signals).collect(), next_cursor: None }))

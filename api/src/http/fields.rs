@@ -31,6 +31,11 @@ impl Fields {
         }
     }
 
+    /// Whether a field is there that was not read so far.
+    pub fn has(&self, name: &str) -> bool {
+        self.rest.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// A field that may be left out.
     pub fn optional<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Read<T>) -> Option<T> {
         let value = self.rest.remove(name).filter(|value| !value.is_null())?;
@@ -39,7 +44,7 @@ impl Fields {
 
     /// A field that must be there.
     pub fn required<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Read<T>) -> Option<T> {
-        if self.rest.get(name).is_none_or(Value::is_null) {
+        if !self.has(name) {
             self.rest.remove(name);
             self.fault(format!("/{name}"), "is required");
             return None;

@@ -3,6 +3,7 @@
 //! A job runs in the process that started it, and its id names that process, so every process can be asked for every job: see
 //! [`super::forward`].
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use domain::merchant::Role;
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -21,7 +23,8 @@ use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
 
 use super::App;
-use super::body::PathParameters;
+use super::body::{Parameters, PathParameters};
+use super::position::{After, log_reached};
 use super::problem::Problem;
 use crate::directory::Caller;
 use crate::jobs::{Job, JobKind, Progress, Standing, State as JobState};
@@ -67,7 +70,7 @@ pub struct ProgressView {
 #[schema(example = json!({
     "job": "j-0-4f1c9a2be0d35786", "kind": "replay", "state": "done", "progress": {"done": 480_000, "total": 480_000},
     "started_by": "b07e11d2c4a9f835", "started_at": "2026-11-12T02:00:00.000Z",
-    "result": {"decisions": 160_000, "identical": 160_000, "different": []}
+    "decisions": 160_000, "identical": 160_000, "different": []
 }))]
 pub struct JobView {
     /// Its id.
@@ -82,33 +85,35 @@ pub struct JobView {
     started_by: String,
     /// When.
     started_at: String,
-    /// Of one that is `done`: what it was started for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    result: Option<Arc<RawValue>>,
     /// Of one that `failed`: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
+    /// Of one that is `done`: what it was started for, as `?wait=true` answers it: the fields of `BacktestView` or `ReplayView`.
+    #[serde(flatten)]
+    #[schema(value_type = BTreeMap<String, Object>)]
+    result: BTreeMap<String, Box<RawValue>>,
 }
 
 impl JobView {
-    fn of(job: &Job, standing: Standing) -> Self {
+    fn of(job: &Job, standing: Standing) -> Result<Self, Problem> {
         let state = standing.state.name();
         let (result, problem) = match standing.state {
-            JobState::Running | JobState::Cancelled(_) => (None, None),
-            JobState::Done(result, _) => (Some(result), None),
-            JobState::Failed(problem, _) => (None, Some(*problem)),
+            JobState::Running | JobState::Cancelled(_) => (BTreeMap::new(), None),
+            JobState::Done(result, _) => {
+                (serde_json::from_str(result.get()).map_err(|error| Problem::internal(&error))?, None)
+            }
+            JobState::Failed(problem, _) => (BTreeMap::new(), Some(*problem)),
         };
-        Self {
+        Ok(Self {
             job: job.id.clone(),
             kind: job.kind.name,
             state,
             progress: ProgressView { done: standing.done, total: standing.total },
             started_by: job.started_by.clone(),
             started_at: job.started_at.to_string(),
-            result,
             problem,
-        }
+            result,
+        })
     }
 }
 
@@ -167,7 +172,7 @@ fn cancelled() -> Problem {
 
 /// Ask after a job
 ///
-/// Open to whoever may start such a job. A job that ended is kept for an hour, the last 16 of a merchant; none outlives the
+/// Open to whoever may start such a job, and to auditors. A job that ended is kept for an hour, the last 16 of a merchant; none outlives the
 /// process that it runs in.
 #[utoipa::path(
     get,
@@ -175,17 +180,19 @@ fn cancelled() -> Problem {
     operation_id = "get_job",
     tag = "Jobs",
     extensions(("x-roles" = json!(["analyst", "auditor", "admin"]))),
-    params(("job" = String, Path, description = "The job's id", example = "j-0-4f1c9a2be0d35786")),
-    responses((status = 200, description = "The job, with its result once it is `done`", body = JobView))
+    params(("job" = String, Path, description = "The job's id", example = "j-0-4f1c9a2be0d35786"), After),
+    responses((status = 200, description = "The job, with the fields of its result beside the others once it is `done`", body = JobView))
 )]
 pub async fn get(
     State(app): State<App>,
     caller: Caller,
     PathParameters(id): PathParameters<String>,
+    Parameters(After { after }): Parameters<After>,
 ) -> Result<Json<JobView>, Problem> {
-    let job = job(&app, &caller, &id)?;
+    let job = readable(&app, &caller, &id)?;
+    log_reached(&app, after.as_deref()).await?;
     let standing = job.watch().borrow().clone();
-    Ok(Json(JobView::of(&job, standing)))
+    JobView::of(&job, standing).map(Json)
 }
 
 /// End a job
@@ -206,9 +213,10 @@ pub async fn cancel(
     PathParameters(id): PathParameters<String>,
 ) -> Result<Json<JobView>, Problem> {
     let job = job(&app, &caller, &id)?;
+    caller.require(job.kind.roles)?;
     job.cancel();
     let standing = job.watch().borrow().clone();
-    Ok(Json(JobView::of(&job, standing)))
+    JobView::of(&job, standing).map(Json)
 }
 
 /// Watch a job
@@ -221,7 +229,7 @@ pub async fn cancel(
     operation_id = "watch_job",
     tag = "Jobs",
     extensions(("x-roles" = json!(["analyst", "auditor", "admin"]))),
-    params(("job" = String, Path, description = "The job's id", example = "j-0-4f1c9a2be0d35786")),
+    params(("job" = String, Path, description = "The job's id", example = "j-0-4f1c9a2be0d35786"), After),
     responses(
         (status = 200, description = "Events until the job's end", body = String, content_type = "text/event-stream",
          example = "event: progress\ndata: {\"done\":120000,\"total\":480000}\n\nevent: result\n\
@@ -233,8 +241,10 @@ pub async fn watch(
     State(app): State<App>,
     caller: Caller,
     PathParameters(id): PathParameters<String>,
+    Parameters(After { after }): Parameters<After>,
 ) -> Result<Response, Problem> {
-    let job = job(&app, &caller, &id)?;
+    let job = readable(&app, &caller, &id)?;
+    log_reached(&app, after.as_deref()).await?;
     if job.watchers() >= WATCHERS_MAX {
         let detail = format!("{WATCHERS_MAX} watch this job");
         let title = "Too many watch this job";
@@ -293,10 +303,17 @@ fn event(standing: &Standing) -> Event {
     }
 }
 
-/// The job of a path, for a caller who may start such a job.
+/// The job of a path.
 fn job(app: &App, caller: &Caller, id: &str) -> Result<Arc<Job>, Problem> {
     let job = app.jobs.find(&caller.merchant, id);
-    let job = job.ok_or_else(|| Problem::not_found(format!("there is no job {id:?}, or it ended too long ago")))?;
-    caller.require(job.kind.roles)?;
+    job.ok_or_else(|| Problem::not_found(format!("there is no job {id:?}, or it ended too long ago")))
+}
+
+/// The job of a path, for a caller who may start such a job, or reads everything.
+fn readable(app: &App, caller: &Caller, id: &str) -> Result<Arc<Job>, Problem> {
+    let job = job(app, caller, id)?;
+    if !caller.roles.contains(&Role::Auditor) {
+        caller.require(job.kind.roles)?;
+    }
     Ok(job)
 }

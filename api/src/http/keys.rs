@@ -19,7 +19,7 @@ use super::body::{JsonBody, Parameters, PathParameters};
 use super::fields::{Fields, Read, parsed, text};
 use super::listing::{Items, limit};
 use super::orders::answered;
-use super::position::{LogPosition, ORDERLIGHT_POSITION};
+use super::position::{LogPosition, ORDERLIGHT_POSITION, directory_reached};
 use super::problem::Problem;
 use crate::clock;
 use crate::directory::Caller;
@@ -71,6 +71,7 @@ pub struct KeyView {
 pub struct Page {
     limit: Option<u32>,
     cursor: Option<String>,
+    after: Option<String>,
 }
 
 /// A key in the log.
@@ -125,6 +126,8 @@ pub async fn create(State(app): State<App>, caller: Caller, JsonBody(body): Json
     params(
         ("limit" = Option<u32>, Query, description = "1 to 200, 50 when it is left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("after" = Option<String>, Query, description = "What a write answered as Orderlight-Position: waits until that is reached",
+         example = "0-17"),
     ),
     responses((status = 200, description = "Keys", body = Items<KeyView>))
 )]
@@ -135,6 +138,7 @@ pub async fn list(
 ) -> Result<Json<Items<KeyView>>, Problem> {
     caller.require(ADMIN)?;
     let limit = usize::try_from(limit(page.limit)?).unwrap_or(usize::MAX);
+    directory_reached(&app, &caller, page.after.as_deref()).await?;
     let merchant = app.directory.merchant(&caller.merchant);
     let keys = merchant.as_ref().map(|merchant| merchant.keys()).unwrap_or_default();
     let rest = match page.cursor {

@@ -39,23 +39,10 @@ pub struct Registered {
     /// Its currency.
     #[schema(example = "CNY")]
     currency: String,
-    /// Its first key.
-    key: FirstKey,
-}
-
-/// An administrator's key, shown only now.
-#[derive(Serialize, ToSchema)]
-pub struct FirstKey {
-    /// Its id, which is no secret.
+    /// The id of its first key, which is no secret.
     #[schema(example = "4f1c9a2be0d35786")]
-    id: String,
-    /// What people call it.
-    #[schema(example = "first")]
-    name: String,
-    /// What it may do.
-    #[schema(example = json!(["admin"]))]
-    roles: Vec<&'static str>,
-    /// The key itself.
+    key_id: String,
+    /// The key itself, an administrator's, shown only now.
     #[schema(example = "olk_9b1d…")]
     key: String,
 }
@@ -88,13 +75,12 @@ pub async fn register(State(app): State<App>, caller: Caller, JsonBody(body): Js
     let roles = vec![Role::Admin];
     let (key, made) = keys::make(&app, &id, &caller.key, "first", roles, None).await?;
     let MerchantRegistered { name, time_zone, currency } = merchant;
-    let key =
-        FirstKey { id: made.created.id.into(), name: made.created.name.into(), roles: vec![Role::Admin.name()], key };
     let registered = Registered {
         id: id.to_string(),
         name: name.into(),
         time_zone: time_zone.into(),
         currency: currency.into(),
+        key_id: made.created.id.into(),
         key,
     };
     Ok(answered(StatusCode::CREATED, made.position, registered))

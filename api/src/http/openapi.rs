@@ -3,10 +3,14 @@
 //! What holds for every operation (its key, the problems anybody can meet) is added here once, so that a handler tells only
 //! what is its own.
 
-use axum::Extension;
+use std::sync::Arc;
+
 use axum::body::Bytes;
-use axum::http::{Method, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::Path;
+use axum::http::{HeaderValue, Method, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
 use domain::fault::Fault;
 use engine::Refusal;
 use serde_json::json;
@@ -14,7 +18,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
-use utoipa_swagger_ui::{Config, SwaggerUi};
+use utoipa_swagger_ui::{Config, SwaggerFile, serve};
 
 use super::body::{BODY_BYTES_MAX, too_large, unsupported_media_type};
 use super::problem::Problem;
@@ -80,11 +84,47 @@ pub async fn handle(Extension(Published(json)): Extension<Published>) -> Respons
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-/// Pages that show the document; all that they need comes from here.
-pub fn pages() -> SwaggerUi {
+/// The page that shows the document.
+const PAGE: &str = r#"<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="UTF-8">
+    <title>Orderlight</title>
+    <link rel="stylesheet" href="/docs/swagger-ui.css">
+    <link rel="stylesheet" href="/docs/index.css">
+    <link rel="icon" type="image/png" href="/docs/favicon-32x32.png" sizes="32x32">
+  </head>
+  <body>
+    <div id="swagger-ui"></div>
+    <script src="/docs/swagger-ui-bundle.js" charset="UTF-8"></script>
+    <script src="/docs/swagger-ui-standalone-preset.js" charset="UTF-8"></script>
+    <script src="/docs/swagger-initializer.js" charset="UTF-8"></script>
+  </body>
+</html>
+"#;
+
+/// The page that shows the document, and its files; all that it needs comes from here.
+pub fn pages<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let config =
         Config::from("/openapi.json").try_it_out_enabled(true).display_request_duration(true).validator_url("none");
-    SwaggerUi::new("/docs").config(config.show_extensions(true))
+    let config = Arc::new(config.show_extensions(true));
+    let page = || get(async || Html(PAGE));
+    let files = get(async move |Path(name): Path<String>| file(&name, config));
+    Router::new().route("/docs", page()).route("/docs/", page()).route("/docs/{*file}", files)
+}
+
+fn file(name: &str, config: Arc<Config<'static>>) -> Response {
+    match serve(name, config) {
+        Ok(Some(SwaggerFile { bytes, content_type, gzpipped, .. })) => {
+            let mut response = ([(header::CONTENT_TYPE, content_type)], bytes).into_response();
+            if gzpipped {
+                response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            response
+        }
+        Ok(None) => Problem::not_found("there is no such path").into_response(),
+        Err(error) => Problem::internal(&*error).into_response(),
+    }
 }
 
 /// Every operation of a document with its path and method.

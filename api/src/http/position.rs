@@ -6,15 +6,28 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
 use eventlog::Position;
+use serde::Deserialize;
 use tokio::time::timeout;
+use utoipa::IntoParams;
 
 use super::App;
 use super::problem::Problem;
+use crate::directory::Caller;
 
 /// The header in which writes say how far the log went.
 pub const ORDERLIGHT_POSITION: HeaderName = HeaderName::from_static("orderlight-position");
 /// How long a read waits for its read model.
 pub const WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// The parameters.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct After {
+    /// What a write answered as Orderlight-Position: waits until that is reached.
+    #[param(example = "0-17")]
+    pub after: Option<String>,
+}
 
 /// Waits until these read models have folded what a read's `after` says; at most [`WAIT_MAX`].
 ///
@@ -45,6 +58,19 @@ pub async fn log_reached(app: &App, after: Option<&str>) -> Result<(), Problem> 
     let mut head = app.log.watch(partition);
     let reached = timeout(WAIT_MAX, head.wait_for(|head| *head >= position)).await;
     if reached.is_ok_and(|reached| reached.is_ok()) { Ok(()) } else { Err(not_reached()) }
+}
+
+/// As [`log_reached`], for reads of the directory: another process may have written it, of which this one's directory learns a little
+/// later.
+///
+/// # Errors
+/// As [`models_reached`].
+pub async fn directory_reached(app: &App, caller: &Caller, after: Option<&str>) -> Result<(), Problem> {
+    if after.is_some() {
+        log_reached(app, after).await?;
+        app.directory.refresh(&*app.log, &caller.merchant).await?;
+    }
+    Ok(())
 }
 
 fn asked_for(app: &App, after: Option<&str>) -> Result<Option<LogPosition>, Problem> {

@@ -202,7 +202,7 @@ impl From<Refusal> for Problem {
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::NotPlaced | Rejection::UnknownOrder => Self::not_found(rejection.to_string()),
+            Rejection::UnknownOrder => Self::not_found(rejection.to_string()),
             Rejection::NoCapacity => {
                 let title = "No more can be sent this minute";
                 Self::new(StatusCode::CONFLICT, rejection.code(), title, rejection.to_string()).retry_after(60)

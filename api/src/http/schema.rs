@@ -135,7 +135,8 @@ pub struct AmendmentBody {
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"status": "paid", "occurred_at": "2026-11-11T00:03:00+08:00", "source": "wms", "message_id": "wms-55121"}))]
 pub struct StatusBody {
-    /// `paid`, `partially_shipped`, `shipped`, `delivered`, `completed`, `cancelled`, `refund_requested` or `refunded`.
+    /// `paid`, `partially_shipped`, `shipped`, `delivered`, `completed`, `cancelled`, `refund_requested`, `partially_refunded` or
+    /// `refunded`.
     pub status: String,
     /// When, by the source's clock, RFC 3339.
     pub occurred_at: String,

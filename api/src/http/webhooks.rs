@@ -3,7 +3,10 @@
 //! * Nothing of a delivery is stored before its signature was verified.
 //! * The channel's word for success leaves only when all of its notices are durable. What cannot be stored now is answered so
 //!   that the channel sends it again.
-//! * A message id names one message of its channel: one that comes again, whatever it says, is taken as delivered. Only
+//! * A message of a batch that cannot be read does not keep the others from being stored; it is counted, and the channel
+//!   gets its own word for failure.
+//! * A message id names one message of its channel: one that comes again, whatever it says, is taken as delivered, for
+//!   channels want the word for success for what they sent before. One that says something else changes nothing and is counted. Only
 //!   `standard`, whose deliveries are our own form, is told of a reused id as the API tells it.
 
 use std::pin::pin;
@@ -17,12 +20,14 @@ use domain::ids::MerchantId;
 use domain::notice::{Content, Notice};
 use domain::order::Rejection;
 use engine::{Origin, Refusal, WhenFull};
+use eventlog::Position;
 use futures_util::stream::{self, StreamExt};
 use serde::Deserialize;
 
 use super::App;
 use super::body::{PathParameters, whole};
 use super::channels::{DEFAULT_SHOP, receiver};
+use super::position::{LogPosition, ORDERLIGHT_POSITION};
 use super::problem::Problem;
 use crate::clock;
 
@@ -63,11 +68,15 @@ struct Found {
     ),
     request_body(content = Object, content_type = "application/json", description = "The channel's own form"),
     responses(
-        (status = 200, description = "Stored; the body is what the channel expects", body = Object, example = json!({"code": 0, "msg": "success"})),
-        (status = 204, description = "Stored, for channels that expect no body"),
+        (status = 200, description = "Stored, all but messages of a batch that cannot be read; the body is what the channel expects", body = Object,
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`")),
+         example = json!({"code": 0, "msg": "success"})),
+        (status = 204, description = "Stored, for channels that expect no body",
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
+        (status = 400, description = "`standard`: signed, but not JSON; nothing was stored", body = Problem),
         (status = 401, description = "The signature does not match; nothing was stored. The body is what the channel expects"),
         (status = 404, description = "The merchant has not configured such a channel", body = Problem),
-        (status = 422, description = "Signed, but not a message of this channel; nothing was stored"),
+        (status = 422, description = "Signed, but not a message of this channel; nothing was stored. `douyin` has its failure code in a 200 in its place"),
         (status = 503, description = "It could not be stored now; the channel sends it again"),
     )
 )]
@@ -150,13 +159,30 @@ async fn deliver(app: &App, found: &Found, query: &str, headers: &HeaderMap, bod
             return Ok(answer(refused.reply));
         }
     };
+    let faults = received.faults;
+    if let Some(first) = faults.first() {
+        let (pointer, reason) = (&*first.pointer, &*first.detail);
+        tracing::warn!(channel, faults = faults.len(), pointer, reason, "messages of a delivery cannot be read");
+    }
     match store(app, found, received.notices).await {
-        Ok(()) => {
-            count(channel, "stored");
-            Ok(answer(received.reply))
+        Ok(Stored { position, is_reused }) => {
+            let outcome = match (faults.is_empty(), is_reused) {
+                (false, _) => "malformed",
+                (true, true) => "reused",
+                (true, false) => "stored",
+            };
+            count(channel, outcome);
+            let mut response = answer(received.reply);
+            if let Some(position) = position {
+                response.headers_mut().insert(ORDERLIGHT_POSITION, HeaderValue::from(LogPosition::from(position)));
+            }
+            Ok(response)
         }
         Err(
-            Refusal::MailboxFull | Refusal::Unavailable | Refusal::Elsewhere | Refusal::Order(Rejection::NotPlaced),
+            Refusal::MailboxFull
+            | Refusal::Unavailable
+            | Refusal::Elsewhere
+            | Refusal::Order(Rejection::NotPlaced | Rejection::UnknownOrder),
         ) => {
             count(channel, "unavailable");
             Ok(answer(found.adapter.unavailable()))
@@ -173,12 +199,20 @@ fn verified(found: &Found, query: &str, headers: &HeaderMap, body: &[u8]) -> Res
     found.receiver.receive(&Request { query, header: &header, body, received_at: clock::now() })
 }
 
+/// What became of a delivery.
+struct Stored {
+    /// How far the log went, where anything was stored.
+    position: Option<(u32, Position)>,
+    /// Whether a notice was left out because its id came before with something else.
+    is_reused: bool,
+}
+
 /// Stores all notices of a delivery; what stands in the way of one does not stop the others.
-async fn store(app: &App, found: &Found, notices: Vec<Notice>) -> Result<(), Refusal> {
+async fn store(app: &App, found: &Found, notices: Vec<Notice>) -> Result<Stored, Refusal> {
     let Found { merchant, adapter, shop, .. } = found;
     let channel = adapter.name();
     let origin = Origin { actor: channel.to_owned(), source: format!("webhook:{channel}:{shop}") };
-    let (mut waiting, mut refusals) = (vec![], vec![]);
+    let (mut waiting, mut refusals, mut position) = (vec![], vec![], None);
     let scored = stream::iter(notices.into_iter().map(|notice| async move {
         let belated = belated(&notice);
         let notice = named(notice, channel);
@@ -194,23 +228,30 @@ async fn store(app: &App, found: &Found, notices: Vec<Notice>) -> Result<(), Ref
     }
     for (pending, belated) in waiting {
         let mut outcome = pending.receipt().await;
-        if let (Err(Refusal::Order(Rejection::NotPlaced)), Some(placement)) = (&outcome, belated) {
+        if let (Err(Refusal::Order(Rejection::NotPlaced | Rejection::UnknownOrder)), Some(placement)) =
+            (&outcome, belated)
+        {
             let pending = app.engine.submit(merchant, origin.clone(), placement, WhenFull::Refuse).await;
             outcome = match pending {
                 Ok(pending) => pending.receipt().await,
                 Err(refusal) => Err(refusal),
             };
         }
-        refusals.extend(outcome.err());
+        match outcome {
+            Ok(receipt) => position = position.max(Some(receipt.position)),
+            Err(refusal) => refusals.push(refusal),
+        }
     }
+    let all = refusals.len();
     if channel != STANDARD {
         refusals.retain(|refusal| *refusal != Refusal::DeliveryKeyReused);
     }
+    let is_reused = refusals.len() < all;
     // When sending again may help in part, that is what the channel is told.
     let retry =
         |refusal: &Refusal| !matches!(refusal, Refusal::MailboxFull | Refusal::Unavailable | Refusal::Elsewhere);
     refusals.sort_by_key(retry);
-    refusals.into_iter().next().map_or(Ok(()), Err)
+    refusals.into_iter().next().map_or(Ok(Stored { position, is_reused }), Err)
 }
 
 /// A status that names no source is the channel's.

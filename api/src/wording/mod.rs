@@ -146,9 +146,10 @@ impl Wording<'_> {
     fn freezing(&self, frozen: &Frozen) -> Bilingual {
         match frozen.cause {
             FrozenCause::Score => both("风险得分过高，订单冻结", "Frozen because of its score"),
-            FrozenCause::ChallengeFailed => {
-                both("客户未通过验证，订单冻结", "Frozen because the customer failed the verification")
-            }
+            FrozenCause::ChallengeFailed => because(
+                both("客户未通过验证，订单冻结", "Frozen because the customer failed the verification"),
+                frozen.reason_code.as_deref(),
+            ),
             FrozenCause::ChallengeExpired => {
                 both("客户未在期限内验证，订单冻结", "Frozen because the customer did not verify in time")
             }
@@ -183,10 +184,7 @@ impl Wording<'_> {
             Some(reviewer) => (format!("{reviewer} {zh}"), format!("{reviewer} {en}")),
             None => (format!("审核员{zh}"), format!("A reviewer {en}")),
         };
-        match reason.map(|code| reasons::label(code).unwrap_or_else(|| both(code, code))) {
-            Some(reason) => both(format!("{zh}（原因：{}）", reason.zh), format!("{en} (reason: {})", reason.en)),
-            None => both(zh, en),
-        }
+        because(both(zh, en), reason)
     }
 
     fn reopening(&self, reopened: &ReviewReopened) -> Bilingual {
@@ -215,6 +213,14 @@ impl Wording<'_> {
 
 fn both(zh: impl Into<String>, en: impl Into<String>) -> Bilingual {
     Bilingual { zh: zh.into(), en: en.into() }
+}
+
+/// A sentence with a reason, if there is one, by what it means.
+fn because(sentence: Bilingual, reason: Option<&str>) -> Bilingual {
+    let Some(code) = reason else { return sentence };
+    let Bilingual { zh, en } = sentence;
+    let reason = reasons::label(code).unwrap_or_else(|| both(code, code));
+    both(format!("{zh}（原因：{}）", reason.zh), format!("{en} (reason: {})", reason.en))
 }
 
 fn called(names: Option<&Names>, id: &str) -> Bilingual {
@@ -246,7 +252,7 @@ fn review_opened(opened: &ReviewOpened) -> Bilingual {
             both("订单已不再处于取消状态，转人工审核", "The order is no longer called off; a person has to look")
         }
     };
-    words::after(sentence, &opened.instead_of)
+    words::after(because(sentence, opened.reason_code.as_deref()), &opened.instead_of)
 }
 
 fn review_closed(closed: &ReviewClosed) -> Bilingual {

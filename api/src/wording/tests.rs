@@ -149,6 +149,16 @@ fn a_decision_tells_its_cause_or_who_made_it() {
             "ann 冻结了订单（原因：fraud）",
             "ann froze the order (reason: fraud)",
         ),
+        (
+            json!({"Frozen": {"cause": "challenge_failed"}}),
+            "客户未通过验证，订单冻结",
+            "Frozen because the customer failed the verification",
+        ),
+        (
+            json!({"Frozen": {"cause": "challenge_failed", "reason_code": "customer_confused", "note": "张三"}}),
+            "客户未通过验证，订单冻结（原因：客户答复含糊）",
+            "Frozen because the customer failed the verification (reason: The customer could not say what was ordered)",
+        ),
         (json!({"Released": {"cause": "clean"}}), "未发现风险，订单放行", "Released: nothing speaks against it"),
         (json!({"Released": {"cause": "reviewer"}}), "审核员放行了订单", "A reviewer released the order"),
         (
@@ -313,6 +323,12 @@ fn a_review_is_opened_for_a_cause_and_tells_how_the_customer_could_not_be_asked(
             opened("challenge_failed", json!([])),
             "客户未通过验证，转人工审核",
             "The customer failed the verification; a person has to look",
+        ),
+        (
+            json!({"ReviewOpened": {"challenge": "0-3", "cause": "challenge_failed", "reason_code": "customer_denied",
+                                    "note": "电话 13800138000"}}),
+            "客户未通过验证，转人工审核（原因：客户否认下单）",
+            "The customer failed the verification; a person has to look (reason: The customer did not place the order)",
         ),
         (
             opened("no_channel", json!([])),

@@ -18,6 +18,7 @@ pub(super) fn status(status: Status) -> Bilingual {
         Status::Completed => both("已完成", "completed"),
         Status::Cancelled => both("已取消", "cancelled"),
         Status::RefundRequested => both("申请退款", "refund requested"),
+        Status::PartiallyRefunded => both("部分退款", "partially refunded"),
         Status::Refunded => both("已退款", "refunded"),
     }
 }

@@ -23,12 +23,12 @@ async fn a_merchant_comes_with_its_first_key_and_sees_no_other_merchant() {
         register(&server, &json!({"id": "north", "name": " North Store ", "time_zone": "Europe/Berlin"})).await;
     assert_eq!(registered.status, 201, "{registered:?}");
     let mut merchant = registered.json();
-    let key = merchant["key"].take();
-    let expected =
-        json!({"id": "north", "name": "North Store", "time_zone": "Europe/Berlin", "currency": "CNY", "key": null});
+    let (key, key_id) = (merchant["key"].take(), merchant["key_id"].take());
+    let expected = json!({
+        "id": "north", "name": "North Store", "time_zone": "Europe/Berlin", "currency": "CNY", "key_id": null, "key": null
+    });
     assert_eq!(merchant, expected);
-    assert_eq!(key["roles"], json!(["admin"]));
-    let token = key["key"].as_str().unwrap();
+    let token = key.as_str().unwrap();
     assert!(token.starts_with("olk_") && token.len() == 68);
     let order = order("A1");
     assert_eq!(answer(server.request("POST", "/v1/orders").bearer_auth(token).json(&order)).await.status, 201);
@@ -36,7 +36,7 @@ async fn a_merchant_comes_with_its_first_key_and_sees_no_other_merchant() {
     assert_eq!(elsewhere.problem(), (404, "not_found".to_owned()));
     let keys = list(&server, token, "").await.json();
     assert_eq!(keys["items"].as_array().unwrap().len(), 1);
-    assert_eq!(keys["items"][0]["id"], key["id"]);
+    assert_eq!((&keys["items"][0]["id"], &keys["items"][0]["roles"]), (&key_id, &json!(["admin"])));
 }
 
 #[tokio::test]
@@ -99,10 +99,10 @@ async fn a_key_is_shown_once_and_refused_from_the_request_after_its_revocation_o
 async fn a_key_of_another_merchant_is_not_there() {
     let server = Server::start().await;
     let north = register(&server, &json!({"id": "north", "name": "North Store"})).await.json();
-    let id = north["key"]["id"].as_str().unwrap();
+    let id = north["key_id"].as_str().unwrap();
     let refused = answer(server.as_admin("DELETE", &format!("/v1/keys/{id}"))).await;
     assert_eq!(refused.problem(), (404, "not_found".to_owned()));
-    assert_eq!(list(&server, north["key"]["key"].as_str().unwrap(), "").await.status, 200);
+    assert_eq!(list(&server, north["key"].as_str().unwrap(), "").await.status, 200);
 }
 
 #[tokio::test]
@@ -133,4 +133,64 @@ async fn keys_are_listed_in_pages() {
     assert_eq!(listed, made);
     assert_eq!(list(&server, BOOTSTRAP, "?limit=0").await.problem(), (400, "bad_parameter".to_owned()));
     assert_eq!(list(&server, BOOTSTRAP, "?cursor=none").await.problem(), (400, "bad_parameter".to_owned()));
+}
+
+#[tokio::test]
+async fn a_list_of_keys_waits_for_what_was_written() {
+    let server = Server::start().await;
+    let made = create_key(&server, BOOTSTRAP, &json!({"name": "till", "roles": ["ingest"]})).await;
+    let after = made.header("orderlight-position");
+    let listed = list(&server, BOOTSTRAP, &format!("?after={after}")).await;
+    assert_eq!((listed.status.as_u16(), &listed.json()["items"][0]["id"]), (200, &made.json()["id"]));
+    assert_eq!(list(&server, BOOTSTRAP, "?after=till").await.problem(), (400, "bad_parameter".to_owned()));
+    let (partition, position) = after.split_once('-').unwrap();
+    let ahead = format!("?after={partition}-{}", position.parse::<u64>().unwrap() + 1);
+    assert_eq!(list(&server, BOOTSTRAP, &ahead).await.problem(), (503, "position_not_reached".to_owned()));
+}
+
+/// An endpoint that is told of nothing in these tests, by its path.
+async fn endpoint(server: &Server) -> String {
+    let body = json!({"url": "https://oms.example.com/hooks", "events": ["order.frozen"]});
+    let created = answer(server.as_admin("POST", "/v1/endpoints").json(&body)).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    let path = format!("/v1/endpoints/{}", created.json()["id"].as_str().unwrap());
+    let after = created.header("orderlight-position").to_owned();
+    for read in ["/v1/endpoints".to_owned(), format!("{path}/deliveries")] {
+        let read = answer(server.as_admin("GET", &format!("{read}?after={after}"))).await;
+        assert_eq!(read.status, 200, "{read:?}");
+    }
+    path
+}
+
+#[tokio::test]
+async fn what_is_parked_is_told_again_when_nothing_more_is_said() {
+    let server = Server::start().await;
+    let path = format!("{}/replay", endpoint(&server).await);
+    let replay = async |body: Value| answer(server.as_admin("POST", &path).json(&body)).await;
+    let unsaid = answer(server.as_admin("POST", &path)).await;
+    assert_eq!((unsaid.status.as_u16(), unsaid.json()), (200, json!({"due": 0})), "{unsaid:?}");
+    for body in [json!({}), json!({"parked": true})] {
+        assert_eq!(replay(body).await.json(), json!({"due": 0}));
+    }
+    for (body, pointers) in [
+        (json!({"ids": ["zz"], "parked": 1}), vec!["/ids", "/parked"]),
+        (json!({"parked": true, "from_position": "0-1"}), vec![""]),
+        (json!({"from": 1}), vec!["/from"]),
+    ] {
+        assert_eq!(replay(body.clone()).await.pointers(), pointers, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_auditor_reads_settings_and_endpoints_but_no_keys_and_changes_nothing() {
+    let server = Server::start().await;
+    let (_, auditor) = server.key(&["auditor"]).await;
+    let path = endpoint(&server).await;
+    let ask = async |method: &str, path: &str| answer(server.request(method, path).bearer_auth(&auditor)).await.status;
+    for path in ["/v1/settings", "/v1/endpoints", &format!("{path}/deliveries")] {
+        assert_eq!(ask("GET", path).await, 200, "{path}");
+    }
+    for (method, path) in [("GET", "/v1/keys"), ("PUT", "/v1/settings"), ("DELETE", &path)] {
+        assert_eq!(ask(method, path).await, 403, "{method} {path}");
+    }
 }

@@ -166,7 +166,7 @@ async fn a_challenge_that_is_not_there_or_anothers_is_not_found() {
     let id = challenge(&placed(&server, "A1", SMS).await);
     let shop = json!({"id": "north", "name": "North"});
     let north = answer(server.as_admin("POST", "/v1/merchants").json(&shop)).await.json();
-    let north = north["key"]["key"].as_str().unwrap().to_owned();
+    let north = north["key"].as_str().unwrap().to_owned();
     let body = json!({"code": code(&server, &id)});
     let theirs = server.request("POST", &format!("/v1/challenges/{id}/answer")).bearer_auth(&north).json(&body);
     assert_eq!(answer(theirs).await.problem(), (404, "not_found".to_owned()));

@@ -50,6 +50,13 @@ async fn every_line_is_answered_in_order_and_a_bad_one_does_not_stop_the_others(
     assert_eq!(answers[2]["problem"]["code"], "invalid_body");
     assert_eq!(answers[2]["problem"]["errors"][0]["pointer"], "/kind");
     assert_eq!(answers[4]["status"]["value"], "paid");
+    let position =
+        |line: &Value| line["position"].as_str().map(|it| it.strip_prefix("0-").unwrap().parse::<u64>().unwrap());
+    let positions: Vec<Option<u64>> = answers.iter().map(position).collect();
+    assert!(positions[0] > Some(1) && positions[3] >= positions[0] && positions[4] >= positions[3], "{positions:?}");
+    assert_eq!((positions[1], positions[2]), (None, None), "nothing of them is in the log");
+    let after = format!("/v1/orders/web:A9?after={}", answers[4]["position"].as_str().unwrap());
+    assert_eq!(answer(server.as_admin("GET", &after)).await.status, 200);
     assert_eq!(answers[4]["risk"], Value::Null);
     assert_eq!(answers[5]["duplicate"], true);
 }

@@ -58,6 +58,42 @@ async fn a_patch_with_a_key_is_taken_once() {
 }
 
 #[tokio::test]
+async fn what_says_nothing_new_is_a_duplicate_without_a_key_as_well() {
+    let server = Server::start().await;
+    place(&server, &order("A1")).await;
+    let body = json!({"customer": {"id": "u-1", "level": 2}});
+    let twice = [amend(&server, "web:A1", &body).await, amend(&server, "web:A1", &body).await];
+    assert_eq!(twice.each_ref().map(|told| told.json()["duplicate"].clone()), [json!(false), json!(true)]);
+    let (first, second) = (twice[0].header("orderlight-position"), twice[1].header("orderlight-position"));
+    assert_eq!(first, second, "nothing was recorded");
+    let paid = json!({"status": "paid", "occurred_at": "2026-11-11T00:05:00+08:00", "source": "wms"});
+    let twice = [report(&server, "web:A1", &paid).await, report(&server, "web:A1", &paid).await];
+    assert_eq!(twice.each_ref().map(|told| told.json()["duplicate"].clone()), [json!(false), json!(true)]);
+    assert_eq!(twice[1].json()["status"]["value"], "paid");
+    let copy = server.as_admin("POST", "/v1/orders").header("idempotency-key", "copy").json(&order("A1"));
+    let copy = answer(copy).await;
+    assert_eq!((copy.status.as_u16(), &copy.json()["duplicate"]), (200, &json!(true)), "another source said the same");
+}
+
+#[tokio::test]
+async fn an_order_that_is_known_by_its_status_alone_cannot_be_amended_or_decided() {
+    let server = Server::start().await;
+    let paid = json!({"status": "paid", "occurred_at": "2026-11-11T00:05:00+08:00"});
+    let after = report(&server, "web:A1", &paid).await.header("orderlight-position").to_owned();
+    let seen = answer(server.as_admin("GET", &format!("/v1/orders/web:A1?after={after}"))).await;
+    assert_eq!(seen.status, 200, "{seen:?}");
+    assert_eq!(amend(&server, "web:A1", &json!({"amount": 5})).await.problem(), (409, "not_placed".to_owned()));
+    let post = async |path: &str, body: Value| answer(server.as_admin("POST", path).json(&body)).await.problem();
+    for (path, body) in [
+        ("/v1/orders/web:A1/reveal", json!({"reason": "to call the customer back"})),
+        ("/v1/reviews/web:A1/decision", json!({"action": "freeze", "reason_code": "stolen_account"})),
+    ] {
+        assert_eq!(post(path, body).await, (409, "not_placed".to_owned()), "{path}");
+    }
+    assert_eq!(place(&server, &order("A1")).await.status, 201, "placed by the notice that is for it");
+}
+
+#[tokio::test]
 async fn an_order_that_is_not_there_cannot_be_amended() {
     let server = Server::start().await;
     assert_eq!(amend(&server, "web:A1", &json!({"amount": 5})).await.problem(), (404, "not_found".to_owned()));

@@ -62,6 +62,32 @@ async fn a_decision_claims_holds_and_is_recorded_once() {
 }
 
 #[tokio::test]
+async fn who_decides_holds_the_order_for_a_while_and_may_correct_himself() {
+    let server = shop().await;
+    let (ann, bob) = (Person::with(&server, "reviewer").await, Person::with(&server, "reviewer").await);
+    placed(&server, "A1", FREEZE).await;
+    assert_eq!(ann.decide(&server, "web:A1", "release", "false_alarm").await.status, 200);
+    assert_eq!(events(&server, "web:A1").await[3..], ["ReviewOpened", "ReviewClaimed", "Released"]);
+    let refused = bob.decide(&server, "web:A1", "freeze", "stolen_account").await;
+    assert_eq!(refused.problem(), (409, "claimed_by_other".to_owned()));
+    let before = events(&server, "web:A1").await;
+    assert_eq!(bob.decide(&server, "web:A1", "release", "false_alarm").await.status, 200, "it holds already");
+    assert_eq!(events(&server, "web:A1").await, before);
+    let corrected = ann.decide(&server, "web:A1", "freeze", "stolen_account").await;
+    assert_eq!((corrected.status.as_u16(), &corrected.json()["risk"]["state"]), (200, &json!("frozen")));
+    let refused = bob.decide(&server, "web:A1", "release", "false_alarm").await;
+    assert_eq!(refused.problem(), (409, "claimed_by_other".to_owned()));
+    let appeal = json!({"cause": "appeal", "note": "says that it is a present"});
+    assert_eq!(bob.post(&server, "/v1/reviews/web:A1/reopen", appeal).await.status, 200);
+    assert_eq!(bob.decide(&server, "web:A1", "release", "family_or_gift").await.status, 200, "it is open to all");
+
+    // An order that nobody ever had to look at can be decided about.
+    placed(&server, "A2", 100).await;
+    assert_eq!(ann.decide(&server, "web:A2", "freeze", "stolen_account").await.status, 200);
+    assert_eq!(events(&server, "web:A2").await[2..], ["Released", "Frozen"], "there is no review to claim");
+}
+
+#[tokio::test]
 async fn freezing_what_is_frozen_confirms_it_and_closes_the_review() {
     let server = shop().await;
     let ann = Person::with(&server, "reviewer").await;
@@ -124,6 +150,7 @@ async fn the_next_one_is_the_most_urgent_and_never_the_same_for_two() {
         let item = next.json();
         assert_eq!((&item["state"], &item["claim"]["reviewer"]), (&json!("claimed"), &json!(reviewer.id)));
         assert_eq!(item["order"]["order_id"], item["order_id"]);
+        assert_eq!((&item["cause"], &item["reason_code"]), (&json!("frozen"), &Value::Null));
         assert!(item["due_at"].is_string() && item["escalated_at"].is_null() && item["reopened"] == 0, "{item}");
         given.push(item["order_id"].as_str().unwrap().to_owned());
     }
@@ -163,11 +190,13 @@ async fn a_frozen_order_whose_customer_complains_is_looked_at_again_with_its_his
     settled_at(&server, &opened).await;
     let item = ann.post(&server, "/v1/reviews/next", Value::Null).await.json();
     assert_eq!((&item["order_id"], &item["reopened"]), (&json!("web:A1"), &json!(1)));
+    assert_eq!((&item["cause"], &item["reason_code"]), (&json!("appeal"), &Value::Null));
     ann.decide(&server, "web:A1", "release", "family_or_gift").await;
     assert_eq!(eve.post(&server, reopen, appeal).await.problem(), (409, "order_not_frozen".to_owned()));
     let kinds: Vec<_> = story(&server, "web:A1").await.into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds[..3], ["Placed", "Scored", "Frozen"]);
-    assert_eq!(kinds[3..], ["ReviewOpened", "FreezeConfirmed", "ReviewReopened", "ReviewClaimed", "Released"]);
+    assert_eq!(kinds[3..6], ["ReviewOpened", "ReviewClaimed", "FreezeConfirmed"]);
+    assert_eq!(kinds[6..], ["ReviewReopened", "ReviewClaimed", "Released"]);
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ async fn a_published_draft_decides_the_next_order_and_stays_as_it_is() {
 #[tokio::test]
 async fn four_eyes_take_two_people() {
     let server = Server::start().await;
-    let (_, ana) = server.key(&["analyst"]).await;
+    let (analyst, ana) = server.key(&["analyst"]).await;
     let (_, both) = server.key(&["analyst", "approver"]).await;
     let (_, rita) = server.key(&["approver"]).await;
     ask_for_four_eyes(&server).await;
@@ -146,6 +146,11 @@ async fn four_eyes_take_two_people() {
     assert_eq!(submitted.json(), json!({"id": id, "revision": 2, "state": "submitted"}));
     assert_eq!(publish(&server, &both, &id).await.problem(), (409, "four_eyes".to_owned()));
     assert_eq!(publish(&server, &rita, &id).await.json()["version"], 2);
+    for (path, asked_for) in
+        [("/v1/rulebooks/2", json!(analyst)), ("/v1/rulebook", json!(analyst)), ("/v1/rulebooks/1", json!(null))]
+    {
+        assert_eq!(get(&server, path).await.json()["submitted_by"], asked_for, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -241,7 +246,7 @@ async fn another_merchants_rulebooks_are_not_there() {
     let other = draft(&server, BOOTSTRAP, 8).await;
     let registered =
         answer(server.as_admin("POST", "/v1/merchants").json(&json!({"id": "north", "name": "North"}))).await;
-    let north = registered.json()["key"]["key"].as_str().unwrap().to_owned();
+    let north = registered.json()["key"].as_str().unwrap().to_owned();
     let read = |path: String| answer(server.request("GET", &path).bearer_auth(&north));
     assert_eq!(read("/v1/rulebooks".to_owned()).await.json()["items"].as_array().unwrap().len(), 1);
     assert_eq!(read("/v1/rulebook".to_owned()).await.json()["version"], 1);

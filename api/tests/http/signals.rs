@@ -100,7 +100,12 @@ async fn values_are_pushed_line_by_line_and_a_bad_line_does_not_stop_the_others(
     let outcome: Vec<_> = told.iter().map(|line| (line["line"].as_u64().unwrap(), line["ok"] == true)).collect();
     let good = [true, true, false, false, false, false, false, true];
     assert_eq!(outcome, (1..).zip(good).collect::<Vec<_>>(), "{told:?}");
-    assert_eq!(told[0], json!({"line": 1, "ok": true, "name": "weather", "changed": true}));
+    let position = told[0]["position"].as_str().unwrap().to_owned();
+    let expected = json!({"line": 1, "ok": true, "name": "weather", "changed": true, "position": position});
+    assert_eq!(told[0], expected);
+    assert!(position.starts_with("0-") && told[2].get("position").is_none(), "{told:?}");
+    let seen = answer(server.as_admin("GET", &format!("/v1/signals?after={position}"))).await;
+    assert_eq!(seen.status, 200, "{seen:?}");
     assert_eq!(told[7]["changed"], false, "it was so already");
     let pointers = |index: usize| {
         let errors = told[index]["problem"]["errors"].as_array().unwrap();
@@ -129,12 +134,15 @@ async fn what_is_declared_is_listed_and_stands_in_the_catalogue() {
     declare(&server, "blocked", "device").await;
     let list = answer(server.as_admin("GET", "/v1/signals")).await.json();
     let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|signal| &signal["name"]).collect();
-    assert_eq!((names, &list["next_cursor"]), (vec![&json!("blocked"), &json!("weather")], &Value::Null));
+    assert_eq!(
+        (json!(names), &list["next_cursor"]),
+        (json!(["blocked", "logistics_pressure", "weather"]), &Value::Null)
+    );
     let page = async |query: &str| answer(server.as_admin("GET", &format!("/v1/signals?{query}"))).await;
     let first = page("limit=1").await.json();
     assert_eq!((&first["items"][0]["name"], &first["items"][1]), (&json!("blocked"), &Value::Null));
-    let second = page(&format!("limit=1&cursor={}", first["next_cursor"].as_str().unwrap())).await.json();
-    assert_eq!((&second["items"][0]["name"], &second["next_cursor"]), (&json!("weather"), &Value::Null));
+    let second = page(&format!("limit=2&cursor={}", first["next_cursor"].as_str().unwrap())).await.json();
+    assert_eq!((&second["items"][1]["name"], &second["next_cursor"]), (&json!("weather"), &Value::Null));
     for wrong in ["limit=0", "limit=201", "cursor=No.Name"] {
         assert_eq!(page(wrong).await.problem(), (400, "bad_parameter".to_owned()), "{wrong}");
     }
@@ -187,7 +195,12 @@ async fn what_is_wrong_with_a_signal_is_told() {
     let told = put(&server, "/v1/signals/blocked/203.0.113.0%2F16", value.clone()).await;
     assert_eq!((told.problem(), told.pointers()), ((422, "invalid_body".into()), vec!["/subject".into()]));
     assert_eq!(put(&server, "/v1/signals/nothing/d-9f1c", value.clone()).await.problem(), (404, "not_found".into()));
-    assert_eq!(put(&server, "/v1/signals/No.Name", json!({"subject": "device"})).await.problem().0, 404);
+    for name in ["No.Name", "Bad%20Name"] {
+        let told = put(&server, &format!("/v1/signals/{name}"), json!({"subject": "device", "colour": 1})).await;
+        assert_eq!((told.problem().0, told.pointers()), (422, vec!["/name".into(), "/colour".into()]), "{name}");
+        assert!(told.text.contains("a-z, 0-9 and _"), "{told:?}");
+        assert_eq!(put(&server, &format!("/v1/signals/{name}/d-1"), value.clone()).await.problem().0, 404, "{name}");
+    }
     let told = put(&server, "/v1/signals/blocked/203.0.113.7", json!({"value": "one"})).await;
     assert_eq!(told.pointers(), ["/value", "/expires_at"]);
 }
@@ -199,9 +212,10 @@ async fn a_merchant_sees_and_reads_its_own_signals_alone() {
     put_in_force(&server, &book(&[])).await;
     put(&server, "/v1/signals/blocked/d-9f1c", json!({"value": 1, "expires_at": LATER})).await;
     let made = answer(server.as_admin("POST", "/v1/merchants").json(&json!({"id": "other", "name": "Other"}))).await;
-    let key = made.json()["key"]["key"].as_str().unwrap().to_owned();
+    let key = made.json()["key"].as_str().unwrap().to_owned();
     let theirs = |method: &str, path: &str| server.request(method, path).bearer_auth(&key);
-    assert_eq!(answer(theirs("GET", "/v1/signals")).await.json()["items"], json!([]));
+    let listed = answer(theirs("GET", "/v1/signals")).await;
+    assert!(!listed.text.contains("blocked"), "{listed:?}");
     let pushed = theirs("PUT", "/v1/signals/blocked/d-9f1c").json(&json!({"value": 0, "expires_at": LATER}));
     assert_eq!(answer(pushed).await.problem(), (404, "not_found".into()));
     assert_eq!(answer(theirs("POST", "/v1/rulebooks").json(&book(&[]))).await.status, 422);
@@ -209,4 +223,58 @@ async fn a_merchant_sees_and_reads_its_own_signals_alone() {
     body["device"] = json!({"id": "d-9f1c"});
     assert_eq!(answer(theirs("POST", "/v1/orders").json(&body)).await.json()["risk"]["state"], "released");
     assert_eq!(place(&server, "A1", json!({"device": {"id": "d-9f1c"}})).await["state"], "frozen");
+}
+
+#[tokio::test]
+async fn every_preset_can_be_drafted_checked_clean_and_published_by_a_new_merchant() {
+    let server = Server::start().await;
+    let listed = answer(server.as_admin("GET", "/v1/signals")).await.json();
+    let listed: Vec<_> = listed["items"].as_array().unwrap().iter().map(|it| (&it["name"], &it["subject"])).collect();
+    assert_eq!(json!(listed), json!([["logistics_pressure", "region"], ["weather", "region"]]));
+    for preset in ["starter", "growth", "enterprise"] {
+        let body = answer(server.as_admin("GET", &format!("/v1/presets/{preset}"))).await.json();
+        let begun = answer(server.as_admin("POST", "/v1/rulebooks").json(&body)).await;
+        assert_eq!(begun.status, 201, "{preset}: {begun:?}");
+        let path = format!("/v1/rulebooks/{}", begun.json()["id"].as_str().unwrap());
+        let report = answer(server.as_admin("POST", &format!("{path}/check"))).await.json();
+        assert_eq!((&report["errors"], &report["warnings"]), (&json!([]), &json!([])), "{preset}");
+        let published = answer(server.as_admin("POST", &format!("{path}/publish")).json(&json!({}))).await;
+        assert_eq!(published.status, 200, "{preset}: {published:?}");
+    }
+    let misspelt = json!({"id": "b", "points": 5, "when": {"feature": "signal.wether", "op": ">=", "value": "0.5"}});
+    let mut book = book(&[misspelt]);
+    book["rules"].as_array_mut().unwrap().remove(0);
+    let refused = answer(server.as_admin("POST", "/v1/rulebooks").json(&book)).await;
+    assert!(refused.text.contains("did you mean \\\"signal.weather\\\"?"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_signal_of_the_beginning_takes_values_or_is_declared_otherwise_and_a_replay_sees_the_same() {
+    let server = Server::start().await;
+    let stormy = json!({"feature": "signal.weather", "op": ">=", "value": "0.7"});
+    let book = json!({
+        "name": "Storms", "tiers": [{"id": "freeze", "from": 100, "action": "freeze"}],
+        "rules": [{"id": "storm", "points": 200, "when": stormy}],
+    });
+    put_in_force(&server, &book).await;
+    let value = json!({"value": "0.8", "expires_at": LATER});
+    let told = put(&server, "/v1/signals/weather/%E6%B5%99%E6%B1%9F", value.clone()).await;
+    assert_eq!((told.status.as_u16(), &told.json()["changed"]), (200, &json!(true)), "{told:?}");
+    let there = json!({"delivery": {"province": "浙江省"}});
+    assert_eq!(place(&server, "A1", there.clone()).await["state"], "frozen");
+    let other = put(&server, "/v1/signals/weather", json!({"subject": "device"})).await;
+    assert_eq!(other.problem(), (409, "other_subject".into()), "values were told of regions");
+    let declared = put(&server, "/v1/signals/weather", json!({"subject": "region", "unit": "0..1"})).await;
+    assert_eq!(declared.status, 201, "{declared:?}");
+    assert_eq!(place(&server, "A2", there).await["state"], "frozen");
+    let otherwise = put(&server, "/v1/signals/logistics_pressure", json!({"subject": "device"})).await;
+    assert_eq!((otherwise.status.as_u16(), &otherwise.json()["subject"]), (201, &json!("device")));
+    assert_eq!(put(&server, "/v1/signals/logistics_pressure/d-9f1c", value).await.status, 200);
+    let listed = answer(server.as_admin("GET", "/v1/signals")).await.json();
+    assert_eq!(listed["items"][0]["subject"], "device", "{listed}");
+    let replayed = answer(server.as_admin("POST", "/v1/audit/replay?wait=true")).await.json();
+    assert_eq!(replayed, json!({"decisions": 2, "identical": 2, "different": []}));
+    let day = json!({"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"});
+    let tried = answer(server.as_admin("POST", "/v1/rulebooks/2/backtest?wait=true").json(&day)).await.json();
+    assert_eq!((&tried["orders"], &tried["unchanged"]), (&json!(2), &json!(2)), "{tried}");
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::given::{BOOTSTRAP, Server, answer, order};
+use crate::held::{CALL, challenge, placed, shop};
 
 /// Only something that hangs takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -134,6 +135,19 @@ async fn each_decision_is_told_once_with_what_it_led_to() {
 }
 
 #[tokio::test]
+async fn what_a_customer_said_to_a_call_is_told_with_what_it_led_to() {
+    let server = shop().await;
+    let asked = challenge(&placed(&server, "A1", CALL).await);
+    let mut reader = Reader::open(&server, BOOTSTRAP, None).await;
+    let said = server.as_admin("POST", &format!("/v1/challenges/{asked}/result")).json(&json!({"outcome": "unclear"}));
+    assert_eq!(answer(said).await.status, 200);
+    for (seen, name) in reader.take(2).await.into_iter().zip(["order.frozen", "review.opened"]) {
+        let told = (&*seen.name, &seen.data["cause"], &seen.data["reason_code"]);
+        assert_eq!(told, (name, &json!("challenge_failed"), &json!("customer_confused")), "{seen:?}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_comes_back_is_told_what_came_after_and_the_same_bytes() {
     let server = Server::start().await;
     let mut live = Reader::open(&server, BOOTSTRAP, None).await;
@@ -188,7 +202,7 @@ async fn a_merchant_is_told_of_its_own_orders_alone() {
     let server = Server::start().await;
     let registered =
         answer(server.as_admin("POST", "/v1/merchants").json(&json!({"id": "north", "name": "North"}))).await;
-    let other = registered.json()["key"]["key"].as_str().unwrap().to_owned();
+    let other = registered.json()["key"].as_str().unwrap().to_owned();
     let mut reader = Reader::open(&server, &other, None).await;
     place(&server, &doubtful("A1")).await;
     let placed = answer(server.request("POST", "/v1/orders").bearer_auth(&other).json(&order("N1"))).await;

@@ -13,6 +13,8 @@ use crate::given::{Answer, Server, answer, order};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+const DOUYIN_KEY: &str = "7000000000000000001";
+const DOUYIN_SECRET: &str = "3f1c0c6e-0000-4000-8000-00000000d0d1";
 const SHOPIFY_SECRET: &str = "shpss_0123456789abcdef0123456789abcdef";
 
 pub(crate) async fn configure(server: &Server, channel: &str, body: &Value) -> Answer {
@@ -20,12 +22,15 @@ pub(crate) async fn configure(server: &Server, channel: &str, body: &Value) -> A
 }
 
 async fn deliver_to(server: &Server, path: &str, secret: &str, id: &str, body: &Value) -> Answer {
-    let body = body.to_string();
+    deliver_text(server, path, secret, id, &body.to_string()).await
+}
+
+async fn deliver_text(server: &Server, path: &str, secret: &str, id: &str, body: &str) -> Answer {
     let seconds = i64::try_from(now_seconds()).unwrap();
     let signature = Webhook::new(secret).unwrap().sign(id, seconds, body.as_bytes()).unwrap();
     let request =
         server.request("POST", path).header("webhook-id", id).header("webhook-timestamp", seconds.to_string());
-    answer(request.header("webhook-signature", signature).body(body)).await
+    answer(request.header("webhook-signature", signature).body(body.to_owned())).await
 }
 
 pub(crate) async fn deliver(server: &Server, secret: &str, id: &str, body: &Value) -> Answer {
@@ -61,6 +66,8 @@ async fn a_signed_delivery_is_stored_and_acknowledged_however_often_it_comes() {
     for _ in 0..2 {
         let taken = deliver(&server, SECRET, "m1", &placed("A1")).await;
         assert_eq!((taken.status.as_u16(), taken.text.as_str()), (204, ""), "{taken:?}");
+        let path = format!("/v1/orders/web:A1?after={}", taken.header("orderlight-position"));
+        assert_eq!(answer(server.as_admin("GET", &path)).await.status, 200, "it can be waited for: {taken:?}");
     }
     assert!(is_placed(&server, "web:A1").await);
     let reused = deliver(&server, SECRET, "m1", &placed("A2")).await;
@@ -89,6 +96,20 @@ async fn what_is_signed_but_wrong_is_refused_with_its_faults() {
     assert_eq!(refused.status, 422);
     assert!(refused.pointers().contains(&"/1/order/channel".to_owned()), "{refused:?}");
     assert!(!is_placed(&server, "web:A1").await);
+}
+
+#[tokio::test]
+async fn what_is_signed_but_not_json_is_malformed_as_anywhere_else() {
+    let server = Server::start().await;
+    configure(&server, "standard", &json!({"credentials": {"secret": SECRET}})).await;
+    for body in ["", "{"] {
+        let refused = deliver_text(&server, "/v1/webhooks/default/standard", SECRET, "m1", body).await;
+        assert_eq!(refused.problem(), (400, "malformed".to_owned()), "{body}");
+    }
+    let unsigned = answer(server.request("POST", "/v1/webhooks/default/standard").body("{")).await;
+    assert_eq!(unsigned.problem(), (401, "bad_signature".to_owned()));
+    let invalid = deliver(&server, SECRET, "m1", &json!({})).await;
+    assert_eq!(invalid.problem(), (422, "invalid_notice".to_owned()));
 }
 
 #[tokio::test]
@@ -168,17 +189,81 @@ async fn an_update_that_overtakes_its_order_places_it() {
 }
 
 #[tokio::test]
+async fn an_order_is_refunded_when_all_of_it_is_paid_back() {
+    let server = Server::start().await;
+    configure(&server, "shopify", &json!({"credentials": {"secret": SHOPIFY_SECRET}})).await;
+    let order = json!({
+        "id": 7, "currency": "CNY", "total_price": "129.00", "created_at": "2026-11-11T08:00:00+08:00",
+        "line_items": [{"sku": "MASK-01", "quantity": 1, "price": "129.00"}]
+    });
+    assert_eq!(deliver_shopify(&server, "w1", "orders/create", &order).await.status, 200);
+    for (id, amount, status) in [
+        ("w2", "10.00", "partially_refunded"),
+        ("w2", "10.00", "partially_refunded"),
+        ("w3", "118.99", "partially_refunded"),
+        ("w4", "0.01", "refunded"),
+    ] {
+        let refund = json!({
+            "order_id": 7, "processed_at": format!("2026-11-11T08:05:0{}+08:00", &id[1..]),
+            "transactions": [{"amount": amount, "kind": "refund", "status": "success"}]
+        });
+        let taken = deliver_shopify(&server, id, "refunds/create", &refund).await;
+        assert_eq!(taken.status, 200, "{taken:?}");
+        let earlier = json!({"status": "paid", "occurred_at": "2026-11-11T00:01:00Z"});
+        let told = answer(server.as_admin("POST", "/v1/orders/shopify:7/status").json(&earlier)).await.json();
+        assert_eq!(told["status"]["value"], status, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_again_with_other_words_is_a_success_without_effect_and_counted() {
+    let server = Server::start().await;
+    configure(&server, "shopify", &json!({"credentials": {"secret": SHOPIFY_SECRET}})).await;
+    let before = count(&server, "shopify", "reused").await;
+    let cancelled = |id: u64| json!({"id": id, "updated_at": "2026-11-11T08:05:00+08:00"});
+    for id in [7, 8] {
+        assert_eq!(deliver_shopify(&server, "w1", "orders/cancelled", &cancelled(id)).await.status, 200);
+    }
+    assert!(count(&server, "shopify", "reused").await > before);
+    assert_eq!(answer(server.as_admin("GET", "/v1/orders/shopify:8")).await.status, 404);
+}
+
+async fn configure_douyin(server: &Server) {
+    let app = json!({"app_key": DOUYIN_KEY, "app_secret": DOUYIN_SECRET});
+    configure(server, "douyin", &json!({"credentials": app})).await;
+}
+
+async fn deliver_douyin(server: &Server, messages: &Value) -> Answer {
+    let body = messages.to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(DOUYIN_SECRET.as_bytes()).unwrap();
+    mac.update(format!("{DOUYIN_KEY}{body}{DOUYIN_SECRET}").as_bytes());
+    let request = server.request("POST", "/v1/webhooks/default/douyin");
+    answer(request.header("event-sign", hex::encode(mac.finalize().into_bytes())).body(body)).await
+}
+
+#[tokio::test]
+async fn one_unreadable_message_of_a_batch_keeps_no_other_from_being_stored() {
+    let server = Server::start().await;
+    configure_douyin(&server).await;
+    let before = count(&server, "douyin", "malformed").await;
+    let batch = json!([
+        {"tag": "101", "msg_id": "1", "data": "{"},
+        {"tag": "100", "msg_id": "2", "data": "{\"p_id\":4881995,\"create_time\":1794355200}"}
+    ]);
+    for _ in 0..2 {
+        let answered = deliver_douyin(&server, &batch).await;
+        let failure = r#"{"code":40042,"msg":"malformed message"}"#;
+        assert_eq!((answered.status.as_u16(), answered.text.as_str()), (200, failure));
+    }
+    assert!(is_placed(&server, "douyin:4881995").await);
+    assert!(count(&server, "douyin", "malformed").await >= before + 2);
+}
+
+#[tokio::test]
 async fn what_cannot_be_stored_so_far_is_asked_for_again() {
     let server = Server::start().await;
-    let app = json!({"app_key": "7000000000000000001", "app_secret": "3f1c0c6e-0000-4000-8000-00000000d0d1"});
-    configure(&server, "douyin", &json!({"credentials": app})).await;
-    let deliver = async |message: Value| {
-        let body = json!([message]).to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(b"3f1c0c6e-0000-4000-8000-00000000d0d1").unwrap();
-        mac.update(format!("7000000000000000001{body}3f1c0c6e-0000-4000-8000-00000000d0d1").as_bytes());
-        let request = server.request("POST", "/v1/webhooks/default/douyin");
-        answer(request.header("event-sign", hex::encode(mac.finalize().into_bytes())).body(body)).await
-    };
+    configure_douyin(&server).await;
+    let deliver = async |message: Value| deliver_douyin(&server, &json!([message])).await;
     let message = |tag: &str, data: Value| json!({"tag": tag, "msg_id": format!("m{tag}"), "data": data.to_string()});
     let success = (200, r#"{"code":0,"msg":"success"}"#.to_owned());
     let told = |answer: Answer| (answer.status.as_u16(), answer.text);

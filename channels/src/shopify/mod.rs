@@ -24,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::credentials::{Keys, secrets};
 use crate::loose::{self, needed};
+use crate::money::minor_units;
 use crate::{Adapter, Received, Receiver, Refusal, Refused, Reply, Request, identified};
 
 /// The kind of channel.
@@ -56,7 +57,7 @@ impl Receiver for ShopifyReceiver {
             let status = if refusal == Refusal::BadSignature { 401 } else { 422 };
             Refused { refusal, reply: Reply::empty(status) }
         })?;
-        Ok(Received { notices, reply: Reply::empty(200) })
+        Ok(Received { notices, faults: Vec::new(), reply: Reply::empty(200) })
     }
 }
 
@@ -140,13 +141,33 @@ fn changed(body: &Value, at: Option<Timestamp>) -> Result<Vec<Notice>, Refusal> 
     Ok(vec![notice(body, "id", at, Content::Amended(order::facts(body)?))?])
 }
 
-/// A refund that moves no money, such as putting unpaid goods back on stock, is none. A refund of a part is told like one of
-/// the whole: the body does not say which it is.
+/// A refund that moves no money, such as putting unpaid goods back on stock, is none. The body says how much is paid back and
+/// not of how much: whether it is all, the order knows. One that says no amount is of the whole.
 fn refunded(body: &Value, at: Option<Timestamp>) -> Result<Vec<Notice>, Refusal> {
-    if body["transactions"].as_array().is_some_and(Vec::is_empty) {
-        return Ok(Vec::new());
+    let Some(transactions) = body["transactions"].as_array() else {
+        return report(body, "order_id", Status::Refunded, at);
+    };
+    let is_or_silent = |value: &Value, word: &str| value.is_null() || value == word;
+    let (mut moves_money, mut sum) = (false, Some(0_i64));
+    for (index, moved) in transactions.iter().enumerate() {
+        if !is_or_silent(&moved["kind"], "refund") || !is_or_silent(&moved["status"], "success") {
+            continue;
+        }
+        moves_money = true;
+        sum = match &moved["amount"] {
+            Value::Null => None,
+            amount => {
+                // Where no currency is named, the minor unit is the hundredth, as it mostly is.
+                let amount = minor_units(amount, moved["currency"].as_str().unwrap_or("CNY"));
+                let expected = "a decimal string of whole minor units";
+                let amount = needed(amount, &format!("/transactions/{index}/amount"), expected)?;
+                sum.map(|sum| sum.saturating_add(amount))
+            }
+        };
     }
-    report(body, "order_id", Status::Refunded, at)
+    let status = if sum.is_some() { Status::PartiallyRefunded } else { Status::Refunded };
+    let content = Content::Status { source: None, status, refunded: sum };
+    if moves_money { Ok(vec![notice(body, "order_id", at, content)?]) } else { Ok(Vec::new()) }
 }
 
 fn fulfilled(body: &Value, at: Option<Timestamp>) -> Result<Vec<Notice>, Refusal> {
@@ -158,7 +179,7 @@ fn fulfilled(body: &Value, at: Option<Timestamp>) -> Result<Vec<Notice>, Refusal
 }
 
 fn report(body: &Value, id: &str, status: Status, at: Option<Timestamp>) -> Result<Vec<Notice>, Refusal> {
-    Ok(vec![notice(body, id, at, Content::Status { source: None, status })?])
+    Ok(vec![notice(body, id, at, Content::Status { source: None, status, refunded: None })?])
 }
 
 fn notice(body: &Value, id: &str, at: Option<Timestamp>, content: Content) -> Result<Notice, Refusal> {

@@ -15,6 +15,8 @@ pub enum CustomerCase {
     Confirm(ChallengeMethod),
     /// A person looks at it.
     WithPerson,
+    /// It is held, and nobody looks at it any more.
+    Stopped,
     /// It goes on.
     Released,
     /// It arrived, or was closed as done.
@@ -27,11 +29,12 @@ pub enum CustomerCase {
 
 impl CustomerCase {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Checking,
         Self::Confirm(ChallengeMethod::Sms),
         Self::Confirm(ChallengeMethod::Call),
         Self::WithPerson,
+        Self::Stopped,
         Self::Released,
         Self::Done,
         Self::Cancelled,
@@ -45,7 +48,14 @@ impl CustomerCase {
             Some(Status::Delivered | Status::Completed) => return Self::Done,
             Some(Status::Cancelled) => return Self::Cancelled,
             Some(Status::Refunded) => return Self::Refunded,
-            Some(Status::Paid | Status::PartiallyShipped | Status::Shipped | Status::RefundRequested) | None => {}
+            Some(
+                Status::Paid
+                | Status::PartiallyShipped
+                | Status::Shipped
+                | Status::RefundRequested
+                | Status::PartiallyRefunded,
+            )
+            | None => {}
         }
         if known.reports.departed() {
             return Self::Released;
@@ -53,6 +63,7 @@ impl CustomerCase {
         match &known.risk {
             Risk::Challenged(_) if matches!(known.review, Review::Open | Review::Claimed { .. }) => Self::WithPerson,
             Risk::Challenged(challenge) => Self::Confirm(challenge.method),
+            Risk::Frozen(_) if known.review == Review::Closed => Self::Stopped,
             Risk::Frozen(_) => Self::WithPerson,
             Risk::Scored if known.review != Review::Closed => Self::WithPerson,
             Risk::Placed | Risk::Verified => Self::Checking,
@@ -79,6 +90,10 @@ pub fn customer_wording(case: CustomerCase) -> Explanation {
         CustomerCase::WithPerson => (
             "您的订单正在由工作人员确认，有结果会尽快通知您。如有疑问，请联系客服。",
             "A member of our staff is confirming your order, and we will let you know soon. If you have questions, please contact our customer service.",
+        ),
+        CustomerCase::Stopped => (
+            "很抱歉，您的订单暂时无法继续处理，请联系客服，我们会协助您。",
+            "We are sorry, but we cannot go ahead with your order for now. Please contact our customer service, and we will be glad to help.",
         ),
         CustomerCase::Released => ("您的订单已确认，正在处理。", "Your order is confirmed and is being processed."),
         CustomerCase::Done => (

@@ -35,7 +35,10 @@ pub fn validate(notice: &Notice) -> Vec<Fault> {
             facts_within(facts, &whole, &mut check);
         }
         Content::Amended(facts) => facts_within(facts, &whole, &mut check),
-        Content::Status { source: said, .. } => {
+        Content::Status { source: said, refunded, .. } => {
+            if let Some(said) = *refunded {
+                check(&whole.field("refunded"), amount(said));
+            }
             if let Some(said) = said {
                 check(&whole.field("source"), source(said));
             }

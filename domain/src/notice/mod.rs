@@ -62,6 +62,8 @@ pub enum Content {
         source: Option<String>,
         /// How far.
         status: Status,
+        /// How much is paid back now, in minor units, where it says so: whether that is all, the order knows.
+        refunded: Option<i64>,
     },
 }
 

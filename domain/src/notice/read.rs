@@ -16,7 +16,7 @@ use crate::order::{Line, Status};
 use crate::time::Timestamp;
 
 /// The names of all statuses that can be reported.
-const STATUSES: [(&str, Status); 8] = [
+const STATUSES: [(&str, Status); 9] = [
     ("paid", Status::Paid),
     ("partially_shipped", Status::PartiallyShipped),
     ("shipped", Status::Shipped),
@@ -24,6 +24,7 @@ const STATUSES: [(&str, Status); 8] = [
     ("completed", Status::Completed),
     ("cancelled", Status::Cancelled),
     ("refund_requested", Status::RefundRequested),
+    ("partially_refunded", Status::PartiallyRefunded),
     ("refunded", Status::Refunded),
 ];
 
@@ -197,7 +198,8 @@ fn status(fields: &mut Fields, map: Map<String, Value>, whole: &Place<'_>, of: O
             _ => fields.unknown(&place),
         }
     }
-    Some(Notice { order: order?, occurred_at, message_id, content: Content::Status { source, status: status? } })
+    let content = Content::Status { source, status: status?, refunded: None };
+    Some(Notice { order: order?, occurred_at, message_id, content })
 }
 
 fn status_named(fields: &mut Fields, value: Value, place: &Place<'_>) -> Option<Status> {

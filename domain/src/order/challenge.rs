@@ -25,6 +25,10 @@ fn open_challenge<'a>(known: &'a Known, challenge: &ChallengeId) -> Result<&'a C
 }
 
 fn running<'a>(known: &'a Known, challenge: &ChallengeId, at: Timestamp) -> Result<&'a ChallengeState, Rejection> {
+    // What became of the order since is not what became of the challenge.
+    if known.unanswered.iter().any(|(id, expires_at)| id == challenge && at > *expires_at) {
+        return Err(Rejection::ChallengeExpired);
+    }
     let open = open_challenge(known, challenge)?;
     if at > open.expires_at { Err(Rejection::ChallengeExpired) } else { Ok(open) }
 }
@@ -168,10 +172,11 @@ pub(super) fn expire(
 }
 
 fn failed(known: &Known, open: &ChallengeState, said: Said) -> Vec<OrderEvent> {
-    let cause = ReviewCause::ChallengeFailed;
+    let reason_code = said.reason_code.map(Into::into);
+    let to_review = ReviewOpened { reason_code, ..opened(open, ReviewCause::ChallengeFailed) };
     match open.on_fail {
-        OnFail::Freeze => freeze(known, FrozenCause::ChallengeFailed, opened(open, cause), said),
-        OnFail::Review => review(known, ReviewOpened { note: said.note, ..opened(open, cause) }),
+        OnFail::Freeze => freeze(known, FrozenCause::ChallengeFailed, to_review, said),
+        OnFail::Review => review(known, ReviewOpened { note: said.note, ..to_review }),
     }
 }
 
@@ -192,7 +197,7 @@ fn expired(known: &Known, open: &ChallengeState, closed: Option<Downgrade>) -> V
 
 /// How a challenge that came to nothing is given to a person.
 fn opened(open: &ChallengeState, cause: ReviewCause) -> ReviewOpened {
-    ReviewOpened { challenge: Some(open.id.clone()), cause, note: None, instead_of: Vec::new() }
+    ReviewOpened::by_itself(Some(open.id.clone()), cause)
 }
 
 /// Holds the order, at which a person looks; what has left cannot be held, and a person gets to know of it all the same.

@@ -37,7 +37,7 @@ pub enum OrderCommand {
         /// Commitment to the vault row.
         vault: Option<Box<str>>,
     },
-    /// A source reports how far it is.
+    /// A source reports how far it is; of money paid back it says how much now.
     Report(StatusReported),
     /// It was screened.
     Assess {
@@ -112,6 +112,8 @@ pub enum OrderCommand {
     Return {
         /// Who.
         reviewer: Box<str>,
+        /// When.
+        at: Timestamp,
     },
     /// A reviewer lets it go.
     Release(Verdict),
@@ -168,6 +170,8 @@ pub struct Verdict {
     pub note: Option<Box<str>>,
     /// When.
     pub at: Timestamp,
+    /// Until when no other reviewer can decide otherwise.
+    pub claim_until: Timestamp,
     /// The decision about many orders that it is part of, if it is.
     pub part_of: Option<Box<PartOf>>,
 }
@@ -175,8 +179,8 @@ pub struct Verdict {
 /// Why a command was refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Rejection {
-    /// The order is known by its reports at most.
-    #[error("the order is not placed")]
+    /// The order is known by its reports alone.
+    #[error("the order is not placed; so far only its status was reported")]
     NotPlaced,
     /// The transition table has no such step.
     #[error("a {} order cannot become {}", from.name(), to.name())]
@@ -240,7 +244,7 @@ impl Rejection {
     /// Its stable name in the API.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::NotPlaced => "order_not_placed",
+            Self::NotPlaced => "not_placed",
             Self::Transition { .. } => "transition_not_allowed",
             Self::Departed => "order_departed",
             Self::NoChallenge => "no_open_challenge",
@@ -281,8 +285,12 @@ pub const fn transition(from: RiskState, to: RiskState) -> Result<(), Rejection>
 /// What follows from a command. `Ok(vec![])`: already so.
 pub fn decide(order: &Order, command: OrderCommand) -> Result<Vec<OrderEvent>, Rejection> {
     match (order, command) {
-        (Order::Unknown { reports }, OrderCommand::Report(told)) => report(reports, told),
-        (Order::Unknown { .. }, OrderCommand::Place(placed)) => Ok(vec![OrderEvent::Placed(placed)]),
+        (Order::Unknown { reports }, OrderCommand::Report(told)) => report(reports, told, None),
+        (Order::Unknown { reports }, OrderCommand::Place(placed)) => {
+            let refunded = reports.refunded_in_full(placed.facts.amount).map(OrderEvent::StatusReported);
+            Ok([OrderEvent::Placed(placed)].into_iter().chain(refunded).collect())
+        }
+        (Order::Unknown { reports }, _) if reports.all().is_empty() => Err(Rejection::UnknownOrder),
         (Order::Unknown { .. }, _) => Err(Rejection::NotPlaced),
         (Order::Known(known), command) => decide_known(known, command),
     }
@@ -296,9 +304,10 @@ fn decide_known(known: &Known, command: OrderCommand) -> Result<Vec<OrderEvent>,
         }
         OrderCommand::Amend { as_of, facts, vault } => Ok(amend(known, as_of, &facts, vault)),
         OrderCommand::Report(told) => {
-            let consequence = review::after(known, &told);
-            let mut events = report(&known.reports, told)?;
-            events.extend(consequence.filter(|_| !events.is_empty()));
+            let mut events = report(&known.reports, told, known.facts.amount)?;
+            if let Some(OrderEvent::StatusReported(told)) = events.first() {
+                events.extend(review::after(known, told));
+            }
             Ok(events)
         }
         OrderCommand::Assess { assessment, challenge, at } => assess(known, *assessment, challenge, at),
@@ -320,7 +329,7 @@ fn decide_known(known: &Known, command: OrderCommand) -> Result<Vec<OrderEvent>,
         },
         OrderCommand::ExpireChallenge { challenge, at, next } => challenge::expire(known, &challenge, at, next),
         OrderCommand::Claim { reviewer, at, lease_until } => review::claim(known, reviewer, at, lease_until),
-        OrderCommand::Return { reviewer } => review::give_back(known, reviewer),
+        OrderCommand::Return { reviewer, at } => review::give_back(known, reviewer, at),
         OrderCommand::Release(verdict) => review::release(known, verdict),
         OrderCommand::Freeze(verdict) => review::freeze(known, verdict),
         OrderCommand::Reopen(wanted) => review::reopen(known, wanted),
@@ -331,7 +340,12 @@ fn decide_known(known: &Known, command: OrderCommand) -> Result<Vec<OrderEvent>,
     }
 }
 
-fn report(reports: &Reports, told: StatusReported) -> Result<Vec<OrderEvent>, Rejection> {
+/// Records a report on an order of an amount, if that is known.
+fn report(reports: &Reports, told: StatusReported, amount: Option<i64>) -> Result<Vec<OrderEvent>, Rejection> {
+    if reports.holds(&told) {
+        return Ok(vec![]);
+    }
+    let told = reports.refund(told, amount);
     if reports.holds(&told) {
         return Ok(vec![]);
     }
@@ -369,8 +383,8 @@ fn assess(
         }
         Disposition::Review(first, then) => may_ask(known, None).then(|| {
             let instead_of = std::iter::once(first).chain(then).collect();
-            let cause = ReviewCause::NoChannel;
-            OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause, note: None, instead_of })
+            let opened = ReviewOpened { instead_of, ..ReviewOpened::by_itself(None, ReviewCause::NoChannel) };
+            OrderEvent::ReviewOpened(opened)
         }),
         Disposition::Freeze => match known.risk {
             Risk::Frozen(_) | Risk::Released(ReleasedCause::Reviewer) => None,

@@ -244,6 +244,9 @@ pub struct StatusReported {
     /// From when it counts, where its own time lies too far ahead of our clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts_from: Option<Timestamp>,
+    /// How much the source has paid back so far, in minor units, where it says how much and that is not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<i64>,
 }
 
 impl StatusReported {
@@ -271,6 +274,8 @@ pub enum Status {
     Cancelled,
     /// The customer wants the money back.
     RefundRequested,
+    /// The customer got some of the money back.
+    PartiallyRefunded,
     /// The customer got the money back.
     Refunded,
 }

@@ -136,12 +136,15 @@ pub struct Frozen {
     /// The decision about many orders that it was part of, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_of: Option<Box<PartOf>>,
+    /// Until when no other reviewer can decide otherwise, when it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_until: Option<Timestamp>,
 }
 
 impl Frozen {
     /// Not by a person.
     pub const fn by_itself(cause: FrozenCause) -> Self {
-        Self { cause, actor: None, reason_code: None, note: None, part_of: None }
+        Self { cause, actor: None, reason_code: None, note: None, part_of: None, claim_until: None }
     }
 }
 
@@ -172,6 +175,9 @@ pub struct FreezeConfirmed {
     /// The decision about many orders that it was part of, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_of: Option<Box<PartOf>>,
+    /// Until when no other reviewer can decide otherwise; absent where it was decided before that was so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_until: Option<Timestamp>,
 }
 
 /// See [`OrderEvent::Released`].
@@ -194,12 +200,23 @@ pub struct Released {
     /// The decision about many orders that it was part of, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_of: Option<Box<PartOf>>,
+    /// Until when no other reviewer can decide otherwise, when it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_until: Option<Timestamp>,
 }
 
 impl Released {
     /// Not by a person.
     pub const fn by_itself(cause: ReleasedCause) -> Self {
-        Self { cause, actor: None, reason_code: None, note: None, instead_of: Vec::new(), part_of: None }
+        Self {
+            cause,
+            actor: None,
+            reason_code: None,
+            note: None,
+            instead_of: Vec::new(),
+            part_of: None,
+            claim_until: None,
+        }
     }
 }
 
@@ -229,12 +246,22 @@ pub struct ReviewOpened {
     pub challenge: Option<ChallengeId>,
     /// Why.
     pub cause: ReviewCause,
+    /// What the customer said to a call; of a wrong code, of silence and of all else there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<Box<str>>,
     /// The words of whoever called the customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Box<str>>,
     /// The ways to ask that should have been gone first and could not be, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instead_of: Vec<Downgrade>,
+}
+
+impl ReviewOpened {
+    /// For a cause that says all there is to say.
+    pub const fn by_itself(challenge: Option<ChallengeId>, cause: ReviewCause) -> Self {
+        Self { challenge, cause, reason_code: None, note: None, instead_of: Vec::new() }
+    }
 }
 
 /// Why a review was opened.

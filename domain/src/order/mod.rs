@@ -22,4 +22,4 @@ pub use event::*;
 pub use facts::FactTimes;
 pub use handling::*;
 pub use others::{LinkedBy, LinkedByError, LinkedTo, PartOf, Swept, Trigger};
-pub use state::{ChallengeState, Known, Order, PASS, Pool, Reports, Review, Risk, RiskState, evolve};
+pub use state::{ChallengeState, Decider, Known, Order, PASS, Pool, Reports, Review, Risk, RiskState, evolve};

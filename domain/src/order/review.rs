@@ -18,7 +18,7 @@ pub(super) const fn waits_for_a_person(known: &Known) -> bool {
 }
 
 pub(super) const fn opened(challenge: Option<ChallengeId>, cause: ReviewCause) -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: Vec::new() })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(challenge, cause))
 }
 
 const fn closed(challenge: Option<ChallengeId>, cause: ClosedCause) -> OrderEvent {
@@ -74,12 +74,29 @@ pub(super) fn of_departed(known: &Known) -> Option<OrderEvent> {
     })
 }
 
-fn is_claimed_by_other(known: &Known, reviewer: &str, at: Timestamp) -> bool {
-    matches!(&known.review, Review::Claimed { reviewer: holder, lease_until, .. } if **holder != *reviewer && at <= *lease_until)
+/// Who holds it at a time: whoever claimed it, or decided a while ago.
+fn holder(known: &Known, at: Timestamp) -> Option<&str> {
+    let (reviewer, until) = match &known.review {
+        Review::Claimed { reviewer, lease_until, .. } => (reviewer, *lease_until),
+        Review::Closed => known.decider.as_ref().map(|decider| (&decider.reviewer, decider.claim_until))?,
+        Review::None | Review::Waiting | Review::Open => return None,
+    };
+    (at <= until).then_some(reviewer)
+}
+
+fn is_held_by_other(known: &Known, reviewer: &str, at: Timestamp) -> bool {
+    holder(known, at).is_some_and(|holder| holder != reviewer)
+}
+
+/// The claim that a decision implies where nobody has claimed what is under way.
+fn implied_claim(known: &Known, verdict: &Verdict) -> Option<OrderEvent> {
+    let is_implied = is_under_way(&known.review) && holder(known, verdict.at).is_none();
+    let claim = || ReviewClaimed { reviewer: verdict.reviewer.clone(), lease_until: verdict.claim_until };
+    is_implied.then(|| OrderEvent::ReviewClaimed(claim()))
 }
 
 pub(super) fn claim(known: &Known, reviewer: Box<str>, at: Timestamp, lease_until: Timestamp) -> Decided {
-    if is_claimed_by_other(known, &reviewer, at) {
+    if is_under_way(&known.review) && is_held_by_other(known, &reviewer, at) {
         return Err(Rejection::ClaimedByOther);
     }
     match &known.review {
@@ -95,13 +112,11 @@ pub(super) fn claim(known: &Known, reviewer: Box<str>, at: Timestamp, lease_unti
     }
 }
 
-pub(super) fn give_back(known: &Known, reviewer: Box<str>) -> Decided {
-    match &known.review {
-        Review::Claimed { reviewer: holder, .. } if *holder == reviewer => {
-            Ok(vec![OrderEvent::ReviewReturned(ReviewReturned { reviewer })])
-        }
-        Review::Claimed { .. } => Err(Rejection::ClaimedByOther),
-        Review::None | Review::Waiting | Review::Open | Review::Closed => Err(Rejection::NotClaimed),
+pub(super) fn give_back(known: &Known, reviewer: Box<str>, at: Timestamp) -> Decided {
+    match holder(known, at).filter(|_| is_under_way(&known.review)) {
+        Some(holder) if *holder == *reviewer => Ok(vec![OrderEvent::ReviewReturned(ReviewReturned { reviewer })]),
+        Some(_) => Err(Rejection::ClaimedByOther),
+        None => Err(Rejection::NotClaimed),
     }
 }
 
@@ -114,17 +129,20 @@ pub(super) fn release(known: &Known, verdict: Verdict) -> Decided {
     if !is_released {
         transition(known.risk.state(), RiskState::Released)?;
     }
-    if is_claimed_by_other(known, &verdict.reviewer, verdict.at) {
+    if is_held_by_other(known, &verdict.reviewer, verdict.at) {
         return Err(Rejection::ClaimedByOther);
     }
-    Ok(vec![OrderEvent::Released(Released {
+    let claim = implied_claim(known, &verdict);
+    let released = OrderEvent::Released(Released {
         cause: ReleasedCause::Reviewer,
         actor: Some(verdict.reviewer),
         reason_code: Some(verdict.reason_code),
         note: verdict.note,
         instead_of: Vec::new(),
         part_of: verdict.part_of,
-    })])
+        claim_until: Some(verdict.claim_until),
+    });
+    Ok(claim.into_iter().chain([released]).collect())
 }
 
 /// Holds an order; of one that is held already it only says that a person agrees.
@@ -139,16 +157,19 @@ pub(super) fn freeze(known: &Known, verdict: Verdict) -> Decided {
             return Err(Rejection::Departed);
         }
     }
-    if is_claimed_by_other(known, &verdict.reviewer, verdict.at) {
+    if is_held_by_other(known, &verdict.reviewer, verdict.at) {
         return Err(Rejection::ClaimedByOther);
     }
-    let Verdict { reviewer, reason_code, note, part_of, .. } = verdict;
-    Ok(vec![if is_frozen {
-        OrderEvent::FreezeConfirmed(FreezeConfirmed { actor: reviewer, reason_code, note, part_of })
+    let claim = implied_claim(known, &verdict);
+    let Verdict { reviewer, reason_code, note, part_of, claim_until, .. } = verdict;
+    let claim_until = Some(claim_until);
+    let held = if is_frozen {
+        OrderEvent::FreezeConfirmed(FreezeConfirmed { actor: reviewer, reason_code, note, part_of, claim_until })
     } else {
         let (actor, reason_code) = (Some(reviewer), Some(reason_code));
-        OrderEvent::Frozen(Frozen { cause: FrozenCause::Reviewer, actor, reason_code, note, part_of })
-    }])
+        OrderEvent::Frozen(Frozen { cause: FrozenCause::Reviewer, actor, reason_code, note, part_of, claim_until })
+    };
+    Ok(claim.into_iter().chain([held]).collect())
 }
 
 /// Puts a frozen order whose review is closed back into the queue.

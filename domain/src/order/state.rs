@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::event::{Amended, Facts, OrderEvent, Scored, Status, StatusReported};
 use super::facts::FactTimes;
 use super::handling::{
-    ChallengeMethod, Challenged, ClosedCause, Frozen, FrozenCause, OnExpire, OnFail, Released, ReleasedCause,
+    ChallengeMethod, Challenged, ClosedCause, DowngradeReason, FreezeConfirmed, Frozen, FrozenCause, OnExpire, OnFail, Released,
+    ReleasedCause, ReviewCause,
 };
 use crate::ids::ChallengeId;
 use crate::time::Timestamp;
@@ -49,9 +50,24 @@ pub struct Known {
     /// Why its review was closed without a decision; `None` where there was one.
     #[serde(default)]
     pub ended: Option<ClosedCause>,
+    /// The challenges that nobody answered, and until when an answer would have counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unanswered: Vec<(ChallengeId, Timestamp)>,
+    /// The reviewer who decided last, while its review is closed by that.
+    #[serde(default)]
+    pub decider: Option<Decider>,
     /// Whether the stock that it holds was asked for.
     #[serde(default)]
     pub stock_release_due: bool,
+}
+
+/// A reviewer whose claim outlasts the decision.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Decider {
+    /// Who.
+    pub reviewer: Box<str>,
+    /// Until when nobody else can decide otherwise.
+    pub claim_until: Timestamp,
 }
 
 /// Whether an order may go on, one variant per risk state.
@@ -182,8 +198,10 @@ impl Known {
     }
 
     /// A person or what was decided by itself has closed its review.
-    fn decided(&mut self) {
+    fn decided(&mut self, actor: Option<&str>, claim_until: Option<Timestamp>) {
         (self.review, self.ended) = (Review::Closed, None);
+        self.decider =
+            actor.zip(claim_until).map(|(actor, claim_until)| Decider { reviewer: actor.into(), claim_until });
     }
 
     fn with_challenge(&mut self, change: impl FnOnce(&mut ChallengeState)) {
@@ -256,6 +274,27 @@ impl Reports {
         self.0.iter().any(|known| known.source == report.source && says(known) == says(report))
     }
 
+    /// What a report of money paid back comes to with what its source paid back before: of an order whose amount is known it
+    /// may be all.
+    pub(super) fn refund(&self, told: StatusReported, amount: Option<i64>) -> StatusReported {
+        let Some(now) = told.refunded else { return told };
+        let is_of_it = |report: &&StatusReported| report.source == told.source;
+        let before = self.0.iter().filter(is_of_it).find_map(|report| report.refunded).unwrap_or(0);
+        let total = before.saturating_add(now);
+        if amount.is_some_and(|amount| total >= amount) {
+            StatusReported { status: Status::Refunded, refunded: None, ..told }
+        } else {
+            StatusReported { refunded: Some(total), ..told }
+        }
+    }
+
+    /// The report by which all of the amount was paid back, told while the amount was not known.
+    pub(super) fn refunded_in_full(&self, amount: Option<i64>) -> Option<StatusReported> {
+        let paid_back =
+            self.0.iter().find(|report| report.refunded.zip(amount).is_some_and(|(all, due)| all >= due))?;
+        Some(StatusReported { status: Status::Refunded, refunded: None, ..paid_back.clone() })
+    }
+
     pub(super) fn sources(&self) -> usize {
         let mut sources: Vec<&str> = self.0.iter().map(|report| &*report.source).collect();
         sources.sort_unstable();
@@ -270,7 +309,10 @@ impl Reports {
     fn take(&mut self, report: &StatusReported) {
         let same = |known: &StatusReported| known.source == report.source && known.status == report.status;
         match self.0.iter().position(same) {
-            Some(place) if self.0[place].counted_at() > report.counted_at() => {}
+            // Refunds arrive in any order, and the last to arrive knows of them all.
+            Some(place) if self.0[place].counted_at() > report.counted_at() => {
+                self.0[place].refunded = report.refunded.or(self.0[place].refunded);
+            }
             Some(place) => {
                 self.0.remove(place);
                 self.0.push(report.clone());
@@ -302,6 +344,8 @@ impl Order {
             risk: Risk::Placed,
             review: Review::None,
             ended: None,
+            unanswered: Vec::new(),
+            decider: None,
             stock_release_due: false,
         }))
     }
@@ -333,7 +377,25 @@ pub fn evolve(mut order: Order, event: &OrderEvent) -> Order {
     order
 }
 
+/// Whether the challenge that was open until this ended without an answer.
+const fn is_of_silence(event: &OrderEvent) -> bool {
+    match event {
+        OrderEvent::Challenged(Challenged { instead_of: Some(instead_of), .. }) => {
+            matches!(instead_of.reason, DowngradeReason::Unanswered)
+        }
+        OrderEvent::Frozen(frozen) => matches!(frozen.cause, FrozenCause::ChallengeExpired),
+        OrderEvent::Released(released) => matches!(released.cause, ReleasedCause::ChallengeExpired),
+        OrderEvent::ReviewOpened(opened) => matches!(opened.cause, ReviewCause::ChallengeExpired),
+        _ => false,
+    }
+}
+
 fn evolve_known(known: &mut Known, event: &OrderEvent) {
+    if let Risk::Challenged(open) = &known.risk
+        && is_of_silence(event)
+    {
+        known.unanswered.push((open.id.clone(), open.expires_at));
+    }
     match event {
         // A second `Placed` is never decided; a fold over a damaged log keeps the first.
         OrderEvent::Placed(_)
@@ -364,24 +426,24 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
             known.with_challenge(|open| open.attempts = open.attempts.saturating_add(1));
         }
         OrderEvent::Verified(_) => known.risk = Risk::Verified,
-        OrderEvent::Frozen(Frozen { cause, .. }) => {
+        OrderEvent::Frozen(Frozen { cause, actor, claim_until, .. }) => {
             known.risk = Risk::Frozen(*cause);
             if *cause == FrozenCause::Reviewer {
-                known.decided();
+                known.decided(actor.as_deref(), *claim_until);
             } else {
                 known.review.pool(Pool::Reviewer);
             }
         }
         // From now on it is a person's word, which no score takes back.
-        OrderEvent::FreezeConfirmed(_) => {
+        OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, claim_until, .. }) => {
             known.risk = Risk::Frozen(FrozenCause::Reviewer);
-            known.decided();
+            known.decided(Some(actor), *claim_until);
         }
-        OrderEvent::Released(Released { cause, .. }) => {
+        OrderEvent::Released(Released { cause, actor, claim_until, .. }) => {
             known.risk = Risk::Released(*cause);
             known.stock_release_due = false;
             if known.review != Review::None {
-                known.decided();
+                known.decided(actor.as_deref(), *claim_until);
             }
         }
         OrderEvent::ReviewOpened(opened) => {
@@ -389,7 +451,7 @@ fn evolve_known(known: &mut Known, event: &OrderEvent) {
             known.with_challenge(|open| open.is_over |= opened.challenge.as_ref() == Some(&open.id));
         }
         OrderEvent::ReviewClosed(closed) => {
-            (known.review, known.ended) = (Review::Closed, Some(closed.cause));
+            (known.review, known.ended, known.decider) = (Review::Closed, Some(closed.cause), None);
             known.with_challenge(|open| open.is_over = true);
         }
         OrderEvent::ReviewReopened(_) => known.review = Review::Open,

@@ -239,8 +239,9 @@ impl Evaluator {
         self.evaluate_swept(values, |_| false, findings);
     }
 
-    /// Evaluates one order for which the rules that `is_swept` knows by their ids count as fired whether they hold or not: where
-    /// they do not, with the least points that they give.
+    /// Evaluates one order for which the rules that `is_swept` knows by their ids fired because of another order: where they do not
+    /// hold for this one they count all the same, with the least points that they give. Not where what they say of the order alone,
+    /// outside of windows, is false: that its window was not full yet is what another order tells about, not who ordered.
     ///
     /// # Panics
     ///
@@ -262,7 +263,7 @@ impl Evaluator {
         findings.score = 0;
         for (place, rule) in self.rules.iter().enumerate() {
             let swept = self.conditions.truth(rule.condition, values) != Truth::True;
-            if swept && !is_swept(&rule.id) {
+            if swept && !(is_swept(&rule.id) && self.may_hold(rule, values)) {
                 continue;
             }
             let points = if swept { rule.points.least() } else { rule.points(values) };
@@ -275,6 +276,12 @@ impl Evaluator {
                 .iter()
                 .position(|exemption| self.conditions.truth(exemption.condition, values) == Truth::True)
         });
+    }
+
+    /// Whether a rule could hold for the order if its windows held something else.
+    fn may_hold(&self, rule: &CompiledRule, values: &[Option<Value>]) -> bool {
+        let outside_of_windows = |slot: usize| values[slot].as_ref().filter(|_| self.features[slot].window.is_none());
+        self.conditions.truth_of(rule.condition, &outside_of_windows) != Truth::False
     }
 }
 
@@ -299,29 +306,40 @@ impl Conditions {
         at
     }
 
-    /// Kleene's logic: what is not known decides nothing, but need not stand in the way of what is.
     fn truth(&self, at: usize, values: &[Option<Value>]) -> Truth {
+        self.truth_of(at, &|slot| values[slot].as_ref())
+    }
+
+    /// Kleene's logic: what is not known decides nothing, but need not stand in the way of what is.
+    fn truth_of<'v>(&self, at: usize, value: &impl Fn(usize) -> Option<&'v Value>) -> Truth {
         let Node { end, kind } = &self.0[at];
         match kind {
-            NodeKind::All => self.join(at + 1, *end, values, Truth::False, Truth::True),
-            NodeKind::Any => self.join(at + 1, *end, values, Truth::True, Truth::False),
-            NodeKind::Not => match self.truth(at + 1, values) {
+            NodeKind::All => self.join(at + 1, *end, value, Truth::False, Truth::True),
+            NodeKind::Any => self.join(at + 1, *end, value, Truth::True, Truth::False),
+            NodeKind::Not => match self.truth_of(at + 1, value) {
                 Truth::True => Truth::False,
                 Truth::False => Truth::True,
                 Truth::Unknown => Truth::Unknown,
             },
             NodeKind::Compare { slot, test } => {
-                values[*slot].as_ref().and_then(|value| test.holds(value)).map_or(Truth::Unknown, Truth::from)
+                value(*slot).and_then(|value| test.holds(value)).map_or(Truth::Unknown, Truth::from)
             }
         }
     }
 
     /// `decisive` as soon as one part is, else unknown when one part is, else `otherwise`.
-    fn join(&self, from: usize, end: usize, values: &[Option<Value>], decisive: Truth, otherwise: Truth) -> Truth {
+    fn join<'v>(
+        &self,
+        from: usize,
+        end: usize,
+        value: &impl Fn(usize) -> Option<&'v Value>,
+        decisive: Truth,
+        otherwise: Truth,
+    ) -> Truth {
         let mut joined = otherwise;
         let mut at = from;
         while at < end {
-            match self.truth(at, values) {
+            match self.truth_of(at, value) {
                 truth if truth == decisive => return decisive,
                 Truth::Unknown => joined = Truth::Unknown,
                 Truth::True | Truth::False => {}

@@ -29,14 +29,14 @@ pub struct Declaration {
     pub description: Arc<str>,
 }
 
-/// A signal; not declared to begin with.
+/// A signal; not declared by the merchant to begin with.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Signal {
     declared: Option<Declaration>,
 }
 
 impl Signal {
-    /// What it is; `None` before anybody said it.
+    /// What it is; `None` before the merchant said it.
     pub const fn declared(&self) -> Option<&Declaration> {
         self.declared.as_ref()
     }
@@ -51,8 +51,10 @@ pub enum SignalCommand {
         name: SignalName,
         /// What it is.
         declaration: Declaration,
-        /// How many signals the merchant has.
+        /// How many signals the merchant has declared.
         signals: usize,
+        /// What it was told of so far, where it was, which may be without a declaration.
+        told: Option<SubjectKind>,
     },
 }
 
@@ -61,12 +63,13 @@ pub enum SignalCommand {
 /// # Errors
 /// When the signal is about something else, or there are too many.
 fn decide(signal: &Signal, command: SignalCommand) -> Result<Vec<SignalEvent>, SignalRejection> {
-    let SignalCommand::Declare { name, declaration, signals } = command;
+    let SignalCommand::Declare { name, declaration, signals, told } = command;
+    let about = signal.declared.as_ref().map(|declared| declared.subject).or(told);
+    if let Some(declared) = about.filter(|subject| *subject != declaration.subject) {
+        return Err(SignalRejection::OtherSubject { name, declared });
+    }
     match &signal.declared {
         Some(declared) if *declared == declaration => Ok(vec![]),
-        Some(Declaration { subject, .. }) if *subject != declaration.subject => {
-            Err(SignalRejection::OtherSubject { name, declared: *subject })
-        }
         None if signals >= SIGNALS_MAX => Err(SignalRejection::TooManySignals),
         Some(_) | None => Ok(vec![SignalEvent::SignalDeclared(declaration)]),
     }
@@ -127,7 +130,7 @@ mod tests {
     }
 
     fn declare(declaration: Declaration, signals: usize) -> SignalCommand {
-        SignalCommand::Declare { name: "weather".parse().expect("a name"), declaration, signals }
+        SignalCommand::Declare { name: "weather".parse().expect("a name"), declaration, signals, told: None }
     }
 
     fn given(declarations: &[Declaration]) -> cqrs_es::test::AggregateTestExecutor<Signal> {
@@ -153,5 +156,19 @@ mod tests {
             .when(declare(declaration(SubjectKind::Ip, ""), 1))
             .then_expect_error(other);
         given(&[]).when(declare(region, SIGNALS_MAX)).then_expect_error(SignalRejection::TooManySignals);
+    }
+
+    #[test]
+    fn what_values_were_told_of_holds_without_a_declaration() {
+        let told_of_regions = |subject| {
+            let SignalCommand::Declare { name, declaration, signals, .. } = declare(declaration(subject, ""), 0);
+            SignalCommand::Declare { name, declaration, signals, told: Some(SubjectKind::Region) }
+        };
+        let name = "weather".parse().expect("a name");
+        given(&[])
+            .when(told_of_regions(SubjectKind::Ip))
+            .then_expect_error(SignalRejection::OtherSubject { name, declared: SubjectKind::Region });
+        let declared = SignalEvent::SignalDeclared(declaration(SubjectKind::Region, ""));
+        given(&[]).when(told_of_regions(SubjectKind::Region)).then_expect_events(vec![declared]);
     }
 }

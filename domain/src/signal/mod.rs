@@ -1,6 +1,6 @@
 //! Signals: numbers that others know and the log does not, pushed from outside with an expiry.
 //!
-//! A signal is declared once, with what it is about: weather of a region, a block list of devices (value 1), the score of a
+//! A signal is declared once, or [there from the beginning](built_ins), with what it is about: weather of a region, a block list of devices (value 1), the score of a
 //! model for a customer. Rules read it as `signal.<name>`, a decimal that is unknown where there is no value or it has expired.
 //! Declarations and values are events of the merchant's partition, so a replay reads the numbers that the decision read. A
 //! subject that is a person, a device or an address appears as the same token as in orders.
@@ -8,12 +8,14 @@
 //! A value counts for an order whose time, as windows place it, is before `expires_at`. It is kept for [`KEPT_FOR_LATE`] longer,
 //! for orders that arrive late or are looked at again, unless others need the room.
 
+mod built_in;
 mod declaration;
 mod name;
 mod subject;
 mod value;
 mod values;
 
+pub use built_in::{built_in, built_ins};
 pub use declaration::{Declaration, Signal, SignalCommand, SignalEvent};
 pub use name::{SignalName, SignalNameError};
 pub use subject::{Subject, SubjectKind, Told};

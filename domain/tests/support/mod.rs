@@ -73,8 +73,8 @@ pub fn amended(as_of: u32, changes: Facts) -> OrderEvent {
     OrderEvent::Amended(Amended { as_of: minute(as_of), changes, superseded: Facts::default(), vault: None })
 }
 
-fn report_of(source: &str, status: Status, at: u32) -> StatusReported {
-    StatusReported { source: source.into(), status, occurred_at: minute(at), counts_from: None }
+pub fn report_of(source: &str, status: Status, at: u32) -> StatusReported {
+    StatusReported { source: source.into(), status, occurred_at: minute(at), counts_from: None, refunded: None }
 }
 
 pub fn reported(source: &str, status: Status, at: u32) -> OrderEvent {
@@ -160,6 +160,7 @@ pub fn verdict() -> Verdict {
         reason_code: "confirmed_by_phone".into(),
         note: None,
         at: minute(5),
+        claim_until: minute(15),
         part_of: None,
     }
 }
@@ -175,8 +176,7 @@ pub fn and(mut events: Vec<OrderEvent>, more: impl IntoIterator<Item = OrderEven
 }
 
 pub fn opened_for(asked: Option<&str>, cause: ReviewCause) -> OrderEvent {
-    let challenge = asked.map(challenge);
-    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: vec![] })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(asked.map(challenge), cause))
 }
 
 pub fn review_closed(asked: Option<&str>, cause: ClosedCause) -> OrderEvent {
@@ -260,6 +260,7 @@ pub fn every_event() -> Vec<OrderEvent> {
             reason_code: reason_code.clone(),
             note: note.clone(),
             part_of: None,
+            claim_until: None,
         }),
         OrderEvent::Released(Released {
             cause: ReleasedCause::Reviewer,
@@ -268,10 +269,12 @@ pub fn every_event() -> Vec<OrderEvent> {
             note,
             instead_of: vec![Downgrade { method: ChallengeMethod::Call, reason: DowngradeReason::QuietHours }],
             part_of: None,
+            claim_until: None,
         }),
         OrderEvent::ReviewOpened(ReviewOpened {
             challenge: Some(challenge("c1")),
             cause: ReviewCause::ChallengeExpired,
+            reason_code: None,
             note: Some("busy".into()),
             instead_of: vec![Downgrade { method: ChallengeMethod::Call, reason: DowngradeReason::Capacity }],
         }),
@@ -292,6 +295,7 @@ pub fn every_event() -> Vec<OrderEvent> {
             reason_code: "bot_or_script".into(),
             note: None,
             part_of: None,
+            claim_until: None,
         }),
         OrderEvent::ReviewEscalated(ReviewEscalated { opened_at: minute(10) }),
         OrderEvent::ReviewReopened(ReviewReopened {

@@ -2,8 +2,9 @@
 //!
 //! An extract is a convenience and never the truth: a file beside the snapshots that may be removed at any time. A back-test
 //! takes from it what is there, and reads the rest from the log; each page of the log that it has read to the end it adds to the
-//! file, so that the next one finds it there. A service does the same when there is time, see [`extract`]. What is used is whole and belongs to this log: every block has a digest over its bytes,
-//! and the last one names the events that it ends with, as a snapshot does. Nothing in it depends on the draft that was tried.
+//! file, so that the next one finds it there. A service does the same when there is time, see [`extract`]. What is used is whole and
+//! belongs to this log: every block has a digest over its bytes, and the last one names the events that it ends with, as a snapshot
+//! does. Nothing in it depends on the draft that was tried.
 //!
 //! Tokens stand in it where they stand in the log; personal data is in neither.
 
@@ -25,15 +26,21 @@ use crate::snapshot::log_at;
 /// Blocks that wait for one in front of them. As many pages of the log are read at the same time at the most.
 const WAITING_MAX: usize = 8;
 
-/// Has the extract of a partition in a directory go on up to the last whole page of the log. Does nothing where another one is at
-/// it. Whoever drops this ends it at the next page.
+/// Has the extract of a partition in a directory go on by so many pages, at most up to the last whole page of the log, and tells up
+/// to where it goes. Does nothing where another one is at it. Whoever drops this ends it at the next page.
 ///
 /// # Errors
 /// When the log cannot be read.
-pub async fn extract(log: &dyn EventLog, partition: u32, directory: &Path) -> Result<(), LogError> {
-    let Some(extract) = Extract::open(directory, partition, log).await? else { return Ok(()) };
+pub async fn extract(
+    log: &dyn EventLog,
+    partition: u32,
+    directory: &Path,
+    pages_max: u64,
+) -> Result<Position, LogError> {
+    let Some(extract) = Extract::open(directory, partition, log).await? else { return Ok(0) };
     let head = log.head(partition).await?;
-    while let Some(after) = extract.next().filter(|after| after + PAGE_EVENTS as u64 <= head) {
+    for _ in 0..pages_max {
+        let Some(after) = extract.next().filter(|after| through(1) + after <= head) else { break };
         let entries = Arc::new(Mutex::new(Some(Entries::default())));
         let seen = entries.clone();
         let look = move |event: Shown<'_>| {
@@ -47,7 +54,7 @@ pub async fn extract(log: &dyn EventLog, partition: u32, directory: &Path) -> Re
         let entries = entries.lock().unwrap_or_else(PoisonError::into_inner).take();
         extract.add(after, entries, log).await?;
     }
-    Ok(())
+    Ok(extract.end())
 }
 
 /// See the module.
@@ -109,6 +116,11 @@ impl Extract {
             *grows &= blocks.cut(number).is_ok();
         }
         block
+    }
+
+    /// Up to where it goes.
+    fn end(&self) -> Position {
+        through(self.shared().blocks.count())
     }
 
     /// After which position the page begins that is to be added next, if any is.

@@ -72,7 +72,8 @@ impl Marks {
 
 const fn bit(status: Status) -> u8 {
     match status {
-        Status::Paid => 1,
+        // What was paid back in part was paid, and nothing else follows from it.
+        Status::Paid | Status::PartiallyRefunded => 1,
         Status::PartiallyShipped => 2,
         Status::Shipped => 4,
         Status::Delivered => 8,
@@ -100,6 +101,7 @@ mod tests {
     fn what_arrived_and_was_kept_is_good() {
         assert_eq!(outcome(&[Status::Delivered], false, 2_000), Outcome::Good);
         assert_eq!(outcome(&[Status::Completed, Status::RefundRequested], false, 2_000), Outcome::Good);
+        assert_eq!(outcome(&[Status::Delivered, Status::PartiallyRefunded], false, 2_000), Outcome::Good);
         assert_eq!(outcome(&[Status::Delivered, Status::Refunded], false, 2_000), Outcome::Bad);
         assert_eq!(outcome(&[Status::Delivered], true, 2_000), Outcome::Bad, "somebody says so");
     }

@@ -14,7 +14,7 @@ use domain::ids::Token;
 use domain::order::Facts;
 use domain::signal::{
     KEPT_FOR_LATE, Signal, SignalEvent, SignalName, SignalSet, SignalValue, SignalWithdrawn, Subject, SubjectKind,
-    VALUES_MAX, ValueEvent,
+    VALUES_MAX, ValueEvent, built_in,
 };
 use domain::time::Timestamp;
 use eventlog::StreamId;
@@ -36,6 +36,8 @@ pub(crate) struct Signals {
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) signal: Signal,
+    /// What it is about where the merchant has not declared it.
+    built_in: Option<SubjectKind>,
     /// Where its declarations are, and how many there were.
     pub(crate) declared: Tail,
     /// The same of its values.
@@ -76,14 +78,14 @@ pub(crate) struct KeptSignals {
 }
 
 impl Signals {
-    /// A signal; `None` when nobody declared it.
+    /// A signal; `None` when nobody declared it, or told a value of one that is built in.
     pub(crate) fn find(&self, name: SignalName) -> Option<&Known> {
         self.signals.get(&name)
     }
 
-    /// How many signals there are.
+    /// How many signals the merchant has declared.
     pub(crate) fn count(&self) -> usize {
-        self.signals.len()
+        self.signals.values().filter(|known| known.signal.declared().is_some()).count()
     }
 
     /// How many values take room that a new one cannot have.
@@ -98,14 +100,14 @@ impl Signals {
     }
 
     pub(crate) fn declare(&mut self, name: SignalName, stream: StreamId, event: &SignalEvent) {
-        let known = self.signals.entry(name).or_insert_with(Known::new);
+        let known = self.signals.entry(name).or_insert_with(|| Known::new(name));
         known.signal.apply(event.clone());
         known.declared.advance(stream);
     }
 
     /// Folds an event about a value, and forgets what had expired long before it was recorded, or at all where room is needed.
     pub(crate) fn apply(&mut self, name: SignalName, stream: StreamId, event: &ValueEvent, recorded_at: Timestamp) {
-        let Some(known) = self.signals.get_mut(&name) else { return };
+        let known = self.signals.entry(name).or_insert_with(|| Known::new(name));
         known.set.advance(stream);
         let values = Arc::make_mut(&mut known.values);
         let (subject, before) = match event {
@@ -157,7 +159,7 @@ impl Signals {
 
     fn read(&self, name: SignalName, facts: &Facts, time: Option<Timestamp>) -> Option<SignalValue> {
         let known = self.signals.get(&name)?;
-        let held = match known.signal.declared()?.subject {
+        let held = match known.subject()? {
             SubjectKind::Region => known.values.regions.get(facts.delivery.as_ref()?.province.as_deref()?),
             SubjectKind::Merchant => known.values.merchant.as_ref(),
             // Recorded with the order, it does not expire.
@@ -190,7 +192,8 @@ impl Signals {
                 values.put(&subject, (value, expires_at));
                 signals.expiries.insert((expires_at, name, subject));
             }
-            signals.signals.insert(name, Known { signal, declared, set, values: Arc::new(values) });
+            let built_in = built_in(name).map(|declaration| declaration.subject);
+            signals.signals.insert(name, Known { signal, built_in, declared, set, values: Arc::new(values) });
         }
         Some(signals)
     }
@@ -236,8 +239,24 @@ fn read_tail(reader: &mut Reader<'_>) -> Option<Tail> {
 }
 
 impl Known {
-    fn new() -> Self {
-        Self { signal: Signal::default(), declared: Tail::default(), set: Tail::default(), values: Arc::default() }
+    pub(crate) fn new(name: SignalName) -> Self {
+        Self {
+            signal: Signal::default(),
+            built_in: built_in(name).map(|declaration| declaration.subject),
+            declared: Tail::default(),
+            set: Tail::default(),
+            values: Arc::default(),
+        }
+    }
+
+    /// What its values are about: as the merchant declared it, or as it is from the beginning.
+    pub(crate) fn subject(&self) -> Option<SubjectKind> {
+        self.signal.declared().map(|declared| declared.subject).or(self.built_in)
+    }
+
+    /// What it was told of, if it was.
+    pub(crate) fn told(&self) -> Option<SubjectKind> {
+        self.subject().filter(|_| self.set != Tail::default())
     }
 
     /// What a subject has.
@@ -251,7 +270,7 @@ impl Known {
 
     /// Every value with its subject.
     fn all(&self) -> Vec<(Subject, Held)> {
-        let Some(kind) = self.signal.declared().map(|declared| declared.subject) else { return vec![] };
+        let Some(kind) = self.subject() else { return vec![] };
         let tokens = self.values.tokens.iter().filter_map(|(token, held)| Some((of_token(kind, *token)?, *held)));
         let regions = self.values.regions.iter().map(|(name, held)| (Subject::Region(name.clone()), *held));
         let merchant = self.values.merchant.map(|held| (Subject::Merchant, held));

@@ -225,7 +225,13 @@ mod tests {
             );
         }
         let at = Timestamp::from_millis(120_000);
-        let paid = StatusReported { source: "wms".into(), status: Status::Paid, occurred_at: at, counts_from: None };
+        let paid = StatusReported {
+            source: "wms".into(),
+            status: Status::Paid,
+            occurred_at: at,
+            counts_from: None,
+            refunded: None,
+        };
         windows.apply(4, &OrderEvent::StatusReported(paid), at);
         windows
     }

@@ -57,7 +57,8 @@ const ARRIVED: u8 = bit(Status::Delivered) | bit(Status::Completed);
 
 const fn bit(status: Status) -> u8 {
     match status {
-        Status::Paid => 1,
+        // What was paid back in part was paid, and nothing else follows from it.
+        Status::Paid | Status::PartiallyRefunded => 1,
         Status::PartiallyShipped => 2,
         Status::Shipped => 4,
         Status::Delivered => 8,

@@ -174,5 +174,6 @@ pub(crate) fn reported(status: Status) -> OrderEvent {
         status,
         occurred_at: second(0),
         counts_from: None,
+        refunded: None,
     })
 }

@@ -62,8 +62,10 @@ fn an_order_from_the_future_lies_where_it_was_recorded() {
 
 #[test]
 fn unpaid_and_abandoned_follow_what_was_reported() {
-    use Status::{Cancelled, Completed, Delivered, Paid, PartiallyShipped, RefundRequested, Refunded, Shipped};
-    let cases: [(&[Status], i64, i64); 12] = [
+    use Status::{
+        Cancelled, Completed, Delivered, Paid, PartiallyRefunded, PartiallyShipped, RefundRequested, Refunded, Shipped,
+    };
+    let cases: [(&[Status], i64, i64); 13] = [
         (&[], 1, 0),
         (&[Paid], 0, 0),
         (&[PartiallyShipped], 0, 0),
@@ -71,6 +73,7 @@ fn unpaid_and_abandoned_follow_what_was_reported() {
         (&[Delivered], 0, 0),
         (&[Completed], 0, 0),
         (&[RefundRequested], 0, 0),
+        (&[PartiallyRefunded], 0, 0),
         (&[Refunded], 0, 0),
         (&[Cancelled], 1, 1),
         (&[Paid, Cancelled], 0, 0),

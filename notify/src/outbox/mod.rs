@@ -2,6 +2,8 @@
 //!
 //! * A page's messages and the checkpoint move in one transaction, so an event is taken in once.
 //! * Of a message its event's position is kept, and nothing of what it says: that is made from the log when it is sent.
+//! * A receiver that says that it is gone disables its endpoint: what waits for it and what comes for it is parked until it is asked
+//!   for.
 //! * Of one order's messages to one endpoint the earliest alone is due; the next one becomes due in the transaction in which that
 //!   one is delivered or parked.
 
@@ -111,6 +113,8 @@ pub(crate) enum Verdict {
     Delivered,
     Again(Timestamp),
     Parked,
+    /// It was parked, and so is all that waits for its endpoint or comes for it: the receiver wants to be told nothing more.
+    Gone,
     /// It was not sent: what it asks for was settled meanwhile.
     Superseded,
 }
@@ -121,7 +125,7 @@ impl Verdict {
         match self {
             Self::Delivered => (State::Delivered, None, 1),
             Self::Again(at) => (State::Pending, Some(at.millis()), 1),
-            Self::Parked => (State::Parked, None, 1),
+            Self::Parked | Self::Gone => (State::Parked, None, 1),
             Self::Superseded => (State::Superseded, None, 0),
         }
     }
@@ -184,7 +188,7 @@ pub(crate) trait Outbox: Send + Sync {
     /// How far a partition was looked through.
     async fn checkpoint(&self, partition: u32) -> Result<Position, OutboxError>;
 
-    /// Stores a page's messages and moves the checkpoint.
+    /// Stores a page's messages and moves the checkpoint. Those for an endpoint that is disabled are parked.
     async fn take_in(&self, intake: Intake, now: Timestamp) -> Result<(), OutboxError>;
 
     /// Sets a checkpoint that is ahead of its log back to where the log ends, and forgets what was taken in from beyond that for
@@ -196,7 +200,8 @@ pub(crate) trait Outbox: Send + Sync {
 
     /// Stores what came of tries, and makes due what they were in the way of. What is to be tried again waits while an earlier one
     /// of its subject does, as when that one was replayed meanwhile. What has been due since `give_up` or longer is parked, where
-    /// that is given. Answers how many were parked for that.
+    /// that is given, and when the receiver is gone all that waits is, and the endpoint is disabled. Answers how many were parked
+    /// for either.
     async fn record(
         &self,
         partition: u32,
@@ -216,8 +221,11 @@ pub(crate) trait Outbox: Send + Sync {
     ) -> Result<Vec<Delivery>, OutboxError>;
 
     /// Makes messages due again that no longer waited, as if they were new; those of an order in their order, and before later ones
-    /// of it that wait.
+    /// of it that wait. An endpoint that was disabled is so no more.
     async fn replay(&self, partition: u32, endpoint: &str, which: Replay, now: Timestamp) -> Result<u64, OutboxError>;
+
+    /// Since when an endpoint is disabled; `None` for one that is not.
+    async fn disabled_since(&self, endpoint: &str) -> Result<Option<Timestamp>, OutboxError>;
 
     /// Forgets what was settled of an endpoint up to a time, so many at most; answers how many.
     async fn forget(&self, endpoint: &str, until: Timestamp, limit: u32) -> Result<u64, OutboxError>;
@@ -265,6 +273,11 @@ impl State {
     fn of(code: i16) -> Result<Self, OutboxError> {
         Self::ALL.into_iter().find(|state| state.code() == code).ok_or(OutboxError::Damaged("no such state"))
     }
+}
+
+/// Whether a receiver said that it is gone.
+fn is_gone(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().any(|outcome| outcome.verdict == Verdict::Gone)
 }
 
 fn stored(number: u64) -> i64 {

@@ -10,7 +10,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Row as _, Transaction};
 
 use super::{
-    Agenda, Ahead, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, event, read_back, stored,
+    Agenda, Ahead, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, event, is_gone,
+    read_back, stored,
 };
 
 const SCHEMA: &str = "orderlight_outbox";
@@ -50,7 +51,8 @@ const TABLES: &str = "
 ";
 /// What came later, and is looked for by itself. Thousands of messages become due in the same millisecond, so the index of those has
 /// their order.
-const LATER: [(&str, &str); 2] = [
+const LATER: [(&str, &str); 3] = [
+    ("disabled", "CREATE TABLE disabled (endpoint text PRIMARY KEY, since bigint NOT NULL)"),
     ("messages_settled", "CREATE INDEX messages_settled ON messages (endpoint, since) WHERE state <> 0"),
     (
         "messages_next",
@@ -61,10 +63,11 @@ const LATER: [(&str, &str); 2] = [
 
 const INSERT: &str = "
     INSERT INTO messages (endpoint, position, subject, event, state, attempts, since, next_at)
-    SELECT n.endpoint, n.position, n.subject, n.event, 0, 0, $5, CASE WHEN
-        row_number() OVER (PARTITION BY n.endpoint, n.subject ORDER BY n.position) > 1 OR EXISTS (SELECT 1 FROM messages m
+    SELECT n.endpoint, n.position, n.subject, n.event, CASE WHEN d.since IS NULL THEN 0 ELSE 2 END, 0, $5, CASE WHEN
+        d.since IS NOT NULL OR row_number() OVER (PARTITION BY n.endpoint, n.subject ORDER BY n.position) > 1 OR EXISTS (SELECT 1 FROM messages m
             WHERE m.endpoint = n.endpoint AND m.subject = n.subject AND m.state = 0) THEN NULL ELSE $5 END
     FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) AS n (endpoint, position, subject, event)
+        LEFT JOIN disabled d ON d.endpoint = n.endpoint
     ON CONFLICT DO NOTHING";
 
 const SETTLE: &str = "
@@ -81,6 +84,8 @@ const PROMOTE: &str = "
     UPDATE messages SET next_at = $3, since = $3 WHERE endpoint = $1 AND next_at IS NULL AND position IN (
         SELECT (SELECT min(position) FROM messages WHERE endpoint = $1 AND subject = s.subject AND state = 0)
         FROM unnest($2::text[]) AS s (subject))";
+
+const ENABLE: &str = "DELETE FROM disabled WHERE endpoint = $1";
 
 const HOLD_BACK: &str = "
     UPDATE messages m SET next_at = NULL WHERE endpoint = $1 AND state = 0 AND next_at IS NOT NULL AND EXISTS (
@@ -192,6 +197,7 @@ impl Outbox for PostgresOutbox {
                 .bind(&**endpoint)
                 .execute(&mut *transaction)
                 .await?;
+            sqlx::query(ENABLE).bind(&**endpoint).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -244,7 +250,12 @@ impl Outbox for PostgresOutbox {
         let mut transaction = self.change(partition).await?;
         settle(&mut transaction, endpoint, &outcomes, now).await?;
         let mut parked = 0;
-        if let Some(give_up) = give_up {
+        if is_gone(&outcomes) {
+            let disable = sqlx::query("INSERT INTO disabled VALUES ($1, $2) ON CONFLICT DO NOTHING").bind(endpoint);
+            disable.bind(now.millis()).execute(&mut *transaction).await?;
+            let park = "UPDATE messages SET state = 2, next_at = NULL WHERE endpoint = $1 AND state = 0";
+            parked = sqlx::query(park).bind(endpoint).execute(&mut *transaction).await?.rows_affected();
+        } else if let Some(give_up) = give_up {
             let park = "UPDATE messages SET state = 2, next_at = NULL WHERE endpoint = $1 AND next_at IS NOT NULL AND since <= $2";
             let park = sqlx::query(park).bind(endpoint).bind(give_up.millis());
             parked = park.execute(&mut *transaction).await?.rows_affected();
@@ -286,10 +297,17 @@ impl Outbox for PostgresOutbox {
         );
         let update = sqlx::query(AssertSqlSafe(update)).bind(endpoint).bind(now.millis()).bind(parameters);
         let due = update.execute(&mut *transaction).await?.rows_affected();
+        sqlx::query(ENABLE).bind(endpoint).execute(&mut *transaction).await?;
         sqlx::query(HOLD_BACK).bind(endpoint).execute(&mut *transaction).await?;
         sqlx::query(LET_GO).bind(endpoint).bind(now.millis()).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(due)
+    }
+
+    async fn disabled_since(&self, endpoint: &str) -> Result<Option<Timestamp>, OutboxError> {
+        let select = sqlx::query_scalar("SELECT since FROM disabled WHERE endpoint = $1").bind(endpoint);
+        let since: Option<i64> = select.fetch_optional(&self.pool).await?;
+        Ok(since.map(Timestamp::from_millis))
     }
 
     async fn forget(&self, endpoint: &str, until: Timestamp, limit: u32) -> Result<u64, OutboxError> {

@@ -10,7 +10,8 @@ use eventlog::Position;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::{
-    Agenda, Ahead, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, event, read_back, stored,
+    Agenda, Ahead, Counts, Delivery, Due, Intake, Outbox, OutboxError, Outcome, Replay, State, event, is_gone,
+    read_back, stored,
 };
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +35,7 @@ const SCHEMA: &str = "
         last_error TEXT,
         PRIMARY KEY (endpoint, position)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS disabled (endpoint TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS messages_due ON messages (endpoint, next_at) WHERE next_at IS NOT NULL;
     CREATE INDEX IF NOT EXISTS messages_waiting ON messages (endpoint, subject, position) WHERE state = 0;
     CREATE INDEX IF NOT EXISTS messages_parked ON messages (endpoint, position) WHERE state = 2;
@@ -43,6 +45,8 @@ const SCHEMA: &str = "
 /// Makes the earliest waiting message of a subject due.
 const PROMOTE: &str = "UPDATE messages SET next_at = ?3, since = ?3 WHERE endpoint = ?1 AND next_at IS NULL AND position = \
                        (SELECT min(position) FROM messages WHERE endpoint = ?1 AND subject = ?2 AND state = 0)";
+
+const ENABLE: &str = "DELETE FROM disabled WHERE endpoint = ?1";
 
 /// Puts all waiting messages of an endpoint in order: the earliest of each subject is due, the others are not.
 const HOLD_BACK: &str = "UPDATE messages SET next_at = NULL WHERE endpoint = ?1 AND state = 0 AND next_at IS NOT NULL AND EXISTS \
@@ -109,8 +113,10 @@ impl Outbox for SqliteOutbox {
             let move_on = "INSERT INTO checkpoints VALUES (?1, ?2) ON CONFLICT (partition) DO UPDATE SET position = ?2";
             transaction.prepare_cached(move_on)?.execute(params![intake.partition, stored(intake.to)])?;
             let insert = "INSERT INTO messages (endpoint, position, subject, event, state, attempts, since, next_at) \
-                          SELECT ?1, ?2, ?3, ?4, 0, 0, ?5, CASE WHEN EXISTS (SELECT 1 FROM messages WHERE endpoint = ?1 \
-                          AND subject = ?3 AND state = 0) THEN NULL ELSE ?5 END WHERE true ON CONFLICT DO NOTHING";
+                          SELECT ?1, ?2, ?3, ?4, CASE WHEN d.since IS NULL THEN 0 ELSE 2 END, 0, ?5, CASE WHEN \
+                          d.since IS NOT NULL OR EXISTS (SELECT 1 FROM messages WHERE endpoint = ?1 AND subject = ?3 AND \
+                          state = 0) THEN NULL ELSE ?5 END FROM (SELECT (SELECT since FROM disabled WHERE endpoint = ?1) AS since) d \
+                          WHERE true ON CONFLICT DO NOTHING";
             let mut insert = transaction.prepare_cached(insert)?;
             for message in &intake.messages {
                 let position = stored(message.position);
@@ -118,6 +124,7 @@ impl Outbox for SqliteOutbox {
             }
             for endpoint in &intake.removed {
                 transaction.prepare_cached("DELETE FROM messages WHERE endpoint = ?1")?.execute([endpoint])?;
+                transaction.prepare_cached(ENABLE)?.execute([endpoint])?;
             }
             Ok(())
         })
@@ -176,6 +183,12 @@ impl Outbox for SqliteOutbox {
         let endpoint: Box<str> = endpoint.into();
         self.run(move |transaction| {
             outcomes.iter().try_for_each(|outcome| settle(transaction, &endpoint, outcome, now))?;
+            if is_gone(&outcomes) {
+                let disable = "INSERT INTO disabled VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+                transaction.prepare_cached(disable)?.execute(params![endpoint, now.millis()])?;
+                let park = "UPDATE messages SET state = 2, next_at = NULL WHERE endpoint = ?1 AND state = 0";
+                return Ok(transaction.prepare_cached(park)?.execute([&endpoint])? as u64);
+            }
             let Some(give_up) = give_up else { return Ok(0) };
             let park = "UPDATE messages SET state = 2, next_at = NULL WHERE endpoint = ?1 AND next_at IS NOT NULL AND since <= ?2";
             let parked = transaction.prepare_cached(park)?.execute(params![endpoint, give_up.millis()])?;
@@ -233,9 +246,20 @@ impl Outbox for SqliteOutbox {
                 Replay::Parked => due += again("state = ?3", State::Parked.code().into())?,
                 Replay::From(position) => due += again("position >= ?3", stored(position))?,
             }
+            transaction.prepare_cached(ENABLE)?.execute([&endpoint])?;
             transaction.prepare_cached(HOLD_BACK)?.execute([&endpoint])?;
             transaction.prepare_cached(LET_GO)?.execute(params![endpoint, now.millis()])?;
             Ok(due as u64)
+        })
+        .await
+    }
+
+    async fn disabled_since(&self, endpoint: &str) -> Result<Option<Timestamp>, OutboxError> {
+        let endpoint: Box<str> = endpoint.into();
+        self.run(move |transaction| {
+            let mut select = transaction.prepare_cached("SELECT since FROM disabled WHERE endpoint = ?1")?;
+            let since: Option<i64> = select.query_row([endpoint], |row| row.get(0)).optional()?;
+            Ok(since.map(Timestamp::from_millis))
         })
         .await
     }

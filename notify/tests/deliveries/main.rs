@@ -28,6 +28,7 @@ mod tests {
         a_message_that_fails_holds_back_its_order_and_no_other,
         a_receiver_that_hangs_holds_back_nobody_else,
         what_fails_for_three_days_is_parked_and_told_again_when_it_is_asked_for,
+        a_receiver_that_is_gone_is_told_nothing_until_it_is_asked_for,
         a_removed_endpoint_is_told_nothing_more,
         a_name_that_leads_to_a_private_address_is_not_connected_to,
         what_was_delivered_is_not_told_again_after_a_restart,
@@ -131,6 +132,37 @@ mod tests {
         assert_eq!(notifier.replay(0, "e1", Replay::At(vec![last])).await.unwrap(), 1);
         assert_eq!(notifier.replay(0, "e1", Replay::From(last + 1)).await.unwrap(), 0);
         until(&notifier, "e1", all(State::Delivered, 2)).await;
+        notifier.stop().await;
+    }
+
+    async fn a_receiver_that_is_gone_is_told_nothing_until_it_is_asked_for(on: Backend) {
+        let (mut given, receiver) = (Given::nothing(on).await, Receiver::answering(410).await);
+        given.endpoint("e1", &receiver.url(), &[OrderFrozen, OrderReleased]).await;
+        given.order("web:A1", &[frozen(), released()]).await;
+        let notifier = given.notifier().await;
+        let found = until(&notifier, "e1", all(State::Parked, 2)).await;
+        let tried = found.last().map(|delivery| (delivery.attempts, delivery.last_status));
+        assert_eq!((tried, receiver.ids().len()), (Some((1, Some(410))), 1), "{found:?}");
+        let since = notifier.disabled_since("e1").await.unwrap();
+        assert!(since.is_some());
+
+        given.later(Span::from_hours(1));
+        given.order("web:A2", &[frozen()]).await;
+        given.order("web:A1", &[frozen()]).await;
+        until(&notifier, "e1", all(State::Parked, 4)).await;
+        notifier.stop().await;
+        let notifier = given.notifier().await;
+        given.order("web:A3", &[frozen()]).await;
+        until(&notifier, "e1", all(State::Parked, 5)).await;
+        assert_eq!(receiver.ids().len(), 1, "nothing is sent, after a restart neither");
+        assert_eq!(notifier.disabled_since("e1").await.unwrap(), since);
+
+        receiver.answer(200);
+        assert_eq!(notifier.replay(0, "e1", Replay::Parked).await.unwrap(), 5);
+        until(&notifier, "e1", all(State::Delivered, 5)).await;
+        assert_eq!(notifier.disabled_since("e1").await.unwrap(), None);
+        given.order("web:A4", &[frozen()]).await;
+        until(&notifier, "e1", all(State::Delivered, 6)).await;
         notifier.stop().await;
     }
 

@@ -188,7 +188,7 @@ pub(super) fn follow(row: &mut OrderStatusRow, change: &OrderChange<'_>, envelop
 const fn reported(status: Status) -> u32 {
     match status {
         Status::Cancelled => 0,
-        Status::Paid | Status::PartiallyShipped => PAID,
+        Status::Paid | Status::PartiallyShipped | Status::PartiallyRefunded => PAID,
         Status::Shipped => PAID | LEFT,
         Status::Delivered | Status::Completed => PAID | LEFT | DELIVERED,
         Status::RefundRequested => PAID | REFUND,

@@ -39,10 +39,14 @@ pub struct OrderQuery {
 impl OrderQuery {
     /// What leads to the orders, the most telling first.
     fn handles(&self) -> Vec<Vec<Handle>> {
-        let number = self.order_no.as_ref().map(|number| Handle::Number(number.clone()));
-        let phone = self.phone.map(|phone| Handle::Phone(phone.short()));
-        let customer = self.customer.map(|customer| Handle::Customer(customer.short()));
-        [number, phone, customer].into_iter().flatten().map(|handle| vec![handle]).collect()
+        // Display numbers such as #1001 are told without their sign, too.
+        let number = self.order_no.as_ref().map(|number| {
+            let signed = (!number.starts_with('#')).then(|| Handle::Number(format!("#{number}")));
+            [Handle::Number(number.clone())].into_iter().chain(signed).collect()
+        });
+        let phone = self.phone.map(|phone| vec![Handle::Phone(phone.short())]);
+        let customer = self.customer.map(|customer| vec![Handle::Customer(customer.short())]);
+        [number, phone, customer].into_iter().flatten().collect()
     }
 
     fn is_met_by(&self, row: &OrderStatusRow) -> bool {

@@ -9,15 +9,17 @@ use super::order_status::{stream, time, unnest};
 use crate::cursor::Cursor;
 use crate::error::StoreError;
 use crate::fold::Touched;
-use crate::review_queue::{ReviewClaim, ReviewQuery, ReviewRow, ReviewState};
+use crate::review_queue::{OpenCause, OpenedFor, ReviewClaim, ReviewQuery, ReviewRow, ReviewState};
 use crate::store::Generation;
 use crate::words::{read_status, status_word};
 
-const COLUMNS: [(&str, &str); 21] = [
+const COLUMNS: [(&str, &str); 23] = [
     ("stream", "bigint"),
     ("merchant", "bigint"),
     ("order_id", "text"),
     ("state", "text"),
+    ("cause", "text"),
+    ("reason_code", "text"),
     ("opened_at", "bigint"),
     ("deadline", "bigint"),
     ("open_since", "bigint"),
@@ -46,7 +48,7 @@ pub(super) fn schema(table: &str) -> String {
     format!(
         "CREATE TABLE {table} (
             stream BIGINT PRIMARY KEY, merchant BIGINT NOT NULL, order_id TEXT COLLATE \"C\" NOT NULL,
-            state TEXT COLLATE \"C\" NOT NULL, opened_at BIGINT NOT NULL, deadline BIGINT, open_since BIGINT,
+            state TEXT COLLATE \"C\" NOT NULL, cause TEXT, reason_code TEXT, opened_at BIGINT NOT NULL, deadline BIGINT, open_since BIGINT,
             due_at BIGINT NOT NULL, rank BIGINT NOT NULL, escalated_at BIGINT, reopened BIGINT NOT NULL,
             reviewer TEXT COLLATE \"C\", lease_until BIGINT, score BIGINT NOT NULL, tier TEXT COLLATE \"C\" NOT NULL,
             rules TEXT NOT NULL, amount BIGINT NOT NULL, payment_due_at BIGINT, status TEXT, status_at BIGINT,
@@ -99,6 +101,8 @@ pub(super) async fn save(
         .bind(rows.iter().map(|touched| merchants[touched.place]).collect::<Vec<i64>>())
         .bind(each(rows, |row| row.order_id.as_str()))
         .bind(each(rows, |row| row.state.map_or("", ReviewState::name)))
+        .bind(each(rows, |row| row.opened_for.as_ref().map(|opened_for| opened_for.cause.name())))
+        .bind(each(rows, |row| row.opened_for.as_ref().and_then(|opened_for| opened_for.reason_code.as_deref())))
         .bind(each(rows, |row| row.opened_at.millis()))
         .bind(each(rows, |row| row.deadline.map(Timestamp::millis)))
         .bind(each(rows, |row| row.open_since.map(Timestamp::millis)))
@@ -167,6 +171,13 @@ fn read_row(row: &PgRow) -> Result<ReviewRow, StoreError> {
         row.try_get::<&str, _>("order_id")?.parse().map_err(|error| StoreError::damaged("order_id", error))?;
     let state =
         ReviewState::from_name(row.try_get("state")?).ok_or_else(|| StoreError::damaged("state", "unknown word"))?;
+    let opened_for = match row.try_get::<Option<&str>, _>("cause")? {
+        Some(word) => {
+            let cause = OpenCause::from_name(word).ok_or_else(|| StoreError::damaged("cause", "unknown word"))?;
+            Some(OpenedFor { cause, reason_code: row.try_get("reason_code")? })
+        }
+        None => None,
+    };
     let reviewer: Option<Box<str>> = row.try_get("reviewer")?;
     let claim =
         reviewer.zip(time(row, "lease_until")?).map(|(reviewer, lease_until)| ReviewClaim { reviewer, lease_until });
@@ -178,6 +189,7 @@ fn read_row(row: &PgRow) -> Result<ReviewRow, StoreError> {
         stream: stream(row)?,
         order_id,
         state: Some(state),
+        opened_for,
         opened_at: Timestamp::from_millis(row.try_get("opened_at")?),
         deadline: time(row, "deadline")?,
         open_since: time(row, "open_since")?,

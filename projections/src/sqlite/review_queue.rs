@@ -10,15 +10,17 @@ use super::order_status::{text, time};
 use crate::cursor::Cursor;
 use crate::error::StoreError;
 use crate::fold::Touched;
-use crate::review_queue::{ReviewClaim, ReviewQuery, ReviewRow, ReviewState};
+use crate::review_queue::{OpenCause, OpenedFor, ReviewClaim, ReviewQuery, ReviewRow, ReviewState};
 use crate::store::Generation;
 use crate::words::{read_status, status_word};
 
-const COLUMNS: [&str; 21] = [
+const COLUMNS: [&str; 23] = [
     "stream",
     "merchant",
     "order_id",
     "state",
+    "cause",
+    "reason_code",
     "opened_at",
     "deadline",
     "open_since",
@@ -43,7 +45,7 @@ pub(super) fn schema(table: &str) -> String {
     format!(
         "CREATE TABLE {table} (
             stream INTEGER PRIMARY KEY, merchant INTEGER NOT NULL, order_id TEXT NOT NULL, state TEXT NOT NULL,
-            opened_at INTEGER NOT NULL, deadline INTEGER, open_since INTEGER, due_at INTEGER NOT NULL,
+            cause TEXT, reason_code TEXT, opened_at INTEGER NOT NULL, deadline INTEGER, open_since INTEGER, due_at INTEGER NOT NULL,
             rank INTEGER NOT NULL, escalated_at INTEGER, reopened INTEGER NOT NULL, reviewer TEXT,
             lease_until INTEGER, score INTEGER NOT NULL, tier TEXT NOT NULL, rules TEXT NOT NULL,
             amount INTEGER NOT NULL, payment_due_at INTEGER, status TEXT, status_at INTEGER,
@@ -102,6 +104,8 @@ pub(super) fn save(
             merchants[*place],
             row.order_id.as_str(),
             row.state.map_or("", ReviewState::name),
+            row.opened_for.as_ref().map(|opened_for| opened_for.cause.name()),
+            row.opened_for.as_ref().and_then(|opened_for| opened_for.reason_code.as_deref()),
             row.opened_at.millis(),
             row.deadline.map(Timestamp::millis),
             row.open_since.map(Timestamp::millis),
@@ -169,6 +173,13 @@ fn read_row(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
     let order_id: OrderId = text(row, "order_id")?.parse().map_err(|error| StoreError::damaged("order_id", error))?;
     let state =
         ReviewState::from_name(text(row, "state")?).ok_or_else(|| StoreError::damaged("state", "unknown word"))?;
+    let opened_for = match row.get::<_, Option<Box<str>>>("cause")? {
+        Some(word) => {
+            let cause = OpenCause::from_name(&word).ok_or_else(|| StoreError::damaged("cause", "unknown word"))?;
+            Some(OpenedFor { cause, reason_code: row.get("reason_code")? })
+        }
+        None => None,
+    };
     let reviewer: Option<Box<str>> = row.get("reviewer")?;
     let claim =
         reviewer.zip(time(row, "lease_until")?).map(|(reviewer, lease_until)| ReviewClaim { reviewer, lease_until });
@@ -180,6 +191,7 @@ fn read_row(row: &Row<'_>) -> Result<ReviewRow, StoreError> {
         stream: row.get::<_, i64>("stream")?.cast_unsigned(),
         order_id,
         state: Some(state),
+        opened_for,
         opened_at: Timestamp::from_millis(row.get("opened_at")?),
         deadline: time(row, "deadline")?,
         open_since: time(row, "open_since")?,

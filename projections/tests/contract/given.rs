@@ -204,13 +204,19 @@ pub(crate) fn amended(changes: Facts) -> OrderEvent {
 }
 
 pub(crate) fn reported(source: &str, status: Status, occurred_at: Timestamp) -> OrderEvent {
-    OrderEvent::StatusReported(StatusReported { source: source.into(), status, occurred_at, counts_from: None })
+    OrderEvent::StatusReported(StatusReported {
+        source: source.into(),
+        status,
+        occurred_at,
+        counts_from: None,
+        refunded: None,
+    })
 }
 
 /// A report that is dated too far ahead and counts from another time.
 pub(crate) fn reported_ahead(source: &str, status: Status, at: Timestamp, counts_from: Timestamp) -> OrderEvent {
     let (source, counts_from) = (source.into(), Some(counts_from));
-    OrderEvent::StatusReported(StatusReported { source, status, occurred_at: at, counts_from })
+    OrderEvent::StatusReported(StatusReported { source, status, occurred_at: at, counts_from, refunded: None })
 }
 
 pub(crate) fn scored(score: i64, tier: &str) -> OrderEvent {
@@ -254,9 +260,14 @@ pub(crate) fn released(cause: ReleasedCause, actor: Option<&str>) -> OrderEvent 
 }
 
 pub(crate) fn review_opened(challenge: &str) -> OrderEvent {
-    let cause = ReviewCause::ChallengeExpired;
     let challenge = Some(challenge.parse().unwrap());
-    OrderEvent::ReviewOpened(ReviewOpened { challenge, cause, note: None, instead_of: vec![] })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(challenge, ReviewCause::ChallengeExpired))
+}
+
+/// A review that was opened for what the customer said to a call.
+pub(crate) fn said(challenge: &str, reason: &str) -> OrderEvent {
+    let opened = ReviewOpened::by_itself(Some(challenge.parse().unwrap()), ReviewCause::ChallengeFailed);
+    OrderEvent::ReviewOpened(ReviewOpened { reason_code: Some(reason.into()), ..opened })
 }
 
 pub(crate) fn claimed(reviewer: &str, lease_until: Timestamp) -> OrderEvent {
@@ -274,12 +285,17 @@ pub(crate) fn clean(id: &str, facts: Facts) -> [OrderEvent; 3] {
 
 pub(crate) fn confirmed(reviewer: &str) -> OrderEvent {
     let (actor, reason_code) = (reviewer.into(), "stock_hoarding".into());
-    OrderEvent::FreezeConfirmed(domain::order::FreezeConfirmed { actor, reason_code, note: None, part_of: None })
+    OrderEvent::FreezeConfirmed(domain::order::FreezeConfirmed {
+        actor,
+        reason_code,
+        note: None,
+        part_of: None,
+        claim_until: None,
+    })
 }
 
 pub(crate) fn nobody_can_be_asked() -> OrderEvent {
-    let cause = ReviewCause::NoChannel;
-    OrderEvent::ReviewOpened(ReviewOpened { challenge: None, cause, note: None, instead_of: vec![] })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(None, ReviewCause::NoChannel))
 }
 
 pub(crate) fn escalated(opened_at: Timestamp) -> OrderEvent {

@@ -55,6 +55,7 @@ macro_rules! contract {
             an_order_that_reaches_a_tier_long_after_its_placement_enters_with_its_amount,
             a_cancelled_order_has_nothing_at_stake,
             a_review_that_is_opened_again_begins_anew_and_remembers_it,
+            a_review_says_why_a_person_has_to_look_while_one_has_to,
             the_most_urgent_review_comes_first_and_moves_as_its_order_does,
             a_claim_counts_until_its_lease_runs_out,
             reviews_are_sorted_by_urgency_age_or_deadline,

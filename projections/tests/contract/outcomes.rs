@@ -36,17 +36,12 @@ fn verified_by(how: ChallengeMethod) -> OrderEvent {
 }
 
 fn review(cause: ReviewCause) -> OrderEvent {
-    OrderEvent::ReviewOpened(ReviewOpened {
-        challenge: Some("c1".parse().unwrap()),
-        cause,
-        note: None,
-        instead_of: vec![],
-    })
+    OrderEvent::ReviewOpened(ReviewOpened::by_itself(Some("c1".parse().unwrap()), cause))
 }
 
 fn confirmed() -> OrderEvent {
     let (actor, reason_code) = ("wang".into(), "fraud".into());
-    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, reason_code, note: None, part_of: None })
+    OrderEvent::FreezeConfirmed(FreezeConfirmed { actor, reason_code, note: None, part_of: None, claim_until: None })
 }
 
 fn reopened() -> OrderEvent {
@@ -90,6 +85,12 @@ pub(crate) async fn what_became_of_an_order_follows_from_what_happened_to_it(on:
     let table: Vec<(&str, &str, Vec<OrderEvent>, Verdicts)> = vec![
         ("passed", "pass", vec![clean()], UNDECIDED),
         ("passed_and_arrived", "pass", vec![clean(), told(Status::Delivered, 1)], CLEARED),
+        (
+            "passed_and_refunded_in_part",
+            "pass",
+            vec![clean(), told(Status::Delivered, 1), told(Status::PartiallyRefunded, 2)],
+            CLEARED,
+        ),
         ("passed_and_refunded", "pass", vec![clean(), told(Status::Refunded, 1)], UNDECIDED),
         ("passed_and_called_off", "pass", vec![clean(), told(Status::Cancelled, 1)], LAPSED),
         ("asked", "sms", vec![ask()], UNDECIDED),

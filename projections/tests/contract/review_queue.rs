@@ -129,6 +129,32 @@ pub(crate) async fn a_review_that_is_opened_again_begins_anew_and_remembers_it(o
     assert_eq!(again.due_at(), Some(recorded_at(6).plus(LOOK_WITHIN)));
 }
 
+pub(crate) async fn a_review_says_why_a_person_has_to_look_while_one_has_to(on: Backend) {
+    let mut given = Given::nothing(on).await;
+    given.order("web:A1", [placed("web:A1", facts(0)), scored(110, "call"), challenged("c1", minute(10))]).await;
+    let models = given.folded().await;
+    assert_eq!(review(&models, "web:A1").await.unwrap().opened_for, None, "its customer is asked");
+    let denied = Some(("challenge_failed", Some("customer_denied")));
+    for (happened, why) in [
+        (vec![frozen(FrozenCause::ChallengeFailed), said("c1", "customer_denied")], denied),
+        (vec![claimed("wang", minute(20))], denied),
+        (vec![returned("wang")], denied),
+        (vec![confirmed("wang")], None),
+        (vec![complained("li")], Some(("appeal", None))),
+        (vec![released(ReleasedCause::Reviewer, Some("wang"))], None),
+        (vec![scored(80, "sms"), nobody_can_be_asked()], Some(("no_channel", None))),
+        (vec![challenged("c2", minute(30))], None),
+        (vec![review_opened("c2")], Some(("challenge_expired", None))),
+    ] {
+        let what = format!("{happened:?}");
+        given.order("web:A1", happened).await;
+        models.catch_up().await.unwrap();
+        let opened_for = review(&models, "web:A1").await.unwrap().opened_for;
+        let told = opened_for.as_ref().map(|it| (it.cause.name(), it.reason_code.as_deref()));
+        assert_eq!(told, why, "{what}");
+    }
+}
+
 pub(crate) async fn the_most_urgent_review_comes_first_and_moves_as_its_order_does(on: Backend) {
     let mut given = Given::nothing(on).await;
     let amount = |amount| Facts { amount: Some(amount), ..facts(0) };

@@ -35,6 +35,8 @@ pub(crate) async fn an_order_is_found_by_every_handle_and_the_newest_comes_first
     let cases: Vec<(OrderQuery, &[&str])> = vec![
         (number("A1"), &["web:A1"]),
         (number("#b"), &["douyin:B1"]),
+        (number("b"), &["douyin:B1"]),
+        (number("#A1"), &[]),
         (number("U1"), &["web:U1"]),
         (number("A"), &[]),
         (phone("buyer-a"), &["web:A1"]),

@@ -1,8 +1,9 @@
-//! `orderlight import FILE`: notices from a file into a store that no service keeps.
+//! `orderlight import FILE`: notices from a file into a store that no service keeps, or with `--to` to a running service.
 //!
 //! A second import of the same file finds its delivery keys and stores nothing again, so an import that was cut short is
 //! simply repeated.
 
+mod http;
 mod lines;
 mod submit;
 mod summary;
@@ -18,6 +19,7 @@ use engine::Standing;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 
+use self::http::Sending;
 use self::lines::{Line, read_lines};
 use self::submit::Submission;
 use super::stop::StopSignals;
@@ -34,6 +36,13 @@ pub(super) struct Import {
     file: PathBuf,
     #[command(flatten)]
     store: StoreArgs,
+    /// A running service to send them to over HTTP, such as https://orderlight.example.com, in place of a store
+    #[arg(long, value_name = "URL", value_parser = http::Service::read, requires = "key", env = "ORDERLIGHT_TO_URL")]
+    #[arg(conflicts_with_all = ["data", "database_url", "merchant", "rulebook"])]
+    to: Option<http::Service>,
+    /// The key for that service, one with the role ingest; whose notices these are follows from it
+    #[arg(long, value_name = "KEY", env = "ORDERLIGHT_KEY", hide_env_values = true)]
+    key: Option<String>,
     /// The merchant whose notices these are
     #[arg(long, default_value = DEFAULT_MERCHANT, env = "ORDERLIGHT_MERCHANT")]
     merchant: MerchantId,
@@ -43,10 +52,31 @@ pub(super) struct Import {
 }
 
 impl Import {
-    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(mut self) -> anyhow::Result<ExitCode> {
+        match self.to.take() {
+            Some(service) => self.send(service).await,
+            None => self.store().await,
+        }
+    }
+
+    /// Has a running service decide.
+    async fn send(self, service: http::Service) -> anyhow::Result<ExitCode> {
+        let (lines, progress) = (read_lines(&self.file)?, progress_bar(self.bytes()?));
+        let key = self.key.as_deref().context("--to needs a key")?;
+        let mut sending = Sending::new(service, key, progress.clone())?;
+        let started = Instant::now();
+        let sent = sending.send_all(lines, StopSignals::listen()?).await;
+        progress.finish_and_clear();
+        let summary = sending.summary;
+        summary.print_counts(started.elapsed());
+        let stopped = sent.context("what was good before is stored; import the file again to go on")?;
+        Ok(ended(stopped, summary.refused == 0))
+    }
+
+    /// Decides here.
+    async fn store(self) -> anyhow::Result<ExitCode> {
         let first_rulebook = rulebook::first(self.rulebook.as_deref())?;
-        let bytes =
-            std::fs::metadata(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?.len();
+        let bytes = self.bytes()?;
         let lines = read_lines(&self.file)?;
         let store = self.store.open_or_create(None).await?;
         rulebook::tell_unused(self.rulebook.as_deref(), &store).await?;
@@ -54,7 +84,7 @@ impl Import {
         let partition = service.engine.partition_of(&self.merchant);
         if *service.engine.standing(partition).borrow() == Standing::Elsewhere {
             service.stop().await;
-            anyhow::bail!("a service has this store open: send it the file by POST /v1/notices");
+            anyhow::bail!("a service has this store open: send it the file with --to");
         }
         let progress = progress_bar(bytes);
         let started = Instant::now();
@@ -70,11 +100,19 @@ impl Import {
         summary.print(elapsed, followed.then_some(lag));
         service.stop().await;
         extracted?;
-        if stopped {
-            eprintln!("orderlight: stopped before the end of the file; import it again to go on");
-        }
-        Ok(if stopped || summary.refused > 0 || !followed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+        Ok(ended(stopped, summary.refused == 0 && followed))
     }
+
+    fn bytes(&self) -> anyhow::Result<u64> {
+        Ok(std::fs::metadata(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?.len())
+    }
+}
+
+fn ended(stopped: bool, all_good: bool) -> ExitCode {
+    if stopped {
+        eprintln!("orderlight: stopped before the end of the file; import it again to go on");
+    }
+    if stopped || !all_good { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
 }
 
 /// Puts every line to the engine, in order; true when it was asked to stop.

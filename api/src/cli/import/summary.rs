@@ -11,6 +11,19 @@ use indicatif::{HumanCount, ProgressBar};
 /// Refused lines that are told one by one; all are counted.
 const TOLD_MAX: u64 = 20;
 
+/// What came of a line that was good.
+pub(super) enum Stored {
+    /// An order.
+    Order {
+        /// The tier that its score reached.
+        tier: Option<String>,
+    },
+    /// More about one.
+    Update,
+    /// Nothing that was not known.
+    Known,
+}
+
 /// What came of the lines.
 pub(super) struct Summary {
     tiers: BTreeMap<String, u64>,
@@ -32,17 +45,27 @@ impl Summary {
             Ok(receipt) => receipt,
             Err(refusal) => return self.refuse(number, &refusal.to_string(), progress),
         };
-        match receipt.outcome {
-            Outcome::Duplicate => self.duplicates += 1,
-            Outcome::Updated | Outcome::Unchanged | Outcome::CodeWrong { .. } => self.updated += 1,
-            Outcome::Created => {
-                self.created += 1;
-                let tier = receipt.risk.and_then(|risk| Some(risk.screening?.tier.to_string()));
-                *self.tiers.entry(tier.unwrap_or_else(|| "unscored".to_owned())).or_default() += 1;
-            }
-        }
         if receipt.outcome != Outcome::Duplicate {
             self.decision_micros.saturating_record(u64::try_from(receipt.decided_in.as_micros()).unwrap_or(u64::MAX));
+        }
+        let stored = match receipt.outcome {
+            Outcome::Duplicate | Outcome::Unchanged => Stored::Known,
+            Outcome::Updated | Outcome::CodeWrong { .. } => Stored::Update,
+            Outcome::Created => {
+                Stored::Order { tier: receipt.risk.and_then(|risk| Some(risk.screening?.tier.to_string())) }
+            }
+        };
+        self.store(stored, progress);
+    }
+
+    pub(super) fn store(&mut self, stored: Stored, progress: &ProgressBar) {
+        match stored {
+            Stored::Known => self.duplicates += 1,
+            Stored::Update => self.updated += 1,
+            Stored::Order { tier } => {
+                self.created += 1;
+                *self.tiers.entry(tier.unwrap_or_else(|| "unscored".to_owned())).or_default() += 1;
+            }
         }
         if (self.created + self.updated + self.duplicates).is_multiple_of(1_000) {
             progress.set_message(format!("{} orders", HumanCount(self.created)));
@@ -56,23 +79,29 @@ impl Summary {
         }
     }
 
-    pub(super) fn print(&self, elapsed: Duration, followed: Option<Duration>) {
-        println!("orders      {}", self.created);
+    /// What came of the lines, and how fast.
+    pub(super) fn print_counts(&self, elapsed: Duration) {
+        say!("orders      {}", self.created);
         for (tier, orders) in &self.tiers {
-            println!("  {tier:<9} {orders}");
+            say!("  {tier:<9} {orders}");
         }
-        println!("updates     {}", self.updated);
-        println!("duplicates  {}", self.duplicates);
-        println!("refused     {}", self.refused);
+        say!("updates     {}", self.updated);
+        say!("duplicates  {}", self.duplicates);
+        say!("refused     {}", self.refused);
         let seconds = elapsed.as_secs_f64();
         let notices = self.created + self.updated + self.duplicates;
-        println!("time        {seconds:.2} s, {:.0} notices/s", per_second(notices, seconds));
-        println!("speed       {:.0} orders/s", per_second(self.created, seconds));
+        say!("time        {seconds:.2} s, {:.0} notices/s", per_second(notices, seconds));
+        say!("speed       {:.0} orders/s", per_second(self.created, seconds));
+    }
+
+    /// As [`Self::print_counts`], with what is known where they were decided here.
+    pub(super) fn print(&self, elapsed: Duration, followed: Option<Duration>) {
+        self.print_counts(elapsed);
         let percentile = |quantile| self.decision_micros.value_at_quantile(quantile);
-        println!("decision    p50 {} µs, p99 {} µs", percentile(0.5), percentile(0.99));
+        say!("decision    p50 {} µs, p99 {} µs", percentile(0.5), percentile(0.99));
         match followed {
-            Some(lag) => println!("read models {:.2} s behind the last line", lag.as_secs_f64()),
-            None => println!("read models did not follow, see the log"),
+            Some(lag) => say!("read models {:.2} s behind the last line", lag.as_secs_f64()),
+            None => say!("read models did not follow, see the log"),
         }
     }
 }

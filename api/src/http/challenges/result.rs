@@ -29,8 +29,9 @@ pub struct ResultBody {
 
 /// Tell the result of a call
 ///
-/// `confirmed` verifies and releases the order; with `denied` and `unclear` the tier's `on_fail` applies. After `no_answer` the
-/// customer is called again, as often as the setting `call_attempts` says; then `on_expire` applies.
+/// `confirmed` verifies and releases the order; with `denied` and `unclear` the tier's `on_fail` applies, and what it leads to has the
+/// reason `customer_denied` or `customer_confused`. After `no_answer` the customer is called again, as often as the setting `call_attempts`
+/// says; then `on_expire` applies, and so it does in quiet hours.
 #[utoipa::path(
     post,
     path = "/v1/challenges/{id}/result",

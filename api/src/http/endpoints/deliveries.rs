@@ -9,9 +9,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::{failed, known};
 use crate::directory::Caller;
 use crate::http::App;
-use crate::http::auth::ADMIN;
+use crate::http::auth::AUDIT;
 use crate::http::body::{Parameters, PathParameters};
 use crate::http::listing::{Filters, Items, limit};
+use crate::http::position::directory_reached;
 use crate::http::problem::Problem;
 
 /// The parameters.
@@ -25,6 +26,9 @@ pub struct Query {
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// What a write answered as Orderlight-Position: waits until that is reached.
+    #[param(example = "0-17")]
+    after: Option<String>,
 }
 
 /// A message to an endpoint.
@@ -84,7 +88,7 @@ impl DeliveryView {
     path = "/v1/endpoints/{id}/deliveries",
     operation_id = "list_deliveries",
     tag = "Notifications",
-    extensions(("x-roles" = json!(["admin"]))),
+    extensions(("x-roles" = json!(["auditor", "admin"]))),
     params(("id" = String, Path, description = "The endpoint's id", example = "4f1c9a2be0d35786"), Query),
     responses((status = 200, description = "Deliveries", body = Items<DeliveryView>))
 )]
@@ -94,7 +98,7 @@ pub async fn handle(
     PathParameters(id): PathParameters<String>,
     Parameters(query): Parameters<Query>,
 ) -> Result<Json<Items<DeliveryView>>, Problem> {
-    caller.require(ADMIN)?;
+    caller.require(AUDIT)?;
     let limit = limit(query.limit)?;
     let mut filters = Filters::default();
     let state = filters.read("state", query.state, "pending, delivered, parked or superseded", |name| {
@@ -102,6 +106,7 @@ pub async fn handle(
     });
     let before = filters.read("cursor", query.cursor, "`next_cursor` of this list", |text| text.parse().ok());
     filters.finish()?;
+    directory_reached(&app, &caller, query.after.as_deref()).await?;
     known(&app, &caller, &id)?;
     let found = app.notifier.deliveries(&id, state, before, limit + 1).await.map_err(|error| failed(&error))?;
     let partition = app.engine.partition_of(&caller.merchant);

@@ -30,6 +30,28 @@ pub struct EndpointView {
     /// What it is told of.
     #[schema(example = json!(["order.frozen", "order.released"]))]
     events: Vec<&'static str>,
+    /// Why nothing is sent to it; null while it is told.
+    disabled: Option<DisabledView>,
+}
+
+/// That a receiver wants to be told nothing more. What waited for it and what comes is parked; a replay puts it in force again.
+#[derive(Serialize, ToSchema)]
+pub struct DisabledView {
+    /// Since when.
+    #[schema(example = "2026-11-11T00:00:04.250Z")]
+    since: String,
+    /// What it answered then.
+    #[schema(example = 410)]
+    last_status: u16,
+}
+
+impl EndpointView {
+    /// As it stands now.
+    async fn read(app: &App, created: &EndpointCreated) -> Result<Self, Problem> {
+        let since = app.notifier.disabled_since(&created.id).await.map_err(|error| failed(&error))?;
+        let disabled = since.map(|since| DisabledView { since: since.to_string(), last_status: 410 });
+        Ok(Self { disabled, ..Self::from(created) })
+    }
 }
 
 impl From<&EndpointCreated> for EndpointView {
@@ -39,7 +61,7 @@ impl From<&EndpointCreated> for EndpointView {
             Target::Sender(provider) => (None, Some(provider.to_string())),
         };
         let events = created.events.iter().map(|event| event.name()).collect();
-        Self { id: created.id.to_string(), url, sender, events }
+        Self { id: created.id.to_string(), url, sender, events, disabled: None }
     }
 }
 

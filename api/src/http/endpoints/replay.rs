@@ -5,14 +5,14 @@ use axum::extract::State;
 use eventlog::Position;
 use notify::{Replay, message_id};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{failed, known};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::ADMIN;
-use crate::http::body::{JsonBody, PathParameters};
+use crate::http::body::{OptionalBody, PathParameters};
 use crate::http::fields::{Fields, Read, parsed};
 use crate::http::position::LogPosition;
 use crate::http::problem::Problem;
@@ -32,7 +32,8 @@ pub struct Replayed {
 ///
 /// Messages that were delivered, parked or superseded are due again, under the ids that they had, those of one order in their order
 /// and before later ones of it that wait. A question to the customer is superseded again when it is settled. `ids` names some,
-/// `parked` means all that are parked, and `from_position` all from there on.
+/// `parked` means all that are parked, also when nothing is said, and `from_position` all from there on. An endpoint that was disabled
+/// is told again.
 #[utoipa::path(
     post,
     path = "/v1/endpoints/{id}/replay",
@@ -40,19 +41,19 @@ pub struct Replayed {
     tag = "Notifications",
     extensions(("x-roles" = json!(["admin"]))),
     params(("id" = String, Path, description = "The endpoint's id", example = "4f1c9a2be0d35786")),
-    request_body(content = crate::http::schema::ReplayDeliveriesBody),
+    request_body(content = Option<crate::http::schema::ReplayDeliveriesBody>, description = "Left out, or empty: all that are parked"),
     responses((status = 200, description = "How many are due again", body = Replayed))
 )]
 pub async fn handle(
     State(app): State<App>,
     caller: Caller,
     PathParameters(id): PathParameters<String>,
-    JsonBody(body): JsonBody,
+    OptionalBody(body): OptionalBody,
 ) -> Result<Json<Replayed>, Problem> {
     caller.require(ADMIN)?;
     known(&app, &caller, &id)?;
     let partition = app.engine.partition_of(&caller.merchant);
-    let mut fields = Fields::of(body)?;
+    let mut fields = Fields::of(body.unwrap_or_else(|| json!({})))?;
     let at = fields.optional("ids", |value| positions(&id, &value)).map(Replay::At);
     let parked = fields.optional("parked", |value| match value {
         Value::Bool(true) => Ok(Replay::Parked),
@@ -66,14 +67,11 @@ pub async fn handle(
             Err(format!("expected {partition}-…"))
         }
     });
-    let which = match (at, parked, from) {
-        (Some(which), None, None) | (None, Some(which), None) | (None, None, Some(which)) => Some(which),
-        _ => {
-            fields.fault("", "expected one of ids, parked and from_position");
-            None
-        }
-    };
-    let which = fields.finish(which)?;
+    let told: Vec<Replay> = [at, parked, from].into_iter().flatten().collect();
+    if told.len() > 1 {
+        fields.fault("", "expected one of ids, parked and from_position");
+    }
+    let which = fields.finish(Some(told.into_iter().next().unwrap_or(Replay::Parked)))?;
     let due = app.notifier.replay(partition, &id, which).await.map_err(|error| failed(&error))?;
     Ok(Json(Replayed { due }))
 }

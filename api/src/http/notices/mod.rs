@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::notice::{Content, Notice, read_notice};
 use domain::signal::OrderScore;
-use engine::{Outcome, Pending, Receipt, WhenFull};
+use engine::{Pending, Receipt, WhenFull};
 use futures_util::FutureExt;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +19,7 @@ use self::lines::{Line, NDJSON, answer_lines};
 use super::App;
 use super::auth::INGEST;
 use super::body::require_content_type;
+use super::position::LogPosition;
 use super::problem::Problem;
 use super::view::{Risk, UnifiedStatus};
 use crate::directory::Caller;
@@ -38,7 +39,7 @@ pub enum Answer {
 /// The answer to a line that was taken.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NoticeTaken, example = json!({
-    "line": 1, "ok": true, "order_id": "web:A1001", "duplicate": false,
+    "line": 1, "ok": true, "order_id": "web:A1001", "duplicate": false, "position": "0-17",
     "risk": {"state": "released", "score": 0, "tier": "pass", "rulebook_version": 1, "exemption": null, "hits": [], "challenge": null}
 }))]
 pub struct Taken {
@@ -48,8 +49,10 @@ pub struct Taken {
     ok: bool,
     /// Which order.
     order_id: String,
-    /// Whether the same delivery had been dealt with before.
+    /// Whether the same delivery had been dealt with before, or said nothing new, so that nothing was recorded.
     duplicate: bool,
+    /// How far the log went, for `?after=`, as others answer it in the header Orderlight-Position.
+    position: String,
     /// Where the order stands; null while it is not placed.
     risk: Option<Risk>,
     /// For a status: how far the order is by all sources.
@@ -171,7 +174,8 @@ impl Taken {
             line,
             ok: true,
             order_id: receipt.order.to_string(),
-            duplicate: receipt.outcome == Outcome::Duplicate,
+            duplicate: receipt.outcome.is_duplicate(),
+            position: LogPosition::from(receipt.position).to_string(),
             risk: receipt.risk.map(Risk::from),
             status: receipt.status.filter(|_| is_status).map(UnifiedStatus::from),
         }

@@ -30,7 +30,8 @@ use crate::http::problem::Problem;
     responses(
         (status = 200, description = "Amended, or known already", body = Decision,
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
-        (status = 404, description = "The order is not placed", body = Problem),
+        (status = 404, description = "There is no such order", body = Problem),
+        (status = 409, description = "`not_placed`: the order is known by its status alone; POST /v1/orders places it", body = Problem),
         (status = 422, description = "All faults of the body, or a delivery key used for another body", body = Problem),
         (status = 429, description = "The mailbox is full", body = Problem),
         (status = 503, description = "Unknown whether it was saved: send it again", body = Problem),

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderValue};
 use domain::notice::Notice;
-use engine::{Outcome, Receipt, WhenFull};
+use engine::{Receipt, WhenFull};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -50,7 +50,7 @@ pub struct Decision {
     pub order_id: String,
     /// Where it stands; null while it is not placed.
     pub risk: Option<Risk>,
-    /// Whether the same delivery had been dealt with before.
+    /// Whether the same delivery had been dealt with before, or said nothing new, so that nothing was recorded.
     pub duplicate: bool,
 }
 
@@ -59,7 +59,7 @@ impl From<Receipt> for Decision {
         Self {
             order_id: receipt.order.to_string(),
             risk: receipt.risk.map(Risk::from),
-            duplicate: receipt.outcome == Outcome::Duplicate,
+            duplicate: receipt.outcome.is_duplicate(),
         }
     }
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::notice::read_status;
-use engine::{Outcome, Receipt};
+use engine::Receipt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,7 +29,7 @@ pub struct Reported {
     pub order_id: String,
     /// How far the order is by all sources: the newest report by event time, which need not be this one.
     pub status: Option<UnifiedStatus>,
-    /// Whether the same delivery had been dealt with before.
+    /// Whether the same delivery had been dealt with before, or said nothing new, so that nothing was recorded.
     pub duplicate: bool,
 }
 
@@ -38,7 +38,7 @@ impl From<Receipt> for Reported {
         Self {
             order_id: receipt.order.to_string(),
             status: receipt.status.map(UnifiedStatus::from),
-            duplicate: receipt.outcome == Outcome::Duplicate,
+            duplicate: receipt.outcome.is_duplicate(),
         }
     }
 }

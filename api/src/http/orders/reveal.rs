@@ -112,7 +112,8 @@ impl Revealed {
     responses(
         (status = 200, description = "The personal data; the look is recorded", body = Revealed,
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
-        (status = 404, description = "There is no such order, or it is not placed", body = Problem),
+        (status = 404, description = "There is no such order", body = Problem),
+        (status = 409, description = "`not_placed`: the order is known by its status alone", body = Problem),
         (status = 410, description = "`personal_data_erased`: the customer's data was erased; nothing is recorded", body = Problem),
         (status = 429, description = "The mailbox is full", body = Problem),
     )

@@ -108,7 +108,7 @@ fn wanted(app: &App, merchant: &MerchantId, query: Query) -> Result<OrderQuery, 
         status: filters.read(
             "status",
             query.status,
-            "paid, partially_shipped, shipped, delivered, completed, cancelled, refund_requested or refunded",
+            "paid, partially_shipped, shipped, delivered, completed, cancelled, refund_requested, partially_refunded or refunded",
             read_status,
         ),
         tier: filters.text("tier", query.tier),

@@ -112,7 +112,7 @@ pub struct BulkResult {
     request_body(content = BulkBody),
     responses(
         (status = 200, description = "What became of each, or would", body = Bulk,
-         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`; absent when nothing was recorded"))),
+         headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`; absent from a preview, and when no decision holds"))),
         (status = 404, description = "There is no order of that `linked_to`", body = Problem),
         (status = 422, description = "All faults of the body. `too_many_orders`: more than 200 would be decided", body = Problem),
     )
@@ -153,20 +153,15 @@ fn read(body: Value) -> Result<(Ruling, Orders, bool), Problem> {
     let mut fields = Fields::of(body)?;
     let ruling = Ruling::read(&mut fields);
     let preview = fields.optional("preview", |value| value.as_bool().ok_or("expected true or false".to_owned()));
+    let (has_names, has_link) = (fields.has("order_ids"), fields.has("linked_to"));
     let named = fields.optional("order_ids", named);
     let linked = fields.optional("linked_to", any).and_then(|value| linked::read(value, &mut fields));
-    let orders = match (named, linked) {
-        (Some(ids), None) => Some(Orders::Named(ids)),
-        (None, Some(linked)) => Some(Orders::Linked(linked)),
-        (Some(_), Some(_)) => {
-            fields.fault("/linked_to", "is not taken beside order_ids");
-            None
-        }
-        (None, None) => {
-            fields.fault("/order_ids", "is required, or linked_to in its place");
-            None
-        }
-    };
+    match (has_names, has_link) {
+        (true, true) => fields.fault("/linked_to", "is not taken beside order_ids"),
+        (false, false) => fields.fault("/order_ids", "is required, or linked_to in its place"),
+        (true, false) | (false, true) => {}
+    }
+    let orders = named.map(Orders::Named).or(linked.map(Orders::Linked));
     fields.finish(ruling.zip(orders)).map(|(ruling, orders)| (ruling, orders, preview.unwrap_or_default()))
 }
 
@@ -200,7 +195,7 @@ async fn decided(app: &App, caller: &Caller, id: String, wanted: OrderWish) -> (
     match receipt {
         Ok(receipt) => {
             let unchanged = receipt.outcome == Outcome::Unchanged;
-            (BulkResult::holds(id, unchanged), (!unchanged).then_some(receipt.position))
+            (BulkResult::holds(id, unchanged), Some(receipt.position))
         }
         Err(problem) => (BulkResult::refused(id, problem), None),
     }
@@ -217,6 +212,7 @@ async fn foreseen(app: &App, caller: &Caller, id: String, ruling: &Ruling, at: T
         reason_code: ruling.reason_code.clone(),
         note: ruling.note.clone(),
         at,
+        claim_until: at,
         part_of: None,
     };
     let command = match ruling.action {

@@ -31,8 +31,9 @@ pub struct DecisionBody {
 
 /// Decide a review
 ///
-/// One that nobody holds is claimed in the same step. To freeze an order that is frozen already confirms that and closes its review. A
-/// decision that already holds is answered with 200 and recorded no more.
+/// One that nobody holds is claimed in the same step. The claim outlasts the decision by the setting `review_lease`: meanwhile another reviewer
+/// cannot decide otherwise, and whoever decided can correct it. To freeze an order that is frozen already confirms that and closes its
+/// review. A decision that already holds is answered with 200 and recorded no more.
 #[utoipa::path(
     post,
     path = "/v1/reviews/{order_id}/decision",
@@ -45,7 +46,7 @@ pub struct DecisionBody {
         (status = 200, description = "Decided, or so already", body = OrderStanding,
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 404, description = "There is no such order", body = Problem),
-        (status = 409, description = "`claimed_by_other`: somebody else holds it. `order_departed`: it has left or is off, and cannot be \
+        (status = 409, description = "`claimed_by_other`: somebody else holds it, or decided otherwise a moment ago. `order_departed`: it has left or is off, and cannot be \
          held. `transition_not_allowed`: it was not screened so far", body = Problem),
         (status = 429, description = "The mailbox is full", body = Problem),
     )

@@ -78,6 +78,7 @@ mod tests {
             stream,
             order_id: "web:A1".parse().unwrap(),
             state: None,
+            opened_for: None,
             opened_at: Timestamp::default(),
             deadline: None,
             open_since: None,

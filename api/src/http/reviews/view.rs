@@ -11,22 +11,22 @@ use crate::http::wishes::ClaimView;
 /// An order in the queue.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(example = json!({
-    "order_id": "web:A1001", "state": "waiting",
+    "order_id": "web:A1001", "state": "open", "cause": "challenge_failed", "reason_code": "customer_confused",
     "order": {
         "order_id": "web:A1001", "channel": "web", "order_no": "A1001", "placed_at": "2026-11-10T16:00:01.250Z",
         "amount": 39900, "currency": "CNY",
         "risk": {
-            "state": "challenged", "score": 80, "tier": "sms", "rulebook_version": 3, "exemption": null,
-            "hits": [{"rule": "device_burst", "points": 80, "evidence": {"device.orders[5m]": 13}}],
-            "challenge": {"id": "0-17", "method": "sms", "expires_at": "2026-11-10T16:10:01.250Z"},
+            "state": "frozen", "score": 110, "tier": "call", "rulebook_version": 3, "exemption": null,
+            "hits": [{"rule": "device_burst", "points": 110, "evidence": {"device.orders[5m]": 13}}],
+            "challenge": null,
             "held_since": "2026-11-10T16:00:01.310Z", "released_by": null
         },
         "status": null
     },
-    "score": 80, "tier": "sms",
-    "hits": [{"rule": "device_burst", "points": 80, "evidence": {"device.orders[5m]": 13}}],
-    "priority": 3192000, "opened_at": "2026-11-10T16:00:01.310Z", "age_seconds": 95,
-    "deadline": "2026-11-10T16:10:01.250Z", "due_at": "2026-11-10T16:10:01.250Z", "escalated_at": null, "reopened": 0, "claim": null,
+    "score": 110, "tier": "call",
+    "hits": [{"rule": "device_burst", "points": 110, "evidence": {"device.orders[5m]": 13}}],
+    "priority": 4389000, "opened_at": "2026-11-10T16:00:01.310Z", "age_seconds": 95,
+    "deadline": null, "due_at": "2026-11-10T17:01:30.020Z", "escalated_at": null, "reopened": 0, "claim": null,
     "links": {"device": 12, "ip": 3, "ip24": 40, "phone": 1, "address": 1}
 }))]
 pub struct ReviewView {
@@ -36,6 +36,14 @@ pub struct ReviewView {
     /// `open`, `waiting`, `claimed` or `closed`.
     #[schema(example = "open")]
     pub state: &'static str,
+    /// Why a person has to look: `challenge_failed`, `challenge_expired`, `no_channel` (the customer cannot be asked), `frozen` (for its
+    /// score), `departed` (it left and cannot be held), `resumed` (it is not called off any more), `appeal` or `reopened`; null while
+    /// nobody has to.
+    #[schema(example = "challenge_failed")]
+    pub cause: Option<&'static str>,
+    /// What the customer said to a call, where that is why: `customer_denied` or `customer_confused`.
+    #[schema(example = "customer_confused")]
+    pub reason_code: Option<String>,
     /// The order as lists show it; null for the moment in which it is not folded so far.
     pub order: Option<OrderSummary>,
     /// The last score.
@@ -80,6 +88,8 @@ impl ReviewView {
         Self {
             order_id: review.order_id.to_string(),
             state: state.name(),
+            cause: review.opened_for.as_ref().map(|opened_for| opened_for.cause.name()),
+            reason_code: review.opened_for.and_then(|opened_for| opened_for.reason_code).map(Into::into),
             score: review.score,
             tier: review.tier.into(),
             hits: risk.map(|standing| standing.risk.hits.clone()).unwrap_or_default(),

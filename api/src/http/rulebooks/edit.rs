@@ -3,18 +3,16 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use domain::draft::DraftRejection;
 use engine::{DraftChange, DraftReceipt};
 
 use super::view::DraftView;
-use super::{change, draft_id, rulebook, seen, shelf, tagged};
+use super::{change, changeable, rulebook, seen, tagged};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::DRAFT;
 use crate::http::body::{JsonBody, PathParameters};
 use crate::http::orders::answered;
 use crate::http::problem::Problem;
-use crate::rulebooks::Card;
 
 /// Edit a draft
 ///
@@ -47,10 +45,7 @@ pub async fn handle(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     caller.require(DRAFT)?;
-    if let Some(Card::Version(card)) = shelf(&app, &caller.merchant).await?.find(&id) {
-        return Err(DraftRejection::Published { version: card.version }.into());
-    }
-    let id = draft_id(&id)?;
+    let id = changeable(&app, &caller.merchant, &id).await?;
     let seen = seen(&headers)?;
     let rulebook = rulebook(&app, &caller, &body).await?;
     let edit = DraftChange::Edit { draft: id.clone(), rulebook: rulebook.clone(), revision: seen };

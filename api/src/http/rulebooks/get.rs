@@ -4,14 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
-use super::live::After;
 use super::view::{RulebookCard, RulebookView};
 use super::{no_rulebook, shelf, tagged};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::LOOK_UP;
 use crate::http::body::{Parameters, PathParameters};
-use crate::http::position::log_reached;
+use crate::http::position::{After, log_reached};
 use crate::http::problem::Problem;
 use crate::rulebooks::{Card, Shelf};
 

@@ -2,8 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::get::view;
 use super::shelf;
@@ -12,19 +10,9 @@ use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::LOOK_UP;
 use crate::http::body::Parameters;
-use crate::http::position::log_reached;
+use crate::http::position::{After, log_reached};
 use crate::http::problem::Problem;
 use crate::rulebooks::Card;
-
-/// The parameters.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct After {
-    /// What a write answered as Orderlight-Position: waits until that is reached.
-    #[param(example = "0-17")]
-    pub(in crate::http) after: Option<String>,
-}
 
 /// Get the live rulebook
 ///

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use domain::draft::DraftRejection;
 use domain::fault::Fault;
 use domain::ids::{DraftId, MerchantId};
 use domain::rulebook::Rulebook;
@@ -32,7 +33,7 @@ use super::fields::{Fields, text};
 use super::problem::Problem;
 use super::signals::declared;
 use crate::directory::Caller;
-use crate::rulebooks::Shelf;
+use crate::rulebooks::{Card, Shelf};
 use refused::revision_required;
 
 /// A merchant's rulebooks.
@@ -64,6 +65,14 @@ async fn undeclared(app: &App, caller: &Caller, rulebook: &Rulebook) -> Result<V
     }
     let declared: Vec<_> = declared(app, caller).await?.keys().copied().collect();
     Ok(rulebook.undeclared_signals(&declared))
+}
+
+/// The draft of a path that is to be changed, which a version cannot be.
+async fn changeable(app: &App, merchant: &MerchantId, text: &str) -> Result<DraftId, Problem> {
+    if let Some(Card::Version(card)) = shelf(app, merchant).await?.find(text) {
+        return Err(DraftRejection::Published { version: card.version }.into());
+    }
+    draft_id(text)
 }
 
 /// The draft of a path. What cannot be a draft's id is not there.

@@ -9,7 +9,7 @@ use engine::{InForce, Publication};
 use super::backtest::{self, Found};
 use super::forecast::forecast;
 use super::view::PublishedView;
-use super::{draft_id, note, origin, shelf};
+use super::{changeable, note, origin, shelf};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::PUBLISH;
@@ -65,7 +65,7 @@ pub async fn handle(
         read.map_err(|faults| faults.into_iter().for_each(|fault| fields.fault(fault.pointer, fault.detail))).ok()
     });
     fields.finish(Some(()))?;
-    let draft = draft_id(&id)?;
+    let draft = changeable(&app, &caller.merchant, &id).await?;
     let settings = app.directory.merchant(&caller.merchant).and_then(|merchant| merchant.settings());
     let eyes = if settings.is_some_and(|settings| settings.four_eyes) { Eyes::Four } else { Eyes::Two };
     put_in_force(&app, &caller, Publication::OfDraft { draft, eyes, note, expected, tried }).await

@@ -9,12 +9,13 @@ use engine::{Comparison, ShadowWish};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{draft_id, no_rulebook, origin, shelf};
+use super::{changeable, draft_id, no_rulebook, origin, shelf};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::{DRAFT, LOOK_UP};
-use crate::http::body::PathParameters;
+use crate::http::body::{Parameters, PathParameters};
 use crate::http::orders::answered;
+use crate::http::position::{After, log_reached};
 use crate::http::problem::Problem;
 
 /// How a draft in the shadow compares with what is live
@@ -89,7 +90,8 @@ pub async fn start(
     PathParameters(id): PathParameters<String>,
 ) -> Result<Response, Problem> {
     caller.require(DRAFT)?;
-    meet(&app, &caller, ShadowWish::Start(draft_id(&id)?)).await
+    let draft = changeable(&app, &caller.merchant, &id).await?;
+    meet(&app, &caller, ShadowWish::Start(draft)).await
 }
 
 /// Compare a draft in the shadow
@@ -102,7 +104,7 @@ pub async fn start(
     operation_id = "get_shadow",
     tag = "Rules",
     extensions(("x-roles" = json!(["service", "reviewer", "analyst", "approver", "auditor", "admin"]))),
-    params(("id" = String, Path, description = "A draft's id", example = "d-4f1c9a2be0d35786")),
+    params(("id" = String, Path, description = "A draft's id", example = "d-4f1c9a2be0d35786"), After),
     responses(
         (status = 200, description = "The comparison, with all that was answered before", body = ShadowView,
          headers(("Orderlight-Position" = String, description = "Up to where in the log it goes"))),
@@ -113,8 +115,10 @@ pub async fn get(
     State(app): State<App>,
     caller: Caller,
     PathParameters(id): PathParameters<String>,
+    Parameters(After { after }): Parameters<After>,
 ) -> Result<Response, Problem> {
     caller.require(LOOK_UP)?;
+    log_reached(&app, after.as_deref()).await?;
     meet(&app, &caller, ShadowWish::See(draft_id(&id)?)).await
 }
 

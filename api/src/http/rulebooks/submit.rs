@@ -7,7 +7,7 @@ use engine::{DraftChange, DraftReceipt};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{change, draft_id};
+use super::{change, changeable};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::DRAFT;
@@ -52,7 +52,7 @@ pub async fn handle(
     PathParameters(id): PathParameters<String>,
 ) -> Result<Response, Problem> {
     caller.require(DRAFT)?;
-    let id = draft_id(&id)?;
+    let id = changeable(&app, &caller.merchant, &id).await?;
     let submit = DraftChange::Submit { draft: id.clone() };
     let DraftReceipt { revision, position } = change(&app, &caller, submit).await?;
     let view = SubmittedView { id: id.to_string(), revision, state: "submitted" };

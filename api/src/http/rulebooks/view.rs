@@ -53,7 +53,7 @@ pub struct RulebookCard {
     pub hash: String,
     /// The key with which it was written; null for one that came with the service.
     pub author: Option<String>,
-    /// The key with which a draft's publication was asked for; null for a version.
+    /// The key with which its publication was asked for; null where nobody asked.
     pub submitted_by: Option<String>,
     /// Who put a version in force: a key, or `orderlight`; null for a draft.
     pub approver: Option<String>,
@@ -109,6 +109,7 @@ impl RulebookCard {
     }
 
     fn of_version(shelf: &Shelf, card: &VersionCard) -> Self {
+        let submitted_by = card.draft.as_ref().and_then(|draft| shelf.draft_of(draft)?.submitted_by.as_ref());
         let is_live = shelf.live().is_some_and(|live| live.version == card.version);
         Self {
             id: card.version.to_string(),
@@ -118,7 +119,7 @@ impl RulebookCard {
             name: card.name.to_string(),
             hash: card.hash.to_string(),
             author: card.author.as_ref().map(ToString::to_string),
-            submitted_by: None,
+            submitted_by: submitted_by.map(ToString::to_string),
             approver: Some(card.approver.to_string()),
             note: card.note.as_ref().map(ToString::to_string),
             draft: card.draft.as_ref().map(ToString::to_string),

@@ -3,12 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::signal::{DESCRIPTION_CHARS_MAX, Declaration, SubjectKind, UNIT_CHARS_MAX};
+use domain::signal::{DESCRIPTION_CHARS_MAX, Declaration, SignalName, SignalNameError, SubjectKind, UNIT_CHARS_MAX};
 use engine::{Effect, SignalChange};
 use serde_json::Value;
 
+use super::change;
 use super::list::SignalView;
-use super::{change, name};
 use crate::directory::Caller;
 use crate::http::App;
 use crate::http::auth::SIGNAL;
@@ -20,7 +20,8 @@ use crate::http::problem::Problem;
 /// Declare a signal
 ///
 /// From then on values can be pushed for it, and rules can read it as `signal.<name>`. What it is about never changes; unit and
-/// description may. A merchant has at most 100 signals.
+/// description may. The signals that every merchant has from the beginning can be declared otherwise before a value is pushed for them. A
+/// merchant declares at most 100 signals.
 #[utoipa::path(
     put,
     path = "/v1/signals/{name}",
@@ -34,6 +35,7 @@ use crate::http::problem::Problem;
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 200, description = "It was there; its unit and description are these now", body = SignalView,
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
+        (status = 422, description = "All faults of the body; `/name` is that of the path", body = Problem),
         (status = 409, description = "`other_subject`: it is about something else. `too_many_signals`: there are 100", body = Problem),
     )
 )]
@@ -44,16 +46,15 @@ pub async fn handle(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     caller.require(SIGNAL)?;
-    let name = name(&called)?;
     let mut fields = Fields::of(body)?;
+    let name: Option<SignalName> =
+        called.parse().map_err(|error: SignalNameError| fields.fault("/name", error.to_string())).ok();
     let subject = fields.required("subject", parsed::<SubjectKind>);
     let unit = fields.optional("unit", |value| short(value, UNIT_CHARS_MAX)).unwrap_or_default();
     let description = fields.optional("description", |value| short(value, DESCRIPTION_CHARS_MAX)).unwrap_or_default();
-    let declaration = fields.finish(subject.map(|subject| Declaration {
-        subject,
-        unit: unit.into(),
-        description: description.into(),
-    }))?;
+    let declaration =
+        subject.map(|subject| Declaration { subject, unit: unit.into(), description: description.into() });
+    let (name, declaration) = fields.finish(name.zip(declaration))?;
     let receipt = change(&app, &caller, name, SignalChange::Declare(declaration.clone())).await?;
     let status = if receipt.effect == Effect::New { StatusCode::CREATED } else { StatusCode::OK };
     Ok(answered(status, receipt.position, SignalView::new(name, &declaration)))

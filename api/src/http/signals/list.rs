@@ -1,4 +1,4 @@
-//! `GET /v1/signals`: what was declared.
+//! `GET /v1/signals`: what was declared, and what is there from the beginning.
 
 use std::ops::Bound::{Excluded, Unbounded};
 
@@ -64,7 +64,7 @@ impl SignalView {
 
 /// List signals
 ///
-/// What the merchant has declared, by name.
+/// What the merchant has declared, by name, and `logistics_pressure` and `weather`, which the presets read and every merchant has.
 #[utoipa::path(
     get,
     path = "/v1/signals",

@@ -5,8 +5,6 @@ pub mod list;
 pub mod send;
 pub mod set;
 
-use std::sync::Arc;
-
 use axum::http::StatusCode;
 use domain::fault::Fault;
 use domain::notice::read_delivery;
@@ -24,7 +22,7 @@ use crate::signals::Declared;
 const VALUE: &str = "expected a decimal with at most 4 places, as a text or a number of at most 15 digits, or null";
 
 /// A merchant's signals.
-pub(super) async fn declared(app: &App, caller: &Caller) -> Result<Arc<Declared>, Problem> {
+pub(super) async fn declared(app: &App, caller: &Caller) -> Result<Declared, Problem> {
     let partition = app.engine.partition_of(&caller.merchant);
     Ok(app.signals.of(partition, &caller.merchant).await?)
 }

@@ -20,6 +20,7 @@ use crate::http::body::require_content_type;
 use crate::http::fields::{Fields, parsed};
 use crate::http::notices::Refused;
 use crate::http::notices::lines::{Line, NDJSON, answer_lines};
+use crate::http::position::LogPosition;
 use crate::http::problem::Problem;
 
 /// The answer to one line.
@@ -35,7 +36,7 @@ pub enum Answer {
 
 /// The answer to a line that was taken.
 #[derive(Serialize, ToSchema)]
-#[schema(as = SignalTaken, example = json!({"line": 1, "ok": true, "name": "blocked", "changed": true}))]
+#[schema(as = SignalTaken, example = json!({"line": 1, "ok": true, "name": "blocked", "changed": true, "position": "0-17"}))]
 pub struct Taken {
     /// The line's number, from 1; blank lines count.
     line: u64,
@@ -45,6 +46,8 @@ pub struct Taken {
     name: String,
     /// Whether the value was different before.
     changed: bool,
+    /// How far the log went, for `?after=`, as others answer it in the header Orderlight-Position.
+    position: String,
 }
 
 /// Push many values
@@ -114,7 +117,8 @@ impl Submitted {
         match answered.await {
             Ok((name, receipt)) => {
                 let changed = receipt.effect != Effect::None;
-                Answer::Taken(Taken { line, ok: true, name: name.to_string(), changed })
+                let position = LogPosition::from(receipt.position).to_string();
+                Answer::Taken(Taken { line, ok: true, name: name.to_string(), changed, position })
             }
             Err(problem) => Answer::Refused(Refused::new(line, problem)),
         }

@@ -34,7 +34,7 @@ pub struct ValueView {
 /// Push a value
 ///
 /// Orders placed before `expires_at` read it, from the next one on. `null` as the value takes it away at once. A merchant has at
-/// most 200,000 values; one that has expired goes a day later. The subject of an address is the JSON of a delivery, as in an
+/// most 200,000 values; one that has expired goes 60 days later. The subject of an address is the JSON of a delivery, as in an
 /// order, percent-encoded; what should not stand in a path can be sent to `POST /v1/signals`.
 #[utoipa::path(
     put,

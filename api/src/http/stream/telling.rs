@@ -306,6 +306,7 @@ fn reason_code(event: &OrderEvent) -> Option<&str> {
         OrderEvent::Frozen(frozen) => frozen.reason_code.as_deref(),
         OrderEvent::Released(released) => released.reason_code.as_deref(),
         OrderEvent::FreezeConfirmed(confirmed) => Some(&confirmed.reason_code),
+        OrderEvent::ReviewOpened(opened) => opened.reason_code.as_deref(),
         _ => None,
     }
 }

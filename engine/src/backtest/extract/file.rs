@@ -14,7 +14,7 @@
 //! | SHA-256 over its number and all else | 32 |
 //! | entries, see [`Entries`](super::Entries) | |
 //!
-//! Numbers are little-endian. Nothing is synced: what a crash tears is noticed by its digest, and made anew.
+//! Numbers are little-endian. No block waits for the disk: what a crash tears is noticed by its digest, and made anew.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -23,10 +23,12 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 const MAGIC: &[u8; 20] = b"orderlight-extract\0\0";
-/// To be raised with every change of the form.
+/// To be raised with every change of the form, and of what [`Said`](super::Said) makes of the same events.
 const FORMAT: u32 = 1;
 const HEADER_BYTES: u64 = 28;
 const BLOCK_HEADER_BYTES: usize = 4 + 32 + 32;
+/// How much is written before it is synced, so that the log's own syncs never wait for a whole extract.
+const UNSYNCED_BYTES_MAX: usize = 8 << 20;
 
 /// See the module.
 pub(super) struct Blocks {
@@ -39,6 +41,7 @@ pub(super) struct Blocks {
     end: u64,
     /// What the log looks like there.
     last: [u8; 32],
+    unsynced: usize,
 }
 
 impl Blocks {
@@ -61,7 +64,7 @@ impl Blocks {
             file.rewind()?;
             file.write_all(&header)?;
         }
-        let mut blocks = Self { file, is_ours, begins: Vec::new(), end: HEADER_BYTES, last: [0; 32] };
+        let mut blocks = Self { file, is_ours, begins: Vec::new(), end: HEADER_BYTES, last: [0; 32], unsynced: 0 };
         if is_whole {
             blocks.find()?;
             blocks.end_file()?;
@@ -79,7 +82,7 @@ impl Blocks {
         let length = self.file.metadata()?.len();
         while length - self.end >= BLOCK_HEADER_BYTES as u64 {
             let header = self.header(self.end)?;
-            let end = self.end + (BLOCK_HEADER_BYTES + header.length) as u64;
+            let end = self.end + header.block_bytes();
             if end > length {
                 break;
             }
@@ -100,8 +103,11 @@ impl Blocks {
 
     /// The entries of a block that is there; `None` when they are damaged.
     pub(super) fn read(&mut self, number: u64) -> Option<Vec<u8>> {
-        let begin = *self.begins.get(usize::try_from(number).ok()?)?;
-        let header = self.header(begin).ok()?;
+        let place = usize::try_from(number).ok()?;
+        let begin = *self.begins.get(place)?;
+        let end = self.begins.get(place + 1).copied().unwrap_or(self.end);
+        // Somebody else may write the file anew meanwhile.
+        let header = self.header(begin).ok().filter(|header| begin + header.block_bytes() == end)?;
         let mut entries = vec![0; header.length];
         self.file.read_exact(&mut entries).ok()?;
         (digest(number, header.named, &entries) == header.digest).then_some(entries)
@@ -117,6 +123,11 @@ impl Blocks {
         self.file.write_all(block)?;
         self.begins.push(self.end);
         self.end += block.len() as u64;
+        self.unsynced += block.len();
+        if self.unsynced >= UNSYNCED_BYTES_MAX {
+            self.unsynced = 0;
+            self.file.sync_data()?;
+        }
         Ok(())
     }
 
@@ -146,6 +157,12 @@ struct Header {
     length: usize,
     named: [u8; 32],
     digest: [u8; 32],
+}
+
+impl Header {
+    const fn block_bytes(&self) -> u64 {
+        (BLOCK_HEADER_BYTES + self.length) as u64
+    }
 }
 
 /// A block's bytes; `None` where they are too many.

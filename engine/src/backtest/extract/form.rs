@@ -450,6 +450,8 @@ impl<'a> Block<'a> {
 mod tests {
     use std::path::Path;
 
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     /// The form of every event, of two merchants, as they lie beside the domain's tests.
@@ -513,6 +515,20 @@ mod tests {
             assert!(is_same.is_some(), "{}", event.payload);
         }
         assert!(block.is_at_end());
+    }
+
+    /// A file of today must not be read tomorrow as if it said something else.
+    #[test]
+    fn what_stands_in_blocks_of_this_format_does_not_change() {
+        let (golden, [merchant, _]) = (golden(), merchants());
+        let pinned = ["Challenged", "Frozen", "Placed", "Released", "Scored", "StatusReported", "Verified"];
+        let pinned = golden.iter().filter(|(event_type, _)| pinned.contains(&event_type.as_str()));
+        let events: Vec<_> = (0..).zip(pinned).map(|(number, told)| shown(number, told, &merchant)).collect();
+        assert_eq!(
+            format!("{:x}", Sha256::digest(entries(&events))),
+            "",
+            "where this is no mistake, FORMAT is to be raised"
+        );
     }
 
     #[test]
