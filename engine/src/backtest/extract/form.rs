@@ -525,7 +525,7 @@ mod tests {
         let pinned = golden.iter().filter(|(event_type, _)| pinned.contains(&event_type.as_str()));
         let events: Vec<_> = (0..).zip(pinned).map(|(number, told)| shown(number, told, &merchant)).collect();
         assert_eq!(
-            format!("{:x}", Sha256::digest(entries(&events))),
+            Sha256::digest(entries(&events)).iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
             "",
             "where this is no mistake, FORMAT is to be raised"
         );
