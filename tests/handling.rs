@@ -249,9 +249,9 @@ fn burst_is_frozen(shop: &Shop) {
         let sibling = history(&helper, &id(number));
         assert_eq!(
             types(&sibling),
-            ["Placed", "Scored", "Released", "Scored", "Challenged", "Frozen", "StockReleaseDue"]
+            ["Placed", "Scored", "Released", "Scored", "Challenged", "ReviewClaimed", "Frozen", "StockReleaseDue"]
         );
-        let (_, frozen) = &sibling[5];
+        let (_, frozen) = &sibling[6];
         assert_eq!(
             (&frozen["data"]["cause"], &frozen["data"]["reason_code"], &frozen["data"]["part_of"]),
             (&json!("reviewer"), &json!("customer_confused"), &part_of),

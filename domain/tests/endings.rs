@@ -106,7 +106,7 @@ fn what_left_stays_with_whoever_has_to_look_at_it() {
     let claimed_by_ann = and(held(), [claimed("ann", 10), shipped.clone()]);
     assert!(matches!(review(claimed_by_ann), Review::Claimed { reviewer, .. } if &*reviewer == "ann"));
     let left = and(held(), [shipped.clone()]);
-    given(left).when(OrderCommand::Freeze(verdict())).then([freeze_confirmed()]);
+    given(left).when(OrderCommand::Freeze(verdict())).then([claimed("rita", 15), freeze_confirmed()]);
 
     let departed = vec![placed(), shipped, scored(130), opened_for(None, ReviewCause::Departed)];
     only_recorded(departed.clone(), Status::Delivered, 9);

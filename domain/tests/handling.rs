@@ -262,6 +262,11 @@ fn outcome(events: &[OrderEvent], command: OrderCommand) -> Result<Vec<&'static 
     given(events.to_vec()).when(command).inspect_result().map(|events| events.iter().map(name).collect())
 }
 
+type Ruling = fn(Verdict) -> OrderCommand;
+
+/// Where an order stands, what Ann decides about it, and what she decides then, each with its events.
+type Corrected<'a> = (&'a [OrderEvent], Ruling, &'a [&'a str], Ruling, &'a [&'a str]);
+
 #[test]
 fn who_decides_holds_the_order_for_the_lease_after() {
     let freeze = |reviewer: &str, at| OrderCommand::Freeze(verdict_of(reviewer, at));
@@ -270,9 +275,7 @@ fn who_decides_holds_the_order_for_the_lease_after() {
     let asked = asked(ChallengeMethod::Sms);
     let passed = vec![placed(), scored(0), released(ReleasedCause::Clean)];
     let claimed_before = and(held.clone(), [claimed("ann", 4)]);
-    // Where it stands, what Ann decides first, and what she decides then.
-    type Ruling = fn(Verdict) -> OrderCommand;
-    let table: [(&[OrderEvent], Ruling, &[&str], Ruling, &[&str]); 5] = [
+    let table: [Corrected<'_>; 5] = [
         (&held, OrderCommand::Release, &["claimed", "released"], OrderCommand::Freeze, &["frozen"]),
         (&held, OrderCommand::Freeze, &["claimed", "confirmed"], OrderCommand::Release, &["released"]),
         (&asked, OrderCommand::Release, &["claimed", "released"], OrderCommand::Freeze, &["frozen"]),

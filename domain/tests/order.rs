@@ -102,6 +102,8 @@ fn every_pair_of_state_and_command_acts_or_is_refused_or_is_already_so() {
     use RiskState::{Challenged, Frozen, Placed, Released, Scored, Verified};
     // What a command towards a state does in each state: the names of its events, or the code of its rejection.
     let released = "Scored Released";
+    // Nobody has claimed it, so a decision does.
+    let (froze, freed) = ("ReviewClaimed Frozen", "ReviewClaimed Released");
     let table: [(RiskState, [&str; 6]); 6] = [
         // from, then placed, scored (by a clean screening), challenged (by a screening), verified, frozen, released (by people)
         (
@@ -115,10 +117,10 @@ fn every_pair_of_state_and_command_acts_or_is_refused_or_is_already_so() {
                 "transition_not_allowed",
             ],
         ),
-        (Scored, ["", released, "Scored Challenged", "no_open_challenge", "Frozen", "Released"]),
-        (Challenged, ["", released, "Scored Challenged", "Verified Released", "Frozen", "Released"]),
-        (Verified, ["", released, "Scored Challenged", "", "Frozen", "Released"]),
-        (Frozen, ["", released, "Scored", "no_open_challenge", "FreezeConfirmed", "Released"]),
+        (Scored, ["", released, "Scored Challenged", "no_open_challenge", froze, freed]),
+        (Challenged, ["", released, "Scored Challenged", "Verified Released", froze, freed]),
+        (Verified, ["", released, "Scored Challenged", "", froze, freed]),
+        (Frozen, ["", released, "Scored", "no_open_challenge", "ReviewClaimed FreezeConfirmed", freed]),
         (Released, ["", "Scored", "Scored Challenged", "no_open_challenge", "Frozen", ""]),
     ];
     for (from, row) in table {
