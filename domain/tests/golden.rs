@@ -12,9 +12,8 @@ use domain::forecast::{Forecast, ForecastLeft, Rate};
 use domain::ids::{OrderId, Token};
 use domain::merchant::{ChannelConfigured, KeyCreated, KeyRevoked, MerchantEvent, MerchantRegistered, Role};
 use domain::order::{
-    FreezeConfirmed, Frozen, FrozenCause, LinkedBy, LinkedTo, OrderEvent, PartOf, Reading, Readings, Released, ReviewCause,
-    ReviewOpened, Scored,
-    ScoredCause, Swept, Trigger,
+    FreezeConfirmed, Frozen, FrozenCause, LinkedBy, LinkedTo, OrderEvent, PartOf, Reading, Readings, Released,
+    ReviewCause, ReviewOpened, Scored, ScoredCause, Swept, Trigger,
 };
 use domain::publication::{RulebookEvent, RulebookPublished};
 use domain::rulebook::Rulebook;
@@ -67,7 +66,12 @@ fn a_decision_that_was_part_of_one_about_many_is_stored_as_its_golden_file_says(
     let part_of = Some(Box::new(PartOf { orders: 5, linked_to: Some(linked_to) }));
     let (actor, reason_code) = (Some("rita".into()), Some("bot_or_script".into()));
     let frozen = Frozen { actor, reason_code, part_of, ..Frozen::by_itself(FrozenCause::Reviewer) };
-    stored_as("Frozen.part_of", &OrderEvent::Frozen(frozen));
+    let frozen = OrderEvent::Frozen(frozen);
+    stored_as("Frozen.part_of", &frozen);
+    // As it was stored before.
+    let before =
+        serde_json::to_string(&frozen).expect("an event has a JSON form").replace(r#""order_id""#, r#""order""#);
+    assert_eq!(serde_json::from_str::<OrderEvent>(&before).expect("a stored event is readable"), frozen);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::event::{Amended, Facts, OrderEvent, Scored, Status, StatusReported};
 use super::facts::FactTimes;
 use super::handling::{
-    ChallengeMethod, Challenged, ClosedCause, DowngradeReason, FreezeConfirmed, Frozen, FrozenCause, OnExpire, OnFail, Released,
-    ReleasedCause, ReviewCause,
+    ChallengeMethod, Challenged, ClosedCause, DowngradeReason, FreezeConfirmed, Frozen, FrozenCause, OnExpire, OnFail,
+    Released, ReleasedCause, ReviewCause,
 };
 use crate::ids::ChallengeId;
 use crate::time::Timestamp;
