@@ -1,8 +1,11 @@
 //! The demonstration: what a newcomer sees within a minute.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use domain::order::OrderEvent;
+use eventlog::RecordedEvent;
+use market::{Kind, Market};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -13,6 +16,10 @@ use crate::support::shop::Shop;
 
 /// A day of the shop in some ten seconds.
 const SPEED: &str = "5000";
+/// What the demo's market is made of.
+const SEED: u64 = 1;
+/// The most of the good orders that are stopped, where those that passed are known to be good as well.
+const STOPPED_MAX: f64 = 0.2;
 
 fn demonstrating(shop: &Shop) -> Command {
     let mut command = shop.serving();
@@ -60,35 +67,66 @@ fn demonstrated(shop: &Shop) {
         awaited.remove(&*word(&seen));
     }
     drop(reader);
-    summed_up(&mut service);
+    let asked = summed_up(&mut service);
     let process = service.into_process();
     process.signal(rustix::process::Signal::INT);
     process.wait().expect_code(0);
+    assert_eq!(asked_and_let_go(&shop.events()), asked);
 
     let refused = Process::start(demonstrating(shop)).wait().expect_code(1);
     assert!(refused.stderr.contains("the store holds orders already"), "{refused:?}");
 }
 
-/// What the day came to is what the summary says, and none of it is nothing.
-fn summed_up(service: &mut Service) {
+/// How many honest people were asked, and how many orders were let go after their customers were asked: none of an attacker.
+fn asked_and_let_go(events: &[RecordedEvent]) -> (usize, usize) {
+    let (mut asked, mut released) = (BTreeSet::new(), BTreeSet::new());
+    let orders: Vec<&RecordedEvent> = events.iter().filter(|event| &*event.key.aggregate_type == "order").collect();
+    for event in &orders {
+        let order = &*event.key.aggregate_id;
+        match serde_json::from_str(&event.payload).expect("an event of an order") {
+            OrderEvent::Challenged(_) => {
+                asked.insert(order);
+                released.remove(order);
+            }
+            OrderEvent::Released(_) if asked.contains(order) => _ = released.insert(order),
+            OrderEvent::Frozen(_) => _ = released.remove(order),
+            _ => {}
+        }
+    }
+    let began = orders.first().expect("an order").recorded_at;
+    let labels = Market::small_day(SEED, began).filter_map(|message| message.label);
+    let labels: BTreeMap<String, Kind> = labels.map(|label| (label.order_id, label.kind)).collect();
+    let is_honest = |order: &&&str| matches!(labels.get(**order).expect("an order of the market"), Kind::Honest(_));
+    assert!(asked.iter().any(|order| !is_honest(&order)), "attackers are asked as well");
+    let attackers: Vec<_> = released.iter().filter(|order| !is_honest(order)).collect();
+    assert!(attackers.is_empty(), "let go after they were asked: {attackers:?}");
+    (asked.iter().filter(is_honest).count(), released.len())
+}
+
+/// What the day came to is what the summary says, and none of it is nothing. How many honest people were asked, as it says, and how many
+/// orders were let go after that.
+fn summed_up(service: &mut Service) -> (usize, usize) {
     let told = [
-        "The day is over.",
+        "The day is over, and ",
         "  needed a person",
         "  good ones stopped",
         "  asked by call",
         "  asked by sms",
+        "  honest ones asked",
         "  asked and let go",
     ];
-    let [all, manual, stopped, call, sms, waited] = told.map(|beginning| numbers(&service.line(beginning)));
+    let [all, manual, stopped, call, sms, honest, waited] = told.map(|beginning| numbers(&service.line(beginning)));
     let summary = service.get("/v1/metrics/summary").json();
     let figures = |of: &Value, names: &[&str]| -> Vec<f64> {
         names.iter().map(|name| of[name].as_f64().unwrap_or_else(|| panic!("{name} of {of}"))).collect()
     };
-    assert_eq!(all, figures(&summary["orders"], &["screened"]), "{summary}");
+    let [arrived, screened] = all[..] else { panic!("{all:?}") };
+    assert_eq!(vec![screened], figures(&summary["orders"], &["screened"]), "{summary}");
+    assert!(screened / 2.0 < arrived && arrived < screened, "{all:?}");
     assert_eq!(manual, figures(&summary["manual"], &["count", "of", "share"]), "{summary}");
     assert!(0.0 < manual[0] && manual[0] < manual[1], "{manual:?}");
     assert_eq!(stopped, figures(&summary["good_orders_stopped"], &["count", "of", "share"]), "{summary}");
-    assert!(0.0 < stopped[1], "{stopped:?}");
+    assert!(0.0 < stopped[2] && stopped[2] < STOPPED_MAX, "those that passed are told to be good as well: {stopped:?}");
     let asked = |method: &str| {
         let challenges = summary["challenges"].as_array().expect("a list");
         let of_method = challenges.iter().find(|challenge| challenge["method"] == method).expect("it was asked so");
@@ -103,6 +141,8 @@ fn summed_up(service: &mut Service) {
     assert!(sms[1] + call[1] <= orders && orders <= sms[0] + call[0], "{waited:?}");
     let speed: f64 = SPEED.parse().expect("a number");
     assert!((minutes - seconds * speed / 60.0).abs() <= 0.05, "by the speed of the day, to a decimal: {waited:?}");
+    let whole = |number: f64| format!("{number}").parse().expect("a whole number");
+    (whole(honest[0]), whole(orders))
 }
 
 /// The numbers of a line.

@@ -242,7 +242,7 @@ fn burst_is_frozen(shop: &Shop) {
     assert_eq!(held["en"], format!("Frozen because the customer failed the verification {reason}"));
     assert_eq!(opened["en"], format!("The customer failed the verification; a person has to look {reason}"));
     // Each history names the one decision, and the order that it came from.
-    let part_of = json!({"orders": BURST, "linked_to": {"order": id(BURST - 1), "by": "device"}});
+    let part_of = json!({"orders": BURST, "linked_to": {"order_id": id(BURST - 1), "by": "device"}});
     let (_, confirmed) = &told[7];
     assert_eq!(confirmed["data"]["part_of"], part_of, "{confirmed}");
     for number in 0..BURST - 1 {

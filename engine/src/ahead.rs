@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use domain::time::Timestamp;
 use eventlog::{EventLog, LogError, StreamId};
 use tokio::sync::oneshot;
 
@@ -14,23 +15,28 @@ use crate::writer::{DUE_GATHERED_FOR, Writer};
 pub(crate) enum Ahead {
     /// Nothing was read for them.
     Idle,
-    Reading(oneshot::Receiver<Result<Vec<Folded>, LogError>>),
-    /// What was not at hand was read.
-    Read,
+    Reading {
+        until: Timestamp,
+        read: oneshot::Receiver<Result<Vec<Folded>, LogError>>,
+    },
+    /// For those until then what was not at hand was read.
+    Read {
+        until: Timestamp,
+    },
 }
 
 impl Ahead {
     /// Begins to read, which goes on by itself.
-    fn of(streams: Vec<StreamId>, log: Arc<dyn EventLog>) -> Self {
+    fn of(streams: Vec<StreamId>, until: Timestamp, log: Arc<dyn EventLog>) -> Self {
         if streams.is_empty() {
-            return Self::Read;
+            return Self::Read { until };
         }
         let (end, read) = oneshot::channel();
         tokio::spawn(async move {
             let events = log.read_streams(&streams).await;
             drop(end.send(events.and_then(|events| folded(&events))));
         });
-        Self::Reading(read)
+        Self::Reading { until, read }
     }
 
     pub(crate) const fn is_idle(&self) -> bool {
@@ -38,14 +44,14 @@ impl Ahead {
     }
 
     pub(crate) const fn is_read(&self) -> bool {
-        matches!(self, Self::Read)
+        matches!(self, Self::Read { .. })
     }
 
     /// Waits for what is being read; for ever when nothing is. May be dropped and called again.
     pub(crate) async fn end(&mut self) -> Result<Vec<Folded>, LogError> {
-        let Self::Reading(read) = self else { return std::future::pending().await };
-        let ended = read.await;
-        *self = Self::Read;
+        let Self::Reading { until, read } = self else { return std::future::pending().await };
+        let (until, ended) = (*until, read.await);
+        *self = Self::Read { until };
         ended.unwrap_or_else(|_| Err(LogError::Store("a read ended without a word".into())))
     }
 }
@@ -57,6 +63,24 @@ impl Writer {
         let coming = self.memory.deadlines.coming(until).take(DUE_AT_ONCE_MAX);
         let coming = coming.filter(|(_, deadline)| self.is_wanted(deadline));
         let coming: Vec<_> = coming.map(|(stream, it)| (stream, (it.merchant.clone(), it.order.clone()))).collect();
-        self.ahead = Ahead::of(self.orders.expect(coming), self.tools.log.clone());
+        self.ahead = Ahead::of(self.orders.expect(coming), until, self.tools.log.clone());
+    }
+
+    /// When all that was read for is settled before it is taken, what is due next has yet to be read.
+    pub(crate) fn forget_settled(&mut self) {
+        let first = self.memory.deadlines.next();
+        if matches!(self.ahead, Ahead::Read { until } if first.is_none_or(|first| first >= until)) {
+            self.ahead = Ahead::Idle;
+        }
+    }
+
+    /// Takes in what was read. Where that failed it is looked up with what it is decided with.
+    pub(crate) fn take_read(&mut self, read: Result<Vec<Folded>, LogError>) {
+        let read = read.unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(partition = self.numbers.partition, error, "orders cannot be read ahead");
+            Vec::new()
+        });
+        self.orders.take_expected(read);
     }
 }

@@ -182,6 +182,7 @@ impl Writer {
         let mut ending = None;
         while ending.is_none() || self.committing.is_some() {
             let room = BATCH_MAX - self.open.as_ref().map_or(0, OpenBatch::len);
+            self.forget_settled();
             let (first, clock) = (self.memory.deadlines.next(), &self.tools.clock);
             tokio::select! {
                 biased;
@@ -197,7 +198,7 @@ impl Writer {
                     }
                 }
                 () = unwanted(wanted), if ending.is_none() => ending = Some(Ended::Unwanted),
-                read = self.ahead.end() => self.orders.take_expected(read?),
+                read = self.ahead.end() => self.take_read(read),
                 () = over_for(DUE_GATHERED_FOR, first, clock), if room > 0 && ending.is_none() && self.ahead.is_read() => {
                     waiting.extend(self.take_due(room));
                     while waiting.len() < room && let Ok(work) = mailbox.try_recv() {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use domain::order::{Review, RiskState};
 use domain::time::Span;
 use engine::{OrderWish, WhenFull};
-use support::{START, Shop, count, counted, doubtful, notice, origin, placed, replays, state, told, wish};
+use support::{START, Shop, count, counted, doubtful, notice, origin, placed, replays, state, status, told, wish};
 
 #[tokio::test]
 async fn a_challenge_expires_by_itself_once_and_also_after_a_restart() {
@@ -35,12 +35,11 @@ async fn a_challenge_that_expires_while_a_commit_is_under_way_expires_all_the_sa
     let under_way = submit(placed("A2", 2)).await.expect("taken");
     shop.log.append_begins().await;
     // The batch behind it is begun before the time is over, and goes on to take the deadline in.
+    let mut look_ups = shop.log.look_ups();
     let behind = submit(placed("A3", 3)).await.expect("taken");
-    while shop.engine.waiting() > 0 {
-        tokio::task::yield_now().await;
-    }
-    // Once to see that the time is over, to read what is due, to see that it has been gathered, and to take it.
-    shop.set_clock_and_tell(START.plus(Span::from_mins(11)), 4).await;
+    look_ups.changed().await.expect("for the order");
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    look_ups.changed().await.expect("for the deadline");
     shop.log.let_go();
     under_way.receipt().await.expect("committed");
     behind.receipt().await.expect("committed");
@@ -56,13 +55,68 @@ async fn more_challenges_than_are_decided_together_expire_once_each_after_a_rest
         line["order"]["customer"]["phone"] = format!("137{number:08}").into();
         shop.send(line).await.expect("taken");
     }
-    assert_eq!(count(&shop, "Challenged").await, 150);
+    assert_eq!((count(&shop, "Challenged").await, shop.log.looked_for()), (150, 150));
     let shop = shop.reopen().await;
     shop.set_clock(START.plus(Span::from_mins(20)));
     counted(&shop, "ReviewOpened", 150).await;
+    assert_eq!(shop.log.looked_for(), 0, "all of them were read beside the writer");
     let events = shop.events().await;
     let opened = events.iter().filter(|event| &*event.event_type == "ReviewOpened");
     assert_eq!(opened.map(|event| event.stream).collect::<HashSet<_>>().len(), 150);
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_ahead_is_looked_up_by_the_writer() {
+    let shop = Shop::open().await;
+    shop.send(doubtful("A1", 1)).await.expect("taken");
+    let shop = shop.reopen().await;
+    shop.log.fail_next_reads(1);
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    told(&shop, "ReviewOpened").await;
+    assert_eq!(shop.log.looked_for(), 1, "the same writer goes on");
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn while_a_read_ahead_hangs_deadlines_wait_for_it_and_orders_do_not() {
+    let shop = Shop::open().await;
+    for (order_no, at) in [("A1", 1), ("A2", 2)] {
+        shop.send(doubtful(order_no, at)).await.expect("taken");
+    }
+    let shop = shop.reopen().await;
+    shop.log.hold_reads();
+    let mut reads = shop.log.reads();
+    shop.set_clock(START.plus(Span::from_mins(11)));
+    reads.changed().await.expect("of both");
+    shop.send(status("A1", "cancelled", 600)).await.expect("taken");
+    shop.send(placed("B1", 600)).await.expect("taken");
+    assert_eq!(count(&shop, "ReviewOpened").await, 0);
+    shop.log.let_go();
+    told(&shop, "ReviewOpened").await;
+    // What was read of it is older than the cancellation.
+    wish(&shop, "A1", OrderWish::Note { text: "called off".into() }).await.expect("noted");
+    assert_eq!(count(&shop, "ReviewOpened").await, 1);
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn when_what_was_read_ahead_is_settled_the_next_is_read_ahead_as_well() {
+    let shop = Shop::open().await;
+    for (order_no, minutes) in [("A1", 0), ("A2", 5)] {
+        shop.set_clock(START.plus(Span::from_mins(minutes)));
+        shop.send(doubtful(order_no, 1)).await.expect("taken");
+    }
+    let shop = shop.reopen().await;
+    let mut reads = shop.log.reads();
+    // The time of the first is over, and it waits for others.
+    shop.set_clock(START.plus(Span::from_mins(10)).plus(Span::from_millis(5)));
+    reads.changed().await.expect("of the first");
+    shop.send(status("A1", "cancelled", 600)).await.expect("taken");
+    shop.log.looked_for();
+    shop.set_clock(START.plus(Span::from_mins(16)));
+    told(&shop, "ReviewOpened").await;
+    assert_eq!(shop.log.looked_for(), 0, "it was read beside the writer");
     replays(&shop).await;
 }
 

@@ -34,6 +34,8 @@ const TWICE_PER_MILLE: u64 = 10;
 const SMALL_DAY_ORDERS: u64 = 1_000;
 const OPENS_AT: i64 = 9 * 60;
 const HASTY_PER_MILLE: u64 = 60;
+/// For how many days after a small shop's day it is told what becomes of its orders: until the last of them has arrived or come back.
+const DAYS_AFTER: i64 = 8;
 /// How far the clocks of China are ahead.
 const CHINA_AHEAD: i64 = 8 * HOUR;
 
@@ -76,6 +78,8 @@ pub struct Market {
     hasty_per_mille: u64,
     numbers: u64,
     followed: usize,
+    /// What happens from then on is not told.
+    told_until: i64,
 }
 
 /// A message under way, ordered by its arrival and then by when it was made.
@@ -103,16 +107,18 @@ impl Market {
         Self::begin(people, campaigns(people), 0)
     }
 
-    /// A day of a small shop with more trouble than a real one has, from nine in the morning until the midnight in China before
-    /// `now`: people in a haste who have to be asked, and one attack after the other.
+    /// A day of a small shop with more trouble than a real one has, from nine in the morning until a midnight in China: people in
+    /// a haste who have to be asked, and one attack after the other. What becomes of its orders is told for eight days more, which end
+    /// before `now`.
     pub fn small_day(seed: u64, now: Timestamp) -> Self {
-        let end = (now.millis() + CHINA_AHEAD).div_euclid(DAY) * DAY - CHINA_AHEAD;
+        let told_until = (now.millis() + CHINA_AHEAD).div_euclid(DAY) * DAY - CHINA_AHEAD;
+        let end = told_until - DAYS_AFTER * DAY;
         let people = People { seed, calendar: Calendar::ordinary_day(end), orders: SMALL_DAY_ORDERS };
         let day = Self::begin(people, campaigns_of_a_day(people), OPENS_AT);
-        Self { hasty_per_mille: HASTY_PER_MILLE, ..day }
+        Self { hasty_per_mille: HASTY_PER_MILLE, told_until, ..day }
     }
 
-    /// When it ends; what is under way then arrives later.
+    /// When its last order is placed at the latest; what is under way then arrives later.
     pub const fn ends_at(&self) -> Timestamp {
         Timestamp::from_millis(self.people.calendar.end())
     }
@@ -136,6 +142,7 @@ impl Market {
             hasty_per_mille: 0,
             numbers: 0,
             followed: 0,
+            told_until: people.calendar.end(),
         }
     }
 
@@ -191,9 +198,9 @@ impl Market {
         self.send(arrives_at, Content::Placed(Box::new((line, label))));
     }
 
-    /// Waits for the next step in an order's course. What happens after the run is not told.
+    /// Waits for the next step in an order's course that is told.
     fn follow(&mut self, order: Box<str>, course: Course) {
-        match course.clone().next().filter(|step| step.at() < self.people.calendar.end()) {
+        match course.clone().next().filter(|step| step.at() < self.told_until) {
             Some(step) => {
                 let arrives_at = self.on_its_way(step.at());
                 self.send(arrives_at, Content::Course(order, course));

@@ -96,15 +96,21 @@ fn places_in_a_burst_count_from_one_without_a_gap() {
 }
 
 #[test]
-fn a_small_day_ends_before_now_and_holds_honest_people_and_attackers() {
+fn a_small_day_and_the_days_after_it_are_over_and_hold_honest_people_and_attackers() {
     let now = "2026-03-05T04:30:00Z".parse().expect("a time");
     let day: Vec<market::Message> = Market::small_day(1, now).collect();
     assert!(day == Market::small_day(1, now).collect::<Vec<_>>(), "a seed gives one day");
-    let opens_at = "2026-03-04T01:00:00Z".parse().expect("nine in the morning in China");
+    assert!(day.last().is_some_and(|last| last.arrives_at < now), "{:?}", day.last());
+    let opens_at = "2026-02-24T01:00:00Z".parse().expect("nine in the morning in China");
     for placed in day.iter().filter(|message| message.label.is_some()) {
         assert!(placed.arrives_at >= opens_at, "{placed:?}");
-        assert!(placed.line.contains(r#""placed_at":"2026-03-04T"#), "{placed:?}");
+        assert!(placed.line.contains(r#""placed_at":"2026-02-24T"#), "{placed:?}");
     }
+    let told = |status: &str| {
+        let status = format!(r#""status":"{status}""#);
+        day.iter().filter(|message| message.line.contains(&status)).count()
+    };
+    assert!(told("delivered") > 500 && told("refunded") > 5, "most of it arrives, and a little comes back");
     let labels: Vec<Label> = day.into_iter().filter_map(|message| message.label).collect();
     let attacks = labels.iter().filter(|label| matches!(label.kind, Kind::Attack(_))).count();
     assert_eq!((labels.len(), attacks), (1_000, 112));

@@ -310,13 +310,13 @@ impl ReadModels {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Listing<ReviewRow>, LookUpError> {
-        let (_, list) = query.sort.plan();
+        let list = query.sort.letter();
         let cursor = Cursor::read(cursor, list)?;
         let limit = limit.clamp(1, LIMIT_MAX);
         let rows = self.store.reviews(merchant, query, cursor, one_more(limit)).await?;
         Ok(Listing::from_rows(rows, limit, |row| Cursor {
             list,
-            key: query.sort.key(row),
+            key: query.key(row),
             stream: row.stream.cast_signed(),
         }))
     }

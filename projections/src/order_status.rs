@@ -33,7 +33,7 @@ pub(crate) struct OrderStatus;
 
 impl Projection for OrderStatus {
     const NAME: &'static str = "order_status";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
     type Row = OrderStatusRow;
     type Sums = OrderSums;
 

@@ -61,7 +61,7 @@ pub(crate) enum Kind {
     Decision,
     /// From placement to the final state of an order that was held, by that state and bucket of time.
     Resolution,
-    /// From the first decision to the release of an order whose customer was asked, by bucket of time.
+    /// From the question to the release of an order whose customer was asked, by bucket of time.
     AskedRelease,
     /// What came of asking, by method and answer.
     Challenge,
@@ -153,7 +153,6 @@ pub(crate) fn outcome(row: &OrderStatusRow) -> Option<Outcome> {
     // What reached a tier after it had left waits for a person to see it.
     let is_unheld = row.risk.state == Some(RiskState::Scored) && reached_a_tier(row);
     let [sms, call] = [ChallengeMethod::Sms, ChallengeMethod::Call].map(|method| answer(row, method));
-    let was_asked = sms.is_some() || call.is_some();
     let released_at = row.course.resolved_at.filter(|_| row.risk.state == Some(RiskState::Released));
     Some(Outcome {
         hour: placed_at.millis().div_euclid(HOUR_MS),
@@ -161,7 +160,7 @@ pub(crate) fn outcome(row: &OrderStatusRow) -> Option<Outcome> {
         is_manual: row.course.has(MANUAL) || is_unheld,
         decision: times::bucket(decided_at.since(placed_at)),
         resolution: row.course.resolved_at.map(|at| (ended_in(row), times::bucket(at.since(placed_at)))),
-        asked_release: released_at.filter(|_| was_asked).map(|at| times::bucket(at.since(decided_at))),
+        asked_release: released_at.zip(row.course.asked_at).map(|(at, asked_at)| times::bucket(at.since(asked_at))),
         sms,
         call,
         freed: freed(row),

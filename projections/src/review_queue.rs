@@ -21,6 +21,7 @@ use crate::change::{Envelope, KnownFacts, OrderChange, Scored};
 use crate::model::Projection;
 
 pub use cause::{OpenCause, OpenedFor};
+pub(crate) use query::SortColumn;
 pub use query::{ReviewQuery, ReviewSort};
 pub use urgency::LOOK_WITHIN;
 

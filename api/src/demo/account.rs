@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::Truth;
 use super::api::Api;
 use super::pace::Pace;
 
@@ -29,6 +30,7 @@ const CHINA_AHEAD: Span = Span::from_hours(8);
 pub(super) struct Account {
     api: Api,
     pace: Pace,
+    truth: Truth,
     stream: BodyDataStream,
     buffer: String,
     last_id: String,
@@ -75,18 +77,22 @@ pub(super) fn greet(api: &Api, pace: Pace) {
     );
 }
 
-/// Says what the day came to, as `GET /v1/metrics/summary` has it. Times there are by the service's clock; beside them stands what went
-/// by in the shop meanwhile.
-pub(super) async fn sum_up(api: &Api, pace: Pace) -> anyhow::Result<()> {
+/// Says what the day came to, as `GET /v1/metrics/summary` has it, and beside it what only the shop knows: how many of its parcels arrived,
+/// and how many honest customers were asked. Times are by the service's clock; beside them stands what went by in the shop meanwhile.
+pub(super) async fn sum_up(api: &Api, pace: Pace, arrived: usize, honest_asked: usize) -> anyhow::Result<()> {
     let summary = api.get("/v1/metrics/summary").await?.good("the summary")?;
     let share = |share: &Value| format!("{} of {}, a share of {}", share["count"], share["of"], share["share"]);
-    println!("\nThe day is over. Of {} orders", summary["orders"]["screened"]);
+    println!(
+        "\nThe day is over, and {arrived} parcels arrived in the days after it. Of {} orders",
+        summary["orders"]["screened"]
+    );
     println!("  needed a person       {}", share(&summary["manual"]));
     println!("  good ones stopped     {}", share(&summary["good_orders_stopped"]));
     for challenge in summary["challenges"].as_array().into_iter().flatten() {
         let method = challenge["method"].as_str().unwrap_or_default();
         println!("  asked by {method:<5}        {} and verified {}", challenge["asked"], challenge["verified"]);
     }
+    println!("  honest ones asked     {honest_asked}");
     let waited = &summary["time_to_release_when_asked"];
     match waited["median_seconds"].as_f64() {
         Some(seconds) => {
@@ -104,12 +110,12 @@ pub(super) async fn sum_up(api: &Api, pace: Pace) -> anyhow::Result<()> {
 
 impl Account {
     /// Begins to listen.
-    pub(super) async fn begin(api: &Api, pace: Pace) -> anyhow::Result<Self> {
+    pub(super) async fn begin(api: &Api, pace: Pace, truth: Truth) -> anyhow::Result<Self> {
         let stream = api.stream("/v1/stream").await?;
         let lines = Lines { pace, printed: 0, held_back: BTreeMap::new() };
         let (buffer, last_id) = (String::new(), String::new());
         let (orders, counts) = (HashMap::new(), Counts::default());
-        Ok(Self { api: api.clone(), pace, stream, buffer, last_id, orders, counts, lines })
+        Ok(Self { api: api.clone(), pace, truth, stream, buffer, last_id, orders, counts, lines })
     }
 
     /// Prints what comes, until the demo ends.
@@ -157,6 +163,9 @@ impl Account {
         self.orders.insert(order, told);
         if before.is_none() && name == "order.released" {
             self.counts.passed += 1;
+        }
+        if name == "order.challenged" {
+            self.truth.is_asked(&text("order_id"));
         }
         if name == "order.challenged" && before.as_ref().is_none_or(|before| before.state != "challenged") {
             self.counts.asked += 1;

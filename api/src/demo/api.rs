@@ -76,6 +76,18 @@ impl Api {
         }
     }
 
+    /// Sends notices, one a line; answers with the answer to each.
+    pub(super) async fn notices(&self, lines: String) -> anyhow::Result<Vec<Value>> {
+        let request = self.request(Method::POST, "/v1/notices").header(header::CONTENT_TYPE, "application/x-ndjson");
+        let request = request.body(Body::from(lines)).context("a request is one")?;
+        let response = self.client.request(request).await.context("the service cannot be reached")?;
+        ensure!(response.status() == StatusCode::OK, "notices were answered with {}", response.status());
+        let answers = axum::body::to_bytes(Body::new(response.into_body()), ANSWER_BYTES_MAX).await;
+        let answers = answers.context("the answer to notices broke off")?;
+        let lines = answers.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).context("an answer is JSON")).collect()
+    }
+
     /// The pieces of an answer that has no end.
     pub(super) async fn stream(&self, path: &str) -> anyhow::Result<BodyDataStream> {
         let request = self.request(Method::GET, path).body(Body::empty()).context("a request is one")?;

@@ -1,4 +1,4 @@
-//! `orderlight serve --demo`: a small shop's day, faster than life, through the service's own endpoints.
+//! `orderlight serve --demo`: a small shop's day, faster than life, and the days after it in a moment, through the service's own endpoints.
 //!
 //! Everything here is a client: orders, answers and decisions go over HTTP on loopback as those of a shop, its customers and its
 //! reviewer would, and what is printed is what the live stream tells. The people are made up and labelled ([`market`]); the service
@@ -11,9 +11,9 @@ mod pace;
 mod reviewer;
 mod shop;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -38,17 +38,43 @@ const SETTLE: Duration = Duration::from_secs(2);
 
 /// Who ordered what, which the shop's own people know and the service does not.
 #[derive(Clone, Default)]
-struct Truth(Arc<Mutex<HashMap<Box<str>, Kind>>>);
+struct Truth(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    kinds: HashMap<Box<str>, Kind>,
+    /// The orders whose customers were asked.
+    asked: HashSet<Box<str>>,
+}
 
 impl Truth {
     fn learn(&self, order: &str, kind: Kind) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(order.into(), kind);
+        self.known().kinds.insert(order.into(), kind);
     }
 
     /// Whose an order is; what somebody else placed meanwhile is taken for honest.
     fn is_honest(&self, order: &str) -> bool {
-        let truth = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        !matches!(truth.get(order), Some(Kind::Attack(_)))
+        self.known().is_honest(order)
+    }
+
+    fn is_asked(&self, order: &str) {
+        self.known().asked.insert(order.into());
+    }
+
+    /// How many honest customers' orders were asked about.
+    fn honest_asked(&self) -> usize {
+        let known = self.known();
+        known.asked.iter().filter(|order| known.is_honest(order)).count()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn is_honest(&self, order: &str) -> bool {
+        !matches!(self.kinds.get(order), Some(Kind::Attack(_)))
     }
 }
 
@@ -80,7 +106,7 @@ pub fn rulebook(speed: u32) -> anyhow::Result<Rulebook> {
         .map_err(|faults| anyhow::anyhow!("the demo's rulebook has faults: {faults:?}"))
 }
 
-/// Lives the day through against the service that listens there, in the name of an administrator's key, and tells what the day
+/// Lives the day and those after it through against the service that listens there, in the name of an administrator's key, and tells what the day
 /// came to.
 pub async fn run(listens_on: SocketAddr, key: &str, speed: u32, now: Timestamp) -> anyhow::Result<()> {
     let market = Market::small_day(SEED, now);
@@ -93,20 +119,21 @@ pub async fn run(listens_on: SocketAddr, key: &str, speed: u32, now: Timestamp) 
     account::greet(&api, pace);
     // Whatever of the demo is under way ends with it.
     let mut people = JoinSet::new();
-    let account = Account::begin(&api, pace).await?;
+    let account = Account::begin(&api, pace, truth.clone()).await?;
     people.spawn(account.tell());
     customers::receive(&api, pace, truth.clone(), &mut people).await?;
     people.spawn(reviewer::review(api.clone(), pace, truth.clone()));
     let sold = async {
-        shop::sell(&api, pace, &truth, day).await?;
+        let later = shop::sell(&api, pace, &truth, day).await?;
         tokio::time::sleep(pace.real(AFTERMATH) + SETTLE).await;
-        anyhow::Ok(())
+        anyhow::Ok(later)
     };
-    tokio::select! { sold = sold => sold?, failure = failure(&mut people) => return Err(failure) }
+    let later = tokio::select! { sold = sold => sold?, failure = failure(&mut people) => return Err(failure) };
     // Nobody does anything any more, so what is summed up stays as it is told.
     people.shutdown().await;
+    let arrived = shop::deliver(&api, later).await?;
     tokio::time::sleep(SETTLE).await;
-    account::sum_up(&api, pace).await
+    account::sum_up(&api, pace, arrived, truth.honest_asked()).await
 }
 
 /// Why one of those who should go on did not.

@@ -31,6 +31,11 @@ impl Pace {
         self.opens_at.plus(Span::from_millis(i64::try_from(passed).unwrap_or(i64::MAX / 2)))
     }
 
+    /// Whether the shop is closed at a time, by its clock.
+    pub(super) fn is_over(self, at: Timestamp) -> bool {
+        at >= self.ends_at
+    }
+
     /// Waits until the shop's clock shows a time; what comes after the day's end is not waited for.
     pub(super) async fn until(self, at: Timestamp) {
         let at = at.min(self.ends_at);

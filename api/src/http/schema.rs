@@ -379,9 +379,9 @@ pub struct SettingsBody {
     pub calls_per_minute: Option<u32>,
     /// `10s` to `1d`.
     pub review_lease: Option<String>,
-    /// `10s` to `30d`; null for never.
+    /// `10s` to `30d`; null for never. Reviews that wait for a person already are escalated when they would have been.
     pub review_sla: Option<String>,
-    /// `1m` to `30d`; null for never.
+    /// `1m` to `30d`; null for never. Stock that is held already is to be released when it would have been.
     pub stock_release_after: Option<String>,
     /// Two times of day; null for never.
     #[schema(value_type = Option<Object>)]

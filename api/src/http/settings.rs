@@ -61,10 +61,12 @@ pub struct SettingsView {
     /// For how long a reviewer holds an order.
     #[schema(example = "10m")]
     review_lease: String,
-    /// After how long a review that nobody closed is escalated; null for never.
+    /// How soon a person should look (`due_at` of a review follows it at once), and after how long a review that nobody closed is
+    /// escalated; null for never. A change moves no escalation of what waits for a person already.
     #[schema(example = "30m")]
     review_sla: Option<String>,
-    /// After how long the stock of an order that is held is to be released; null for never.
+    /// After how long the stock of an order that is held, or whose payment is overdue, is to be released; null for never. A change reaches
+    /// what is held, or is to be paid, from then on; what waits already keeps its time.
     #[schema(example = "2h")]
     stock_release_after: Option<String>,
     /// When customers are not called but sent an SMS, in the merchant's time zone; null for never.

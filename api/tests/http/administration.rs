@@ -116,6 +116,38 @@ async fn every_fault_of_a_key_is_told() {
     assert_eq!(refused.pointers(), ["/roles"]);
 }
 
+/// The ids of a list, read page by page.
+async fn paged(server: &Server, path: &str) -> Vec<String> {
+    let (mut listed, mut cursor) = (vec![], String::new());
+    loop {
+        let page = answer(server.as_admin("GET", &format!("{path}?limit=2{cursor}"))).await.json();
+        let items = page["items"].as_array().unwrap();
+        assert!((1..=2).contains(&items.len()), "{page}");
+        listed.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next_cursor"].as_str() else { return listed };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+#[tokio::test]
+async fn endpoints_are_listed_in_pages() {
+    let server = Server::start().await;
+    let mut made = vec![];
+    for number in 0..4 {
+        let endpoint = json!({"url": format!("https://1.1.1.{number}/hooks"), "events": ["order.frozen"]});
+        let created = answer(server.as_admin("POST", "/v1/endpoints").json(&endpoint)).await;
+        let id = created.json()["id"].as_str().unwrap_or_else(|| panic!("{created:?}")).to_owned();
+        let (after, first) = (created.header("orderlight-position"), made.first().unwrap_or(&id));
+        let page = answer(server.as_admin("GET", &format!("/v1/endpoints?limit=1&after={after}"))).await.json();
+        assert_eq!((&page["items"][0]["id"], page["items"].as_array().unwrap().len()), (&json!(first), 1), "{page}");
+        made.push(id);
+    }
+    assert_eq!(paged(&server, "/v1/endpoints").await, made);
+    let removed = answer(server.as_admin("DELETE", &format!("/v1/endpoints/{}", made[1]))).await;
+    assert_eq!(removed.status, 204, "{removed:?}");
+    assert_eq!(paged(&server, "/v1/endpoints").await, [&*made[0], &made[2], &made[3]]);
+}
+
 #[tokio::test]
 async fn keys_are_listed_in_pages() {
     let server = Server::start().await;
@@ -123,14 +155,7 @@ async fn keys_are_listed_in_pages() {
     for _ in 0..5 {
         made.push(server.key(&["ingest"]).await.0);
     }
-    let (mut listed, mut cursor) = (vec![], String::new());
-    loop {
-        let page = list(&server, BOOTSTRAP, &format!("?limit=2{cursor}")).await.json();
-        listed.extend(page["items"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()));
-        let Some(next) = page["next_cursor"].as_str() else { break };
-        cursor = format!("&cursor={next}");
-    }
-    assert_eq!(listed, made);
+    assert_eq!(paged(&server, "/v1/keys").await, made);
     assert_eq!(list(&server, BOOTSTRAP, "?limit=0").await.problem(), (400, "bad_parameter".to_owned()));
     assert_eq!(list(&server, BOOTSTRAP, "?cursor=none").await.problem(), (400, "bad_parameter".to_owned()));
 }

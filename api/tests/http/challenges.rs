@@ -18,6 +18,13 @@ async fn called(server: &Server, id: &str, outcome: &str) -> Answer {
     ask(server, id, "result", &json!({"outcome": outcome})).await
 }
 
+/// Where the events of an order stand in the log.
+async fn places(server: &Server, order: &str) -> Vec<String> {
+    let history = answer(server.as_admin("GET", &format!("/v1/orders/{order}/history"))).await.json();
+    let items = history["items"].as_array().unwrap().iter();
+    items.map(|item| item["position"].as_str().unwrap().to_owned()).collect()
+}
+
 #[tokio::test]
 async fn the_right_code_verifies_and_releases_the_order_once() {
     let server = shop().await;
@@ -171,10 +178,19 @@ async fn a_challenge_that_is_not_there_or_anothers_is_not_found() {
     let theirs = server.request("POST", &format!("/v1/challenges/{id}/answer")).bearer_auth(&north).json(&body);
     assert_eq!(answer(theirs).await.problem(), (404, "not_found".to_owned()));
     // None, of no order, beyond the end, and not as the service writes it.
-    for id in ["c-1", "0-1", "0-99999", "0-0", "7-3", "00-3", &format!("{id}0"), "%20"] {
+    let mut none: Vec<String> = ["c-1", "0-1", "0-99999", "0-0", "7-3", "00-3", "%20"].map(str::to_owned).into();
+    none.push(format!("{id}0"));
+    // Of what else happened to an order, asked about or not.
+    placed(&server, "A2", 9_900).await;
+    for order in ["web:A1", "web:A2"] {
+        none.extend(places(&server, order).await.into_iter().filter(|place| *place != id));
+    }
+    assert_eq!(none.len(), 8 + 2 + 3, "all but the challenge's own: {none:?}");
+    for id in &none {
         assert_eq!(enter(&server, id, "123456").await.problem(), (404, "not_found".to_owned()), "{id}");
         assert_eq!(called(&server, id, "confirmed").await.problem(), (404, "not_found".to_owned()), "{id}");
         assert_eq!(ask(&server, id, "resend", &Value::Null).await.problem(), (404, "not_found".to_owned()), "{id}");
     }
     assert_eq!(events(&server, "web:A1").await.len(), 3);
+    assert_eq!(enter(&server, &id, &code(&server, &id)).await.status, 200, "its own id");
 }

@@ -100,6 +100,6 @@ async fn what_was_erased_is_gone_and_no_look_at_it_is_recorded() {
     let raw = Connection::open(server.data.path().join("log.sqlite")).unwrap();
     raw.execute_batch("DELETE FROM vault; DELETE FROM vault_keys;").unwrap();
     let gone = ann.post(&server, "/v1/orders/web:A1/reveal", json!({"reason": "to call back"})).await;
-    assert_eq!(gone.problem(), (410, "personal_data_erased".to_owned()));
+    assert_eq!(gone.problem(), (409, "personal_data_erased".to_owned()));
     assert_eq!(events(&server, "web:A1").await, before);
 }

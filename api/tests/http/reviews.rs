@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::time::{Span, Timestamp};
 use serde_json::{Value, json};
 
 use crate::given::{Answer, Server, answer};
@@ -162,6 +163,37 @@ async fn the_next_one_is_the_most_urgent_and_never_the_same_for_two() {
     settled_at(&server, &returned).await;
     let again = people[1].post(&server, "/v1/reviews/next", Value::Null).await.json();
     assert_eq!(again["order_id"], "web:A2");
+}
+
+#[tokio::test]
+async fn how_soon_a_person_should_look_follows_the_setting_at_once() {
+    let server = shop().await;
+    let ann = Person::with(&server, "reviewer").await;
+    placed(&server, "A1", FREEZE).await;
+    // The customer has half an hour, and the difference of what is at stake is worth nine minutes.
+    placed(&server, "A2", SMS).await;
+    let time = |item: &Value| item.as_str().unwrap().parse::<Timestamp>().unwrap();
+    for (review_sla, minutes, first) in [
+        (json!("15m"), 15, "web:A1"),
+        (json!("4h"), 240, "web:A2"),
+        (json!(null), 60, "web:A2"),
+        (json!("10m"), 10, "web:A1"),
+    ] {
+        let changed = server.as_admin("PUT", "/v1/settings").json(&json!({"review_sla": review_sla}));
+        let changed = answer(changed).await;
+        let after = changed.header("orderlight-position");
+        for sort in ["deadline", "priority"] {
+            let path = format!("/v1/reviews?sort={sort}&after={after}");
+            let reviews = answer(server.as_admin("GET", &path)).await.json();
+            let items = reviews["items"].as_array().unwrap();
+            assert_eq!(items[0]["order_id"], first, "{sort} by {review_sla}: {reviews}");
+            let held = items.iter().find(|item| item["order_id"] == "web:A1").unwrap();
+            let due_at = time(&held["opened_at"]).plus(Span::from_mins(minutes));
+            assert_eq!(time(&held["due_at"]), due_at, "{review_sla}: {held}");
+        }
+    }
+    let next = ann.post(&server, "/v1/reviews/next", Value::Null).await.json();
+    assert_eq!(time(&next["due_at"]), time(&next["opened_at"]).plus(Span::from_mins(10)), "{next}");
 }
 
 async fn settled_at(server: &Server, write: &Answer) {

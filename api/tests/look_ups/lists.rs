@@ -4,12 +4,13 @@ use serde_json::Value;
 
 use crate::given::{Given, full, plain};
 
-const LISTS: [&str; 5] = [
+const LISTS: [&str; 6] = [
     "/v1/orders?",
     "/v1/customers/u-77/orders?",
     "/v1/orders/web:A0/links?by=ip&",
     "/v1/orders/web:A0/history?",
     "/v1/reviews?",
+    "/v1/endpoints?",
 ];
 const OTHER_READS: [&str; 2] = ["/v1/orders/web:A0?", "/v1/orders/web:A0/decision?"];
 

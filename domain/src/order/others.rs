@@ -38,7 +38,7 @@ pub struct Swept {
 /// The one decision about many orders that a decision about one of them was part of.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PartOf {
-    /// About how many orders it was, this one among them; of some it may have been refused.
+    /// About how many orders it was that were there, this one among them; of some it may have been refused.
     pub orders: u32,
     /// How they were found, where nobody named them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,8 @@ pub struct PartOf {
 /// Orders that share something with one: that one and the others.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LinkedTo {
-    /// The one.
+    /// The one. It was stored as `order` before, and is still read as that.
+    #[serde(rename = "order_id", alias = "order")]
     pub order: OrderId,
     /// What they share.
     pub by: LinkedBy,

@@ -16,7 +16,7 @@ use domain::time::{Span, Timestamp};
 use engine::{Engine, OrderWish, Origin, Receipt, Refusal, WhenFull, replay};
 use eventlog::sqlite::SqliteLog;
 use eventlog::vault::Vault;
-use eventlog::{Batch, EventLog, LogError, Look, Position, RecordedEvent};
+use eventlog::{Batch, EventLog, Found, LogError, Look, Position, RecordedEvent, StreamId, Wanted};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -38,8 +38,6 @@ pub struct Shop {
     pub vault: Arc<Vault>,
     pub merchant: MerchantId,
     clock: Arc<AtomicI64>,
-    /// How often the engine asked what time it is.
-    asked: watch::Sender<usize>,
     directory: tempfile::TempDir,
 }
 
@@ -65,18 +63,12 @@ impl Shop {
         let log = Arc::new(Interfered::new(Arc::new(log), Told::default()));
         let vault = Arc::new(Vault::open_or_create(&directory.path().join("master.key")).expect("a vault"));
         let told = clock.clone();
-        let asked = watch::Sender::new(0);
-        let count = asked.clone();
-        let time: engine::Clock = Arc::new(move || {
-            let now = told.load(Ordering::SeqCst);
-            count.send_modify(|asked| *asked += 1);
-            Timestamp::from_millis(now)
-        });
+        let time: engine::Clock = Arc::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
         let snapshots = directory.path().join("snapshots");
         let engine =
             Engine::open(log.clone(), vault.clone(), time, first_rulebook(), Some(snapshots)).await.expect("an engine");
         let merchant = "default".parse().expect("an id");
-        Self { engine, log, vault, merchant, clock, asked, directory }
+        Self { engine, log, vault, merchant, clock, directory }
     }
 
     /// Ends the engine and begins again from what is stored.
@@ -110,14 +102,6 @@ impl Shop {
 
     pub fn set_clock(&self, time: Timestamp) {
         self.clock.store(time.millis(), Ordering::SeqCst);
-    }
-
-    /// Sets the clock, and waits until the engine has asked it so many times since.
-    pub async fn set_clock_and_tell(&self, time: Timestamp, times: usize) {
-        let mut asked = self.asked.subscribe();
-        let before = *asked.borrow_and_update();
-        self.set_clock(time);
-        asked.wait_for(|asked| *asked >= before + times).await.expect("the engine has the clock");
     }
 
     pub async fn send(&self, line: Value) -> Result<Receipt, Refusal> {
@@ -226,7 +210,7 @@ pub async fn replays(shop: &Shop) {
     assert_eq!(replayed.decisions, replayed.identical, "{:?}", replayed.different);
 }
 
-/// A real log is told that its next appends fail or wait, and tells how much was read.
+/// A real log is told that appends and reads of streams fail or wait, and tells how much was read.
 #[derive(Default)]
 pub struct Told {
     failures: AtomicUsize,
@@ -234,6 +218,11 @@ pub struct Told {
     is_held: watch::Sender<bool>,
     arrived: watch::Sender<usize>,
     handed_out: Arc<AtomicUsize>,
+    failing_reads: AtomicUsize,
+    are_reads_held: watch::Sender<bool>,
+    reads: watch::Sender<usize>,
+    look_ups: watch::Sender<usize>,
+    looked_for: AtomicUsize,
     commits: Mutex<Vec<Vec<&'static str>>>,
 }
 
@@ -257,9 +246,34 @@ impl Told {
         self.is_held.send_replace(true);
     }
 
+    /// From now on nobody is given what is read of streams.
+    pub fn hold_reads(&self) {
+        self.are_reads_held.send_replace(true);
+    }
+
     /// They wait no longer.
     pub fn let_go(&self) {
         self.is_held.send_replace(false);
+        self.are_reads_held.send_replace(false);
+    }
+
+    pub fn fail_next_reads(&self, reads: usize) {
+        self.failing_reads.store(reads, Ordering::SeqCst);
+    }
+
+    /// Changes whenever streams were read from now on.
+    pub fn reads(&self) -> watch::Receiver<usize> {
+        self.reads.subscribe()
+    }
+
+    /// Changes whenever the writer looks up from now on what a batch needs.
+    pub fn look_ups(&self) -> watch::Receiver<usize> {
+        self.look_ups.subscribe()
+    }
+
+    /// How many orders the writer looked up since the last call.
+    pub fn looked_for(&self) -> usize {
+        self.looked_for.swap(0, Ordering::SeqCst)
     }
 
     /// Waits until one more append has begun than at the last call.
@@ -285,10 +299,7 @@ impl Interference for Told {
             self.arrived.send_modify(|arrived| *arrived += 1);
             self.is_held.subscribe().wait_for(|is_held| !is_held).await.expect("the log is there");
         }
-        let failing = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if failing.is_ok() {
-            return Err(LogError::Damaged("told to fail".to_owned()));
-        }
+        fail_one_of(&self.failures)?;
         let types = batch.events.iter().map(|event| event.event_type).collect();
         // Before whoever reads the log can see it.
         self.commits.lock().expect("nobody panics while it is locked").push(types);
@@ -310,4 +321,23 @@ impl Interference for Told {
         });
         log.scan(partition, after, limit, counted).await
     }
+
+    async fn read_streams(&self, log: &dyn EventLog, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
+        fail_one_of(&self.failing_reads)?;
+        let read = log.read_streams(streams).await;
+        self.reads.send_modify(|reads| *reads += 1);
+        self.are_reads_held.subscribe().wait_for(|are_held| !are_held).await.expect("the log is there");
+        read
+    }
+
+    async fn look_up(&self, log: &dyn EventLog, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        self.looked_for.fetch_add(wanted.streams.len(), Ordering::SeqCst);
+        self.look_ups.send_modify(|look_ups| *look_ups += 1);
+        log.look_up(wanted).await
+    }
+}
+
+fn fail_one_of(failures: &AtomicUsize) -> Result<(), LogError> {
+    let failing = failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    if failing.is_ok() { Err(LogError::Damaged("told to fail".to_owned())) } else { Ok(()) }
 }

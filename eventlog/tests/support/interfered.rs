@@ -43,6 +43,16 @@ pub trait Interference: Send + Sync + 'static {
     ) -> Result<(), LogError> {
         log.scan(partition, after, limit, look).await
     }
+
+    /// In place of [`EventLog::read_streams`].
+    async fn read_streams(&self, log: &dyn EventLog, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
+        log.read_streams(streams).await
+    }
+
+    /// In place of [`EventLog::look_up`].
+    async fn look_up(&self, log: &dyn EventLog, wanted: Arc<Wanted>) -> Result<Found, LogError> {
+        log.look_up(wanted).await
+    }
 }
 
 /// A log and who interferes with it, whose own words can be said to it.
@@ -111,7 +121,7 @@ impl<I: Interference> EventLog for Interfered<I> {
     }
 
     async fn read_streams(&self, streams: &[StreamId]) -> Result<Vec<RecordedEvent>, LogError> {
-        self.log.read_streams(streams).await
+        self.interference.read_streams(&*self.log, streams).await
     }
 
     async fn find_deliveries(&self, keys: &[DeliveryKey]) -> Result<Vec<Option<NewDelivery>>, LogError> {
@@ -123,7 +133,7 @@ impl<I: Interference> EventLog for Interfered<I> {
     }
 
     async fn look_up(&self, wanted: Arc<Wanted>) -> Result<Found, LogError> {
-        self.log.look_up(wanted).await
+        self.interference.look_up(&*self.log, wanted).await
     }
 
     async fn first_subject_key(&self) -> Result<Option<SubjectKey>, LogError> {

@@ -52,6 +52,8 @@ pub struct Course {
     pub(crate) marks: u32,
     /// When it was first screened, by our clock.
     pub(crate) decided_at: Option<Timestamp>,
+    /// When its customer was first asked in the hold that it is in, or was in last, by our clock.
+    pub(crate) asked_at: Option<Timestamp>,
     /// When what became of an order that was held was settled for good, by our clock.
     pub(crate) resolved_at: Option<Timestamp>,
 }
@@ -108,8 +110,11 @@ pub(crate) fn answer(row: &OrderStatusRow, method: ChallengeMethod) -> Option<An
 /// Takes an event in; `row` is as it was before it.
 pub(super) fn follow(row: &mut OrderStatusRow, change: &OrderChange<'_>, envelope: &Envelope<'_>) {
     let asked_by = row.risk.challenge.as_ref().map(|challenge| challenge.method);
-    let is_over = is_over(row);
+    let (is_over, was_held) = (is_over(row), row.risk.held_since.is_some());
     let course = &mut row.course;
+    if !was_held && matches!(change, OrderChange::Challenged(_) | OrderChange::Frozen(_)) {
+        course.asked_at = None;
+    }
     match change {
         OrderChange::StatusReported(report) => course.set(reported(report.status)),
         OrderChange::Scored(_) => {
@@ -117,6 +122,7 @@ pub(super) fn follow(row: &mut OrderStatusRow, change: &OrderChange<'_>, envelop
         }
         OrderChange::Challenged(challenged) => {
             course.set(HELD);
+            course.asked_at.get_or_insert(envelope.recorded_at);
             // Asked again: what was found before counts no more.
             course.clear(FOUND_GOOD | FOUND_BAD);
             course.clear((VERIFIED | FAILED | UNANSWERED) << shift(challenged.method));

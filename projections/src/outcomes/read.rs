@@ -30,7 +30,7 @@ pub struct Outcomes {
     pub to_freeze: Times,
     /// From placement to the end of those that were held and called off before anything was decided.
     pub to_end: Times,
-    /// From the first decision, by our clock, to the release of those whose customer was asked.
+    /// From the question, by our clock, to the release of those whose customer was asked.
     pub asked_to_release: Times,
     /// What came of asking, by method.
     pub challenges: BTreeMap<Box<str>, Answers>,

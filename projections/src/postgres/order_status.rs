@@ -24,7 +24,7 @@ use crate::words::{method_word, read_method, read_state, read_status, state_word
 type Columns = [(&'static str, &'static str)];
 
 /// How an order stands; changes all the time.
-const PROGRESS: [(&str, &str); 19] = [
+const PROGRESS: [(&str, &str); 20] = [
     ("state", "text"),
     ("score", "bigint"),
     ("tier", "text"),
@@ -38,6 +38,7 @@ const PROGRESS: [(&str, &str); 19] = [
     ("released_by", "text"),
     ("marks", "bigint"),
     ("decided_at", "bigint"),
+    ("asked_at", "bigint"),
     ("resolved_at", "bigint"),
     ("status", "text"),
     ("status_at", "bigint"),
@@ -244,6 +245,7 @@ fn bind_progress<'q>(query: PgQuery<'q>, rows: &Rows<'_>) -> PgQuery<'q> {
         .bind(each(rows, |row| row.risk.released_by.as_deref()))
         .bind(each(rows, |row| i64::from(row.course.marks)))
         .bind(each(rows, |row| row.course.decided_at.map(Timestamp::millis)))
+        .bind(each(rows, |row| row.course.asked_at.map(Timestamp::millis)))
         .bind(each(rows, |row| row.course.resolved_at.map(Timestamp::millis)))
         .bind(each(rows, |row| row.status.as_ref().map(|status| status_word(status.value))))
         .bind(each(rows, |row| row.status.as_ref().map(|status| status.occurred_at.millis())))
@@ -284,6 +286,7 @@ pub(super) fn read_row(row: &PgRow) -> Result<OrderStatusRow, StoreError> {
         course: Course {
             marks: small(row, "marks")?.unwrap_or_default(),
             decided_at: time(row, "decided_at")?,
+            asked_at: time(row, "asked_at")?,
             resolved_at: time(row, "resolved_at")?,
         },
         status: read_unified_status(row)?,

@@ -9,11 +9,11 @@ use super::order_status::{stream, time, unnest};
 use crate::cursor::Cursor;
 use crate::error::StoreError;
 use crate::fold::Touched;
-use crate::review_queue::{OpenCause, OpenedFor, ReviewClaim, ReviewQuery, ReviewRow, ReviewState};
+use crate::review_queue::{OpenCause, OpenedFor, ReviewClaim, ReviewQuery, ReviewRow, ReviewState, SortColumn};
 use crate::store::Generation;
 use crate::words::{read_status, status_word};
 
-const COLUMNS: [(&str, &str); 23] = [
+const COLUMNS: [(&str, &str); 24] = [
     ("stream", "bigint"),
     ("merchant", "bigint"),
     ("order_id", "text"),
@@ -23,8 +23,9 @@ const COLUMNS: [(&str, &str); 23] = [
     ("opened_at", "bigint"),
     ("deadline", "bigint"),
     ("open_since", "bigint"),
-    ("due_at", "bigint"),
+    ("due_anyway", "bigint"),
     ("rank", "bigint"),
+    ("look_rank", "bigint"),
     ("escalated_at", "bigint"),
     ("reopened", "bigint"),
     ("reviewer", "text"),
@@ -43,13 +44,14 @@ fn columns() -> String {
     COLUMNS.map(|(name, _)| name).join(",")
 }
 
-/// `due_at` and `rank` are what lists are sorted by; both are the end of time where nothing is due.
+/// Lists are sorted by `due_anyway` and `rank`, which are the end of time where nothing is due whatever the merchant has set, and by
+/// `open_since` and `look_rank`, which are short of the setting `review_sla`, see [`crate::review_queue`].
 pub(super) fn schema(table: &str) -> String {
     format!(
         "CREATE TABLE {table} (
             stream BIGINT PRIMARY KEY, merchant BIGINT NOT NULL, order_id TEXT COLLATE \"C\" NOT NULL,
             state TEXT COLLATE \"C\" NOT NULL, cause TEXT, reason_code TEXT, opened_at BIGINT NOT NULL, deadline BIGINT, open_since BIGINT,
-            due_at BIGINT NOT NULL, rank BIGINT NOT NULL, escalated_at BIGINT, reopened BIGINT NOT NULL,
+            due_anyway BIGINT NOT NULL, rank BIGINT NOT NULL, look_rank BIGINT, escalated_at BIGINT, reopened BIGINT NOT NULL,
             reviewer TEXT COLLATE \"C\", lease_until BIGINT, score BIGINT NOT NULL, tier TEXT COLLATE \"C\" NOT NULL,
             rules TEXT NOT NULL, amount BIGINT NOT NULL, payment_due_at BIGINT, status TEXT, status_at BIGINT,
             position BIGINT NOT NULL
@@ -63,6 +65,7 @@ pub(super) fn indexes(table: &str) -> Vec<String> {
         format!("CREATE INDEX {table}_order ON {table} (merchant, order_id)"),
         format!("CREATE INDEX {table}_pending ON {table} (merchant, rank) WHERE state <> 'closed'"),
         format!("CREATE INDEX {table}_open ON {table} (merchant, rank) WHERE state IN ('open', 'claimed')"),
+        format!("CREATE INDEX {table}_look ON {table} (merchant, look_rank) WHERE state IN ('open', 'claimed')"),
         format!("CREATE INDEX {table}_state ON {table} (merchant, state, opened_at)"),
     ]
 }
@@ -106,8 +109,9 @@ pub(super) async fn save(
         .bind(each(rows, |row| row.opened_at.millis()))
         .bind(each(rows, |row| row.deadline.map(Timestamp::millis)))
         .bind(each(rows, |row| row.open_since.map(Timestamp::millis)))
-        .bind(each(rows, |row| row.due_at().map_or(i64::MAX, Timestamp::millis)))
+        .bind(each(rows, |row| row.due_anyway().map_or(i64::MAX, Timestamp::millis)))
         .bind(each(rows, ReviewRow::rank))
+        .bind(each(rows, ReviewRow::look_rank))
         .bind(each(rows, |row| row.escalated_at.map(Timestamp::millis)))
         .bind(each(rows, |row| i64::from(row.reopened)))
         .bind(each(rows, |row| row.claim.as_ref().map(|claim| &*claim.reviewer)))
@@ -143,26 +147,36 @@ pub(super) async fn reviews(
     cursor: Option<Cursor>,
     count: i64,
 ) -> Result<Vec<ReviewRow>, StoreError> {
-    let (column, _) = query.sort.plan();
-    let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT {} FROM review_queue WHERE merchant = ", columns()));
-    sql.push_bind(merchant).push(" AND ");
-    match query.condition().split_once('?') {
-        Some((before, after)) => sql.push(before).push_bind(query.at.millis()).push(after),
-        None => sql.push(query.condition()),
-    };
-    if let Some(tier) = &query.tier {
-        sql.push(" AND tier = ").push_bind(tier.clone());
+    let expression = query.expression();
+    let mut sql = QueryBuilder::<Postgres>::new("");
+    for (index, SortColumn { name, more, condition }) in query.columns().into_iter().enumerate() {
+        sql.push(if index == 0 { "(SELECT " } else { " UNION ALL (SELECT " });
+        sql.push(columns()).push(" FROM review_queue WHERE merchant = ").push_bind(merchant).push(" AND ");
+        match query.condition().split_once('?') {
+            Some((before, after)) => sql.push(before).push_bind(query.at.millis()).push(after),
+            None => sql.push(query.condition()),
+        };
+        sql.push(condition);
+        if let Some(tier) = &query.tier {
+            sql.push(" AND tier = ").push_bind(tier.clone());
+        }
+        if let Some(rule) = &query.rule {
+            sql.push(" AND rules::jsonb ? ").push_bind(rule.clone());
+        }
+        if let Some(Cursor { key, stream, .. }) = cursor {
+            sql.push(format!(" AND {name} >= ")).push_bind(key.saturating_sub(more));
+            sql.push(format!(" AND ({expression} > ")).push_bind(key);
+            sql.push(format!(" OR ({expression} = "))
+                .push_bind(key)
+                .push(" AND stream > ")
+                .push_bind(stream)
+                .push("))");
+        }
+        sql.push(format!(" ORDER BY {name}, stream LIMIT ")).push_bind(count).push(")");
     }
-    if let Some(rule) = &query.rule {
-        sql.push(" AND rules::jsonb ? ").push_bind(rule.clone());
-    }
-    if let Some(Cursor { key, stream, .. }) = cursor {
-        sql.push(format!(" AND ({column} > ")).push_bind(key);
-        sql.push(format!(" OR ({column} = ")).push_bind(key).push(" AND stream > ").push_bind(stream).push("))");
-    }
-    sql.push(format!(" ORDER BY {column}, stream LIMIT ")).push_bind(count);
     let rows = sql.build().fetch_all(pool).await?;
-    rows.iter().map(read_row).collect()
+    let rows = rows.iter().map(read_row).collect::<Result<_, StoreError>>()?;
+    Ok(query.first_of(rows, usize::try_from(count).unwrap_or(usize::MAX)))
 }
 
 /// A stored row; an error when it is not what was written.

@@ -7,22 +7,26 @@
 //! rank = due_at − 5 min × log2(1 + expected loss)
 //! ```
 //!
-//! `due_at` is the nearest of the customer's deadline, the time by which an unpaid order must be paid, and one hour
-//! ([`LOOK_WITHIN`]) after a person was first needed. By when the channel wants a paid order shipped is not among them, because
+//! `due_at` is the nearest of the customer's deadline, the time by which an unpaid order must be paid, and the time by which a person
+//! should have looked: so long after one was first needed as the merchant's setting `review_sla` says, or one hour ([`LOOK_WITHIN`])
+//! where it is not set. By when the channel wants a paid order shipped is not among them, because
 //! orders do not carry it. The expected loss is the score, as percent, of the amount in minor units.
 //! So twice the loss is worth five minutes: an order of a thousand times the value goes before one that is due 50 minutes
 //! earlier. As with lists of what is hot, the clock itself is not in the number. Time passes for all of them alike, so their order stays
 //! right without being computed again, and changes at once when facts, status, score or state do.
 //!
 //! What was escalated goes before all that was not: the merchant's own measure, the setting `review_sla`, outweighs ours.
+//!
+//! Rows know nothing of settings. So two numbers are stored, one for what is due whatever the setting says, and one that is short of the
+//! span that it says; the rank is the lesser of the one and of the other and the span. A list is read in the order of each and put
+//! together, so it follows the setting as it is when it is read, however many reviews there are.
 
 use domain::order::Status;
 use domain::time::{Span, Timestamp};
 
 use super::ReviewRow;
 
-/// How soon after it is needed a person's look is due, where nothing else is due before. The same for every review, so it
-/// matters only beside other deadlines.
+/// How soon after it is needed a person's look is due where the merchant has not set `review_sla`.
 pub const LOOK_WITHIN: Span = Span::from_mins(60);
 
 /// What twice the expected loss is worth.
@@ -40,22 +44,39 @@ impl ReviewRow {
     }
 
     /// When it is too late, or a person should have looked: the nearest of the customer's deadline, the time by which an unpaid
-    /// order must be paid, and [`LOOK_WITHIN`] after a person was needed. `None` for a closed review.
-    pub fn due_at(&self) -> Option<Timestamp> {
-        let looked_at = self.open_since.map(|since| since.plus(LOOK_WITHIN));
-        let soonest = self.deadline.into_iter().chain(looked_at).min()?;
-        // What was overdue before the review began is not what the review can still save.
-        let payment = self.payment_due_at.filter(|due| self.status.is_none() && *due > self.opened_at);
-        Some(payment.map_or(soonest, |payment| payment.min(soonest)))
+    /// order must be paid, and `review_sla`, the merchant's setting, after a person was needed. `None` for a closed review.
+    pub fn due_at(&self, review_sla: Option<Span>) -> Option<Timestamp> {
+        let look_at = self.open_since.map(|since| since.plus(look_within(review_sla)));
+        self.due_anyway().into_iter().chain(look_at).min()
     }
 
-    /// The lowest goes first; see the module.
-    pub(crate) fn rank(&self) -> i64 {
-        let Some(due_at) = self.due_at() else { return i64::MAX };
-        let expected_loss = self.priority() / 100;
-        let escalated = if self.escalated_at.is_some() { ESCALATED } else { 0 };
-        due_at.millis() - worth(expected_loss) - escalated
+    /// When it is too late, whatever the merchant has set.
+    pub(crate) fn due_anyway(&self) -> Option<Timestamp> {
+        let is_under_way = self.deadline.is_some() || self.open_since.is_some();
+        // What was overdue before the review began is not what the review can still save.
+        let is_to_be_paid = is_under_way && self.status.is_none();
+        let payment = self.payment_due_at.filter(|due| is_to_be_paid && *due > self.opened_at);
+        self.deadline.into_iter().chain(payment).min()
     }
+
+    /// The rank by what is due whatever the merchant has set; the end of time where nothing is.
+    pub(crate) fn rank(&self) -> i64 {
+        self.due_anyway().map_or(i64::MAX, |due_at| due_at.millis() - self.head_start())
+    }
+
+    /// The rank by when a person should have looked, short of the time in which one should; `None` where nobody has to.
+    pub(crate) fn look_rank(&self) -> Option<i64> {
+        self.open_since.map(|since| since.millis() - self.head_start())
+    }
+
+    fn head_start(&self) -> i64 {
+        let escalated = if self.escalated_at.is_some() { ESCALATED } else { 0 };
+        worth(self.priority() / 100) + escalated
+    }
+}
+
+pub(super) fn look_within(review_sla: Option<Span>) -> Span {
+    review_sla.unwrap_or(LOOK_WITHIN)
 }
 
 /// [`WORTH_OF_DOUBLING`] × log2(1 + `loss`) in milliseconds: exact for powers of two, straight between them. Whole numbers, so

@@ -19,7 +19,7 @@ use crate::store::Generation;
 use crate::words::{method_word, read_method, read_state, read_status, state_word, status_word};
 
 /// How an order stands; changes all the time.
-const PROGRESS: [&str; 19] = [
+const PROGRESS: [&str; 20] = [
     "state",
     "score",
     "tier",
@@ -33,6 +33,7 @@ const PROGRESS: [&str; 19] = [
     "released_by",
     "marks",
     "decided_at",
+    "asked_at",
     "resolved_at",
     "status",
     "status_at",
@@ -76,7 +77,7 @@ pub(super) fn schema(table: &str) -> String {
             ip INTEGER, ip24 INTEGER, address INTEGER,
             state TEXT NOT NULL, score INTEGER, tier TEXT, rulebook_version INTEGER, exemption TEXT,
             hits TEXT NOT NULL, challenge_id TEXT, challenge_method TEXT, challenge_expires_at INTEGER,
-            held_since INTEGER, released_by TEXT, marks INTEGER NOT NULL, decided_at INTEGER, resolved_at INTEGER, status TEXT, status_at INTEGER, status_source TEXT,
+            held_since INTEGER, released_by TEXT, marks INTEGER NOT NULL, decided_at INTEGER, asked_at INTEGER, resolved_at INTEGER, status TEXT, status_at INTEGER, status_source TEXT,
             sources TEXT NOT NULL, position INTEGER NOT NULL
         ) STRICT;
         {handles} {sums}"
@@ -187,6 +188,7 @@ fn bind_progress(binder: &mut Binder<'_, '_>, row: &OrderStatusRow) -> rusqlite:
     binder.bind(risk.released_by.as_deref())?;
     binder.bind(course.marks)?;
     binder.bind(course.decided_at.map(Timestamp::millis))?;
+    binder.bind(course.asked_at.map(Timestamp::millis))?;
     binder.bind(course.resolved_at.map(Timestamp::millis))?;
     binder.bind(status.as_ref().map(|status| status_word(status.value)))?;
     binder.bind(status.as_ref().map(|status| status.occurred_at.millis()))?;
@@ -231,6 +233,7 @@ pub(super) fn read_row(row: &Row<'_>) -> Result<OrderStatusRow, StoreError> {
         course: Course {
             marks: row.get("marks")?,
             decided_at: time(row, "decided_at")?,
+            asked_at: time(row, "asked_at")?,
             resolved_at: time(row, "resolved_at")?,
         },
         status: read_unified_status(row)?,

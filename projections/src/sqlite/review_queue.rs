@@ -10,11 +10,11 @@ use super::order_status::{text, time};
 use crate::cursor::Cursor;
 use crate::error::StoreError;
 use crate::fold::Touched;
-use crate::review_queue::{OpenCause, OpenedFor, ReviewClaim, ReviewQuery, ReviewRow, ReviewState};
+use crate::review_queue::{OpenCause, OpenedFor, ReviewClaim, ReviewQuery, ReviewRow, ReviewState, SortColumn};
 use crate::store::Generation;
 use crate::words::{read_status, status_word};
 
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 24] = [
     "stream",
     "merchant",
     "order_id",
@@ -24,8 +24,9 @@ const COLUMNS: [&str; 23] = [
     "opened_at",
     "deadline",
     "open_since",
-    "due_at",
+    "due_anyway",
     "rank",
+    "look_rank",
     "escalated_at",
     "reopened",
     "reviewer",
@@ -40,13 +41,14 @@ const COLUMNS: [&str; 23] = [
     "position",
 ];
 
-/// `due_at` and `rank` are what lists are sorted by; both are the end of time where nothing is due.
+/// Lists are sorted by `due_anyway` and `rank`, which are the end of time where nothing is due whatever the merchant has set, and by
+/// `open_since` and `look_rank`, which are short of the setting `review_sla`, see [`crate::review_queue`].
 pub(super) fn schema(table: &str) -> String {
     format!(
         "CREATE TABLE {table} (
             stream INTEGER PRIMARY KEY, merchant INTEGER NOT NULL, order_id TEXT NOT NULL, state TEXT NOT NULL,
-            cause TEXT, reason_code TEXT, opened_at INTEGER NOT NULL, deadline INTEGER, open_since INTEGER, due_at INTEGER NOT NULL,
-            rank INTEGER NOT NULL, escalated_at INTEGER, reopened INTEGER NOT NULL, reviewer TEXT,
+            cause TEXT, reason_code TEXT, opened_at INTEGER NOT NULL, deadline INTEGER, open_since INTEGER, due_anyway INTEGER NOT NULL,
+            rank INTEGER NOT NULL, look_rank INTEGER, escalated_at INTEGER, reopened INTEGER NOT NULL, reviewer TEXT,
             lease_until INTEGER, score INTEGER NOT NULL, tier TEXT NOT NULL, rules TEXT NOT NULL,
             amount INTEGER NOT NULL, payment_due_at INTEGER, status TEXT, status_at INTEGER,
             position INTEGER NOT NULL
@@ -60,6 +62,7 @@ pub(super) fn indexes(table: &str) -> Vec<String> {
         format!("CREATE INDEX {table}_order ON {table} (merchant, order_id)"),
         format!("CREATE INDEX {table}_pending ON {table} (merchant, rank) WHERE state <> 'closed'"),
         format!("CREATE INDEX {table}_open ON {table} (merchant, rank) WHERE state IN ('open', 'claimed')"),
+        format!("CREATE INDEX {table}_look ON {table} (merchant, look_rank) WHERE state IN ('open', 'claimed')"),
         format!("CREATE INDEX {table}_state ON {table} (merchant, state, opened_at)"),
     ]
 }
@@ -109,8 +112,9 @@ pub(super) fn save(
             row.opened_at.millis(),
             row.deadline.map(Timestamp::millis),
             row.open_since.map(Timestamp::millis),
-            row.due_at().map_or(i64::MAX, Timestamp::millis),
+            row.due_anyway().map_or(i64::MAX, Timestamp::millis),
             row.rank(),
+            row.look_rank(),
             row.escalated_at.map(Timestamp::millis),
             row.reopened,
             row.claim.as_ref().map(|claim| &*claim.reviewer),
@@ -141,31 +145,34 @@ pub(super) fn reviews(
     cursor: Option<Cursor>,
     count: usize,
 ) -> Result<Vec<ReviewRow>, StoreError> {
-    let (column, _) = query.sort.plan();
-    let condition = query.condition();
-    let mut sql = format!("SELECT {} FROM review_queue WHERE merchant = ? AND {condition}", COLUMNS.join(","));
-    let mut values = vec![Value::Integer(merchant)];
-    values.extend(condition.contains('?').then_some(Value::Integer(query.at.millis())));
-    if let Some(tier) = &query.tier {
-        sql.push_str(" AND tier = ?");
-        values.push(Value::Text(tier.clone()));
+    let (condition, expression) = (query.condition(), query.expression());
+    let (mut parts, mut values) = (Vec::new(), Vec::new());
+    for SortColumn { name, more, condition: of_column } in query.columns() {
+        let mut sql =
+            format!("SELECT {} FROM review_queue WHERE merchant = ? AND {condition}{of_column}", COLUMNS.join(","));
+        values.push(Value::Integer(merchant));
+        values.extend(condition.contains('?').then_some(Value::Integer(query.at.millis())));
+        if let Some(tier) = &query.tier {
+            sql.push_str(" AND tier = ?");
+            values.push(Value::Text(tier.clone()));
+        }
+        if let Some(rule) = &query.rule {
+            sql.push_str(" AND EXISTS (SELECT 1 FROM json_each(rules) WHERE value = ?)");
+            values.push(Value::Text(rule.clone()));
+        }
+        if let Some(Cursor { key, stream, .. }) = cursor {
+            sql.push_str(&format!(" AND {name} >= ? AND ({expression} > ? OR ({expression} = ? AND stream > ?))"));
+            values.extend([key.saturating_sub(more), key, key, stream].map(Value::Integer));
+        }
+        parts.push(format!("SELECT * FROM ({sql} ORDER BY {name}, stream LIMIT {count})"));
     }
-    if let Some(rule) = &query.rule {
-        sql.push_str(" AND EXISTS (SELECT 1 FROM json_each(rules) WHERE value = ?)");
-        values.push(Value::Text(rule.clone()));
-    }
-    if let Some(Cursor { key, stream, .. }) = cursor {
-        sql.push_str(&format!(" AND ({column} > ? OR ({column} = ? AND stream > ?))"));
-        values.extend([key, key, stream].map(Value::Integer));
-    }
-    sql.push_str(&format!(" ORDER BY {column}, stream LIMIT {count}"));
-    let mut select = connection.prepare_cached(&sql)?;
+    let mut select = connection.prepare_cached(&parts.join(" UNION ALL "))?;
     let mut found = select.query(params_from_iter(values))?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
         rows.push(read_row(row)?);
     }
-    Ok(rows)
+    Ok(query.first_of(rows, count))
 }
 
 /// A stored row; an error when it is not what was written.

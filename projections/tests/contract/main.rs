@@ -38,6 +38,7 @@ macro_rules! contract {
             an_order_counts_for_what_fired_in_its_last_screening,
             what_came_of_asking_is_told_by_method,
             times_are_from_placement_to_the_decision_and_to_the_end,
+            what_asking_takes_begins_with_the_question,
             the_hold_out_is_told_by_the_tier_it_reached,
             stock_that_was_due_and_is_called_off_is_freed,
             the_queue_is_told_as_it_is_now,
@@ -59,6 +60,7 @@ macro_rules! contract {
             the_most_urgent_review_comes_first_and_moves_as_its_order_does,
             a_claim_counts_until_its_lease_runs_out,
             reviews_are_sorted_by_urgency_age_or_deadline,
+            how_soon_a_person_should_look_is_as_the_merchant_has_set_it_now,
             reviews_are_narrowed_by_state_tier_and_rule,
         );
         crate::contract!($backend, runner:

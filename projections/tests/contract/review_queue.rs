@@ -1,6 +1,7 @@
 //! Given events, then the state of the review.
 
 use domain::order::{Facts, FrozenCause, OrderEvent, ReleasedCause, Status};
+use domain::time::Span;
 use projections::{LOOK_WITHIN, ReviewQuery, ReviewSort, ReviewState};
 
 use crate::given::*;
@@ -126,7 +127,7 @@ pub(crate) async fn a_review_that_is_opened_again_begins_anew_and_remembers_it(o
     let again = review(&models, "web:A1").await.unwrap();
     assert_eq!((again.opened_at, again.open_since), (recorded_at(6), Some(recorded_at(6))));
     assert_eq!((again.escalated_at, again.reopened), (None, 1));
-    assert_eq!(again.due_at(), Some(recorded_at(6).plus(LOOK_WITHIN)));
+    assert_eq!(again.due_at(None), Some(recorded_at(6).plus(LOOK_WITHIN)));
 }
 
 pub(crate) async fn a_review_says_why_a_person_has_to_look_while_one_has_to(on: Backend) {
@@ -174,7 +175,7 @@ pub(crate) async fn the_most_urgent_review_comes_first_and_moves_as_its_order_do
     let models = given.folded().await;
     let all = ReviewQuery::default();
     assert_eq!(listed(&models, &all).await, ["late", "large", "unpaid", "middle", "small"]);
-    let due_at = review(&models, "web:unpaid").await.unwrap().due_at();
+    let due_at = review(&models, "web:unpaid").await.unwrap().due_at(None);
     assert_eq!(due_at, Some(minute(10)), "before the customer's own deadline");
 
     given.order("web:unpaid", [reported("shop", Status::Paid, minute(1))]).await;
@@ -236,6 +237,19 @@ async fn listed(models: &projections::ReadModels, query: &ReviewQuery) -> Vec<St
     page.items.iter().map(|review| review.order_id.order_no().to_owned()).collect()
 }
 
+/// The same in pages of one.
+async fn one_by_one(models: &projections::ReadModels, query: &ReviewQuery) -> Vec<String> {
+    let (mut found, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = models.reviews(&merchant(SHOP), query, cursor.as_deref(), 1).await.unwrap();
+        found.extend(page.items.iter().map(|review| review.order_id.order_no().to_owned()));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return found;
+        }
+    }
+}
+
 pub(crate) async fn reviews_are_sorted_by_urgency_age_or_deadline(on: Backend) {
     let given = three_reviews(on).await;
     let models = given.folded().await;
@@ -246,17 +260,47 @@ pub(crate) async fn reviews_are_sorted_by_urgency_age_or_deadline(on: Backend) {
     ] {
         let query = ReviewQuery { sort, ..ReviewQuery::default() };
         assert_eq!(listed(&models, &query).await, expected, "{sort:?}");
-        let mut one_by_one = Vec::new();
-        let mut cursor = None;
-        loop {
-            let page = models.reviews(&merchant(SHOP), &query, cursor.as_deref(), 1).await.unwrap();
-            one_by_one.extend(page.items.iter().map(|review| review.order_id.order_no().to_owned()));
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
-            }
+        assert_eq!(one_by_one(&models, &query).await, expected, "{sort:?}, one by one");
+    }
+}
+
+pub(crate) async fn how_soon_a_person_should_look_is_as_the_merchant_has_set_it_now(on: Backend) {
+    let mut given = Given::nothing(on).await;
+    let amount = Facts { amount: Some(100), ..facts(0) };
+    let unpaid = Facts { payment_due_at: Some(minute(45)), ..amount.clone() };
+    let held = || [scored(130, "freeze"), frozen(FrozenCause::Score)];
+    for (id, facts, then) in [
+        ("web:held", amount.clone(), held()),
+        ("web:asked", amount, [scored(130, "sms"), challenged("c1", minute(20))]),
+        ("web:unpaid", unpaid, held()),
+    ] {
+        given.order(id, std::iter::once(placed(id, facts)).chain(then)).await;
+    }
+    let models = given.folded().await;
+    let (quarter, hours) = (Some(Span::from_mins(15)), Some(Span::from_hours(4)));
+    for (review_sla, expected, due) in [
+        (None, ["asked", "unpaid", "held"], [minute(20), minute(45), recorded_at(2).plus(LOOK_WITHIN)]),
+        (
+            quarter,
+            ["held", "unpaid", "asked"],
+            [recorded_at(2), recorded_at(8), minute(5)].map(|at| at.plus(Span::from_mins(15))),
+        ),
+        (hours, ["asked", "unpaid", "held"], [minute(20), minute(45), recorded_at(2).plus(Span::from_hours(4))]),
+    ] {
+        for sort in [ReviewSort::Priority, ReviewSort::Deadline] {
+            let query = ReviewQuery { sort, review_sla, ..ReviewQuery::default() };
+            assert_eq!(listed(&models, &query).await, expected, "{sort:?} by {review_sla:?}");
+            assert_eq!(one_by_one(&models, &query).await, expected, "{sort:?} by {review_sla:?}, one by one");
+            let open = ReviewQuery { state: Some(ReviewState::Open), ..query.clone() };
+            let expected: Vec<&str> = expected.into_iter().filter(|order| *order != "asked").collect();
+            assert_eq!(one_by_one(&models, &open).await, expected, "{sort:?} by {review_sla:?}, those that are open");
+            let waiting = ReviewQuery { state: Some(ReviewState::Waiting), ..query };
+            assert_eq!(listed(&models, &waiting).await, ["asked"], "{sort:?} by {review_sla:?}");
         }
-        assert_eq!(one_by_one, expected, "{sort:?}, one by one");
+        for (order, due) in expected.into_iter().zip(due) {
+            let row = review(&models, &format!("web:{order}")).await.unwrap();
+            assert_eq!(row.due_at(review_sla), Some(due), "{order} by {review_sla:?}");
+        }
     }
 }
 

@@ -89,17 +89,19 @@ impl Import {
         let progress = progress_bar(bytes);
         let started = Instant::now();
         let mut submission = Submission::new(&service, &self.merchant, progress.clone())?;
-        let stopped = submit_all(lines, StopSignals::listen()?, &progress, &mut submission).await;
+        let mut signals = StopSignals::listen()?;
+        let stopped = submit_all(lines, &mut signals, &progress, &mut submission).await;
         let summary = submission.finish().await;
         let elapsed = started.elapsed();
         let lag = Instant::now();
         let followed = service.follow(FOLLOW_MAX).await;
         let lag = lag.elapsed();
-        let extracted = if stopped { Ok(()) } else { service.extract().await };
+        if !stopped {
+            extract(&service, &mut signals, &progress).await;
+        }
         progress.finish_and_clear();
         summary.print(elapsed, followed.then_some(lag));
         service.stop().await;
-        extracted?;
         Ok(ended(stopped, summary.refused == 0 && followed))
     }
 
@@ -118,7 +120,7 @@ fn ended(stopped: bool, all_good: bool) -> ExitCode {
 /// Puts every line to the engine, in order; true when it was asked to stop.
 async fn submit_all(
     mut lines: mpsc::Receiver<Line>,
-    mut signals: StopSignals,
+    signals: &mut StopSignals,
     progress: &ProgressBar,
     submission: &mut Submission<'_>,
 ) -> bool {
@@ -131,6 +133,18 @@ async fn submit_all(
         let Some(line) = line else { return false };
         progress.set_position(line.read_bytes);
         submission.take(line).await;
+    }
+}
+
+/// Makes the extract for back-tests, which is no part of what was asked for: it may fail, and whoever waits may end it.
+async fn extract(service: &Service, signals: &mut StopSignals, progress: &ProgressBar) {
+    progress.set_message("all is stored; the extract for back-tests is made, Ctrl-C leaves it out");
+    tokio::select! {
+        biased;
+        () = signals.next() => {}
+        made = service.extract() => if let Err(error) = made {
+            tracing::warn!(error = &*error as &dyn std::error::Error, "no extract for back-tests");
+        }
     }
 }
 

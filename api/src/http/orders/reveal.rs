@@ -113,8 +113,8 @@ impl Revealed {
         (status = 200, description = "The personal data; the look is recorded", body = Revealed,
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`"))),
         (status = 404, description = "There is no such order", body = Problem),
-        (status = 409, description = "`not_placed`: the order is known by its status alone", body = Problem),
-        (status = 410, description = "`personal_data_erased`: the customer's data was erased; nothing is recorded", body = Problem),
+        (status = 409, description = "`not_placed`: the order is known by its status alone. `personal_data_erased`: the customer's data was erased; \
+         nothing is recorded", body = Problem),
         (status = 429, description = "The mailbox is full", body = Problem),
     )
 )]
@@ -152,5 +152,5 @@ async fn kept(app: &App, caller: &Caller, id: &domain::ids::OrderId) -> Result<K
 
 fn erased() -> Problem {
     let (title, detail) = ("The personal data is erased", "the personal data of the order's customer was erased");
-    Problem::new(StatusCode::GONE, "personal_data_erased", title, detail)
+    Problem::new(StatusCode::CONFLICT, "personal_data_erased", title, detail)
 }

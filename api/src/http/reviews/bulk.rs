@@ -3,10 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use cqrs_es::Aggregate;
 use domain::ids::OrderId;
-use domain::order::{LinkedTo, Order, OrderCommand, PartOf, Rejection, Verdict, decide, evolve};
+use domain::order::{LinkedTo, Order, PartOf, evolve};
 use domain::time::Timestamp;
-use engine::{OrderWish, Outcome, ReviewAction};
+use engine::{OrderWish, Outcome};
+use eventlog::StreamKey;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
@@ -25,9 +27,9 @@ use crate::http::orders::story::Story;
 use crate::http::problem::Problem;
 use crate::http::wishes::wish;
 
-/// The most orders of one decision.
-pub(super) const ORDERS_MAX: usize = 200;
-/// How many of them are decided at a time.
+/// The most orders that one decision names.
+const NAMED_MAX: usize = 200;
+/// How many orders are decided at a time, however many there are, so that others find room in the writer's mailbox.
 const AT_A_TIME: usize = 32;
 
 /// One decision about many orders.
@@ -45,7 +47,7 @@ pub struct BulkBody {
     pub note: Option<String>,
     /// The orders, 1 to 200.
     pub order_ids: Option<Vec<String>>,
-    /// In place of `order_ids`: an order and all that share something with it.
+    /// In place of `order_ids`: an order and all that share something with it, up to 1,000 that the decision would change.
     pub linked_to: Option<LinkedToBody>,
     /// Whether to tell only what would be decided; false when it is left out.
     pub preview: Option<bool>,
@@ -100,9 +102,9 @@ pub struct BulkResult {
 ///
 /// Each order is decided by itself, as by a decision about it alone; that one cannot be decided stops no other. Its history says that it
 /// was one decision, about how many orders, and which order they are linked to by what (`data.part_of`). With `linked_to` it is
-/// the order named and those that share its device, address and so on, as far as the decision can concern them: for `freeze` those that
-/// have not left and are not off, for `release` those that are held. With `preview` nothing is decided or claimed, and each result says what
-/// would become of it now.
+/// the order named and those that share its device, address and so on, as far as the decision would change them: for `freeze` those that
+/// have not left and are not off, but for those of which a reviewer holds so already; for `release` those that are held. With `preview`
+/// nothing is decided or claimed, and each result says what would become of it now.
 #[utoipa::path(
     post,
     path = "/v1/reviews/bulk",
@@ -114,7 +116,8 @@ pub struct BulkResult {
         (status = 200, description = "What became of each, or would", body = Bulk,
          headers(("Orderlight-Position" = String, description = "How far the log went, for `?after=`; absent from a preview, and when no decision holds"))),
         (status = 404, description = "There is no order of that `linked_to`", body = Problem),
-        (status = 422, description = "All faults of the body. `too_many_orders`: more than 200 would be decided", body = Problem),
+        (status = 422, description = "All faults of the body. `too_many_orders`: `linked_to` leads to more than 1,000 orders that would be \
+         changed, or to more than 10,000 at all", body = Problem),
     )
 )]
 pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): JsonBody) -> Result<Response, Problem> {
@@ -123,7 +126,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
     let (ids, linked_to) = match orders {
         Orders::Named(ids) => (ids, None),
         Orders::Linked(linked) => {
-            let found = linked_to(&app, &caller.merchant, &linked, ruling.action).await?;
+            let found = linked_to(&app, &caller, &linked, &ruling).await?;
             (found.into_iter().map(|id| id.to_string()).collect(), Some(linked))
         }
     };
@@ -132,7 +135,8 @@ pub async fn handle(State(app): State<App>, caller: Caller, JsonBody(body): Json
         let results = stream::iter(ids).map(|id| foreseen(&app, &caller, id, &ruling, at)).buffered(AT_A_TIME);
         return Ok(axum::Json(Bulk { preview, results: results.collect().await }).into_response());
     }
-    let wish = ruling.wish(part_of(ids.len(), linked_to));
+    let orders = if linked_to.is_some() { ids.len() } else { there(&app, &caller, &ids).await? };
+    let wish = ruling.wish(part_of(orders, linked_to));
     let decided: Vec<_> =
         stream::iter(ids).map(|id| decided(&app, &caller, id, wish.clone())).buffered(AT_A_TIME).collect().await;
     let position = decided.iter().filter_map(|(_, position)| *position).max();
@@ -166,9 +170,9 @@ fn read(body: Value) -> Result<(Ruling, Orders, bool), Problem> {
 }
 
 fn named(value: Value) -> Read<Vec<String>> {
-    let expected = || format!("expected 1 to {ORDERS_MAX} ids of orders");
+    let expected = || format!("expected 1 to {NAMED_MAX} ids of orders");
     let Value::Array(ids) = value else { return Err(expected()) };
-    if !(1..=ORDERS_MAX).contains(&ids.len()) {
+    if !(1..=NAMED_MAX).contains(&ids.len()) {
         return Err(expected());
     }
     let mut read: Vec<String> = Vec::with_capacity(ids.len());
@@ -179,6 +183,17 @@ fn named(value: Value) -> Read<Vec<String>> {
         }
     }
     Ok(read)
+}
+
+/// How many of the orders that were named there are.
+async fn there(app: &App, caller: &Caller, ids: &[String]) -> Result<usize, Problem> {
+    let key = |id: OrderId| StreamKey {
+        merchant: caller.merchant.clone(),
+        aggregate_type: Order::TYPE.into(),
+        aggregate_id: id.as_str().into(),
+    };
+    let keys: Vec<StreamKey> = ids.iter().filter_map(|id| id.parse().ok()).map(key).collect();
+    Ok(app.log.find_streams(&keys).await?.into_iter().flatten().count())
 }
 
 /// What each decision says of the one that it is part of, where that is about others as well.
@@ -207,19 +222,7 @@ async fn foreseen(app: &App, caller: &Caller, id: String, ruling: &Ruling, at: T
         Ok(id) => folded(app, caller, &id).await,
         Err(problem) => Err(problem),
     };
-    let verdict = Verdict {
-        reviewer: caller.key.as_str().into(),
-        reason_code: ruling.reason_code.clone(),
-        note: ruling.note.clone(),
-        at,
-        claim_until: at,
-        part_of: None,
-    };
-    let command = match ruling.action {
-        ReviewAction::Release => OrderCommand::Release(verdict),
-        ReviewAction::Freeze => OrderCommand::Freeze(verdict),
-    };
-    match order.and_then(|order| decide(&order, command).map_err(|rejection: Rejection| rejection.into())) {
+    match order.and_then(|order| ruling.foreseen(&order, caller, at).map_err(Problem::from)) {
         Ok(events) => BulkResult::holds(id, events.is_empty()),
         Err(problem) => BulkResult::refused(id, problem),
     }

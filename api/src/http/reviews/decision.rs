@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::order::PartOf;
+use domain::order::{Order, OrderCommand, OrderEvent, PartOf, Rejection, Verdict, decide};
+use domain::time::Timestamp;
 use engine::{OrderWish, ReviewAction};
 use serde::Serialize;
 use serde_json::Value;
@@ -87,6 +88,18 @@ impl Ruling {
     pub(super) fn wish(&self, part_of: Option<PartOf>) -> OrderWish {
         let Self { action, reason_code, note } = self.clone();
         OrderWish::Decide { action, reason_code, note, part_of: part_of.map(Box::new) }
+    }
+
+    /// What it would come to for an order as it stands, at a time.
+    pub(super) fn foreseen(&self, order: &Order, caller: &Caller, at: Timestamp) -> Result<Vec<OrderEvent>, Rejection> {
+        let Self { action, reason_code, note } = self.clone();
+        let verdict =
+            Verdict { reviewer: caller.key.as_str().into(), reason_code, note, at, claim_until: at, part_of: None };
+        let command = match action {
+            ReviewAction::Release => OrderCommand::Release(verdict),
+            ReviewAction::Freeze => OrderCommand::Freeze(verdict),
+        };
+        decide(order, command)
     }
 }
 

@@ -11,6 +11,7 @@ use projections::{LinkCounts, ORDER_STATUS, OrderStatusRow, REVIEW_QUEUE, Review
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::review_sla;
 use super::view::ReviewView;
 use crate::clock;
 use crate::directory::Caller;
@@ -58,7 +59,7 @@ pub struct Query {
 /// Sorted by `priority`, escalated ones come first, then the others by how much can be lost and how soon it is too late: by
 /// `due_at` − 5 min × log2(1 + expected loss), lowest first, where the expected loss is the score as percent of the amount in minor units. So
 /// twice the loss is worth five minutes. Time passes for all of them alike, so the order stays right as the clock goes on; it changes at once when
-/// facts, status, score or state do.
+/// facts, status, score, state or the setting `review_sla` do.
 #[utoipa::path(
     get,
     path = "/v1/reviews",
@@ -79,9 +80,13 @@ pub async fn handle(
 ) -> Result<Json<Items<ReviewView>>, Problem> {
     caller.require(READERS)?;
     let (limit, cursor, after) = (limit(query.limit)?, query.cursor.clone(), query.after.clone());
-    let now = clock::now();
-    let wanted = wanted(query, now)?;
+    let mut wanted = wanted(query, clock::now())?;
     models_reached(&app, &[REVIEW_QUEUE, ORDER_STATUS], after.as_deref()).await?;
+    if after.is_some() {
+        // Another process may have changed the setting, of which this one's directory learns a little later.
+        app.directory.refresh(&*app.log, &caller.merchant).await?;
+    }
+    wanted.review_sla = review_sla(&app, &caller);
     let found = app.models.reviews(&caller.merchant, &wanted, cursor.as_deref(), limit).await?;
     let streams: Vec<StreamId> = found.items.iter().map(|review| review.stream).collect();
     let orders = app.models.orders(&caller.merchant, &streams).await?;
@@ -90,7 +95,7 @@ pub async fn handle(
         orders.into_iter().zip(links).map(|(order, links)| (order.stream, (order, links))).collect();
     let items = found.items.into_iter().map(|review| {
         let (order, links) = orders.remove(&review.stream).unzip();
-        ReviewView::of(review, order.as_ref(), links.map(Into::into), now)
+        ReviewView::of(review, order.as_ref(), links.map(Into::into), &wanted)
     });
     let items = items.collect();
     Ok(Json(Items { items, next_cursor: found.next_cursor }))
@@ -104,6 +109,7 @@ fn wanted(query: Query, now: Timestamp) -> Result<ReviewQuery, Problem> {
         tier: filters.text("tier", query.tier),
         rule: filters.text("rule", query.rule),
         sort: filters.read("sort", query.sort, "priority, age or deadline", ReviewSort::from_name).unwrap_or_default(),
+        review_sla: None,
     };
     filters.finish()?;
     Ok(wanted)

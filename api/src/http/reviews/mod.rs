@@ -12,3 +12,13 @@ pub mod next;
 pub mod reasons;
 pub mod reopen;
 pub mod view;
+
+use domain::time::Span;
+
+use super::App;
+use crate::directory::Caller;
+
+/// How soon a person should look, where the caller's merchant has set it.
+fn review_sla(app: &App, caller: &Caller) -> Option<Span> {
+    app.directory.merchant(&caller.merchant)?.settings()?.review_sla
+}

@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::order::{Rejection, Review};
-use domain::time::Timestamp;
 use engine::{OrderWish, Origin, Receipt, Refusal};
 use projections::{ReviewClaim, ReviewQuery, ReviewRow, ReviewState};
 
 use super::desk::Desk;
+use super::review_sla;
 use super::view::ReviewView;
 use crate::clock;
 use crate::directory::Caller;
@@ -47,14 +47,14 @@ pub async fn handle(
     caller: Caller,
 ) -> Result<Response, Problem> {
     caller.require(REVIEW)?;
-    let now = clock::now();
-    let query = ReviewQuery { state: Some(ReviewState::Open), at: now, ..ReviewQuery::default() };
+    let review_sla = review_sla(&app, &caller);
+    let query = ReviewQuery { state: Some(ReviewState::Open), at: clock::now(), review_sla, ..ReviewQuery::default() };
     let mut cursor = None;
     loop {
         let page = app.models.reviews(&caller.merchant, &query, cursor.as_deref(), CANDIDATES).await?;
         for candidate in page.items {
             if let Some(receipt) = claim(&app, &desk, &caller, &candidate).await? {
-                return taken(&app, &caller, candidate, &receipt, now).await;
+                return taken(&app, &caller, candidate, &receipt, &query).await;
             }
         }
         cursor = page.next_cursor;
@@ -88,7 +88,7 @@ async fn taken(
     caller: &Caller,
     candidate: ReviewRow,
     receipt: &Receipt,
-    now: Timestamp,
+    query: &ReviewQuery,
 ) -> Result<Response, Problem> {
     let merchant = &caller.merchant;
     let order = app.models.orders(merchant, &[candidate.stream]).await?.into_iter().next();
@@ -103,5 +103,5 @@ async fn taken(
         Review::None | Review::Waiting | Review::Open | Review::Closed => None,
     };
     let review = ReviewRow { state: Some(ReviewState::Claimed), claim, ..candidate };
-    Ok(answered(StatusCode::OK, receipt.position, ReviewView::of(review, order.as_ref(), links, now)))
+    Ok(answered(StatusCode::OK, receipt.position, ReviewView::of(review, order.as_ref(), links, query)))
 }

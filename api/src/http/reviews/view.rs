@@ -1,7 +1,6 @@
 //! A review as the queue shows it.
 
-use domain::time::Timestamp;
-use projections::{OrderStatusRow, ReviewRow, ReviewState};
+use projections::{OrderStatusRow, ReviewQuery, ReviewRow, ReviewState};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -65,8 +64,9 @@ pub struct ReviewView {
     pub age_seconds: i64,
     /// Until when the customer may answer; null when the customer is not being asked.
     pub deadline: Option<String>,
-    /// When it is too late: the nearest of `deadline`, the time by which an unpaid order must be paid, and an hour after a person
-    /// was first needed; null when it is closed.
+    /// When it is too late: the nearest of `deadline`, the time by which an unpaid order must be paid, and the time by which a person
+    /// should have looked: after one was first needed as long as the setting `review_sla` says now, or an hour where it is null. Null when
+    /// it is closed.
     pub due_at: Option<String>,
     /// Since when a person should have looked, by the setting `review_sla`; null when that is not so.
     pub escalated_at: Option<String>,
@@ -80,9 +80,14 @@ pub struct ReviewView {
 }
 
 impl ReviewView {
-    /// Of a review and, where it is folded so far, its order.
-    pub(super) fn of(review: ReviewRow, order: Option<&OrderStatusRow>, links: Option<Links>, now: Timestamp) -> Self {
-        let (state, priority, due_at) = (review.state_at(now), review.priority(), review.due_at());
+    /// Of a review that was found by a query and, where it is folded so far, its order.
+    pub(super) fn of(
+        review: ReviewRow,
+        order: Option<&OrderStatusRow>,
+        links: Option<Links>,
+        &ReviewQuery { at: now, review_sla, .. }: &ReviewQuery,
+    ) -> Self {
+        let (state, priority, due_at) = (review.state_at(now), review.priority(), review.due_at(review_sla));
         let order = order.map(OrderSummary::from);
         let risk = order.as_ref().and_then(|order| order.risk.as_ref());
         Self {

@@ -67,7 +67,8 @@ pub struct SummaryView {
     pub orders: OrdersView,
     /// Those whose last screening reached a tier, the exempt ones among them.
     pub stopped: JudgedView,
-    /// Of the good orders, those that reached a tier and were not spared by an exemption.
+    /// Of the orders that are known to be good, those that reached a tier and were not spared by an exemption. Far too high for a period whose
+    /// orders have not arrived so far: those that pass are known to be good only then.
     pub good_orders_stopped: ShareView,
     /// Of all orders, those that a person had to look at, or did: frozen, brought to a review, or taken up by a reviewer. An order whose
     /// customer is asked and proves it is none.
@@ -76,7 +77,7 @@ pub struct SummaryView {
     pub time_to_decision: TimesView,
     /// From placement to the end, of orders that were asked about or frozen.
     pub time_to_resolution: ResolutionView,
-    /// From the record of the first decision to that of the release, both by the service's clock, of orders whose customer was asked and
+    /// From the record of the question to that of the release, both by the service's clock, of orders whose customer was asked and
     /// that may go on now, whoever let them: how long asking keeps those who had nothing to hide.
     pub time_to_release_when_asked: TimesView,
     /// What came of asking customers: an order counts once for each method by which it was asked, with what came of the last time.

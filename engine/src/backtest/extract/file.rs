@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 const MAGIC: &[u8; 20] = b"orderlight-extract\0\0";
 /// To be raised with every change of the form, and of what [`Said`](super::Said) makes of the same events.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEADER_BYTES: u64 = 28;
 const BLOCK_HEADER_BYTES: usize = 4 + 32 + 32;
 /// How much is written before it is synced, so that the log's own syncs never wait for a whole extract.
