@@ -97,6 +97,7 @@ fn it_depends_on_where_the_order_stands_and_on_nothing_else() {
         actor: "ann".into(),
         reason_code: "bot_or_script".into(),
         note: None,
+        claim_until: None,
         part_of: None,
     });
     let appealed =
