@@ -84,7 +84,7 @@ async fn each_order_is_decided_by_itself() {
         placed(&server, order_no, FREEZE).await;
     }
     let north = answer(server.as_admin("POST", "/v1/merchants").json(&json!({"id": "north", "name": "North"}))).await;
-    let theirs = server.request("POST", "/v1/orders").bearer_auth(north.json()["key"]["key"].as_str().unwrap());
+    let theirs = server.request("POST", "/v1/orders").bearer_auth(north.json()["key"].as_str().unwrap());
     assert_eq!(answer(theirs.json(&order("N1"))).await.status, 201);
     bob.post(&server, "/v1/reviews/web:A2/claim", Value::Null).await;
     bob.decide(&server, "web:A3", "release", "false_alarm").await;

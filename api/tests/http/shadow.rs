@@ -71,7 +71,8 @@ async fn one_draft_runs_at_a_time_and_it_must_be_a_draft() {
     for method in ["GET", "DELETE"] {
         assert_eq!(shadow(&server, method, &one).await.problem(), (404, "not_found".to_owned()));
     }
-    for nothing in ["d-0000000000000000", "1", "no%20id"] {
+    assert_eq!(shadow(&server, "POST", "1").await.problem(), (409, "draft_published".to_owned()), "it is a version");
+    for nothing in ["d-0000000000000000", "no%20id"] {
         for method in ["POST", "GET", "DELETE"] {
             assert_eq!(shadow(&server, method, nothing).await.problem(), (404, "not_found".to_owned()), "{nothing}");
         }

@@ -526,7 +526,7 @@ mod tests {
         let events: Vec<_> = (0..).zip(pinned).map(|(number, told)| shown(number, told, &merchant)).collect();
         assert_eq!(
             Sha256::digest(entries(&events)).iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-            "",
+            "613350f378d034eec63fd1ff00fec974573adce11a1bc6e451c43085b60d2d3b",
             "where this is no mistake, FORMAT is to be raised"
         );
     }
