@@ -1,11 +1,11 @@
 //! Whether deadlines come in time, and what they cost whoever places orders meanwhile.
 //!
 //! `cargo run --release -p engine --example deadlines_rate [at-once] [postgres://…]` has an engine ask 100,000 customers, on an embedded
-//! log in a temporary directory or on one in the Postgres database that is named. All of these questions are open at once; then every
-//! third of them expires, two thousand a second, as they were put, or all of them at the same moment. Beside them 500 orders a second
-//! are placed that pass. Told are how late the expiries were recorded, and how long an order that passes waited for its durable answer
-//! while nothing expired and after that, each counted from when it was due: of all orders, and of those of a second, in the median
-//! second. The latter leaves out what the disk does once in a while.
+//! log in a temporary directory or on one in the Postgres database that is named. All of these questions are open at once. Then
+//! stretches of 3 s take turns: nothing expires, two thousand a second expire, nine times; or all of them expire at once between two
+//! stretches. Beside them 500 orders a second are placed that pass. Told is how long those waited for their durable answer, counted from
+//! when they were due: of all orders of the stretches of either kind, and the p99 of a second's orders in the median second, which
+//! leaves out what the disk does once in a while; and how late expiries were recorded.
 
 #[path = "traffic/filled.rs"]
 mod filled;
@@ -13,7 +13,6 @@ mod filled;
 mod traffic;
 
 use std::error::Error;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,39 +34,45 @@ use traffic::START_MILLIS;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CHALLENGES: u64 = 100_000;
+/// Orders that pass and are placed behind these: the tables of the windows grow at 114,688 orders and then at 229,376, and whoever waits
+/// for that does not wait for deadlines.
+const PASSED_BEFORE: u64 = 15_000;
 const ASKED_A_SECOND: u64 = 6_000;
-/// Until the store has put away what it wrote when everybody was asked. There are fewer than 114,688 orders in all at the end: at that
-/// number the tables of the windows grow, and whoever waits for that does not wait for deadlines.
-const SETTLING_FOR: Duration = Duration::from_secs(4);
+/// When the store has put away what it wrote when everybody was asked, and the first stretch begins.
+const STRETCHES_FROM_SECS: u64 = 24;
+const STRETCH_SECS: u64 = 3;
 const PASSED_A_SECOND: u64 = 500;
-/// What is aimed for where they expire one after the other.
-const LATE_MAX: Duration = Duration::from_secs(1);
+/// For so long orders are placed after the last stretch, until what is over has expired.
+const ENDING_SECS: u64 = 8;
 /// Customers with numbers from here on are asked.
 const ASKED_FROM: u64 = 1_000_000;
+/// There are so many times for an answer that end in a stretch, and a longer one.
+const SHORT_TIMES: u64 = 3;
 
 /// How the questions expire.
 struct Way {
-    /// One in so many has the shorter time for an answer.
-    expiring_of: u64,
-    expires_in: Duration,
+    /// Of quiet and expiring ones together.
+    stretches: u64,
+    /// Which of the times for an answer a question has.
+    time_of: fn(u64) -> u64,
     /// Until then the clock stands still, so that what is asked until then expires at the same moment.
-    clock_runs_from: Duration,
-    /// Orders of so long from then on are told of.
-    told_for: Duration,
+    clock_runs_from_secs: u64,
+    /// How late an expiry may be recorded.
+    late_max: Duration,
 }
 
+/// What is asked in the first, the third and the fifth 3 s is over in a stretch: a third of 6,000 a second in each of nine.
 const ONE_AFTER_THE_OTHER: Way = Way {
-    expiring_of: 3,
-    expires_in: Duration::from_secs(33),
-    clock_runs_from: Duration::ZERO,
-    told_for: Duration::MAX,
+    stretches: 18,
+    time_of: |question| match question / (ASKED_A_SECOND * STRETCH_SECS) % 2 {
+        0 => question % SHORT_TIMES,
+        _ => SHORT_TIMES,
+    },
+    clock_runs_from_secs: 0,
+    late_max: Duration::from_secs(1),
 };
-const AT_ONCE: Way = Way {
-    expiring_of: 1,
-    expires_in: Duration::from_secs(12),
-    clock_runs_from: Duration::from_secs(21),
-    told_for: Duration::from_secs(3),
-};
+const AT_ONCE: Way =
+    Way { stretches: 2, time_of: |_| 0, clock_runs_from_secs: STRETCHES_FROM_SECS, late_max: Duration::MAX };
 
 type Res<T> = Result<T, Box<dyn Error>>;
 
@@ -86,53 +91,70 @@ fn main() -> Res<()> {
 }
 
 /// Asks who orders for ten thousand, and gives more time to who orders for more.
-fn rulebook(expires_in: Duration) -> Res<Rulebook> {
-    let from = |amount: u64, points: u32| json!({"id": format!("from-{amount}"), "when": {"feature": "order.amount", "op": ">=", "value": amount}, "points": points});
-    let tier = |id: &str, from: u32, expires_in: Duration| {
-        let expires_in = format!("{}s", expires_in.as_secs());
-        json!({"id": id, "from": from, "action":
-            {"challenge": "sms", "expires_in": expires_in, "on_fail": "freeze", "on_expire": "review"}})
+fn rulebook(clock_runs_from_secs: u64) -> Res<Rulebook> {
+    let expires_in = |time| match time {
+        // It is over in three stretches, every second one, and the next time in the three after these.
+        0..SHORT_TIMES => STRETCHES_FROM_SECS - clock_runs_from_secs + (1 + 6 * time) * STRETCH_SECS,
+        _ => 3_600,
+    };
+    let rule = |time| {
+        json!({"id": format!("from-{time}"), "points": if time == 0 { 80 } else { 1 },
+        "when": {"feature": "order.amount", "op": ">=", "value": amount(time)}})
+    };
+    let tier = |time| {
+        json!({"id": format!("tier-{time}"), "from": 80 + time, "action":
+        {"challenge": "sms", "expires_in": format!("{}s", expires_in(time)), "on_fail": "freeze", "on_expire": "review"}})
     };
     let stored = json!({
         "name": "Deadlines",
-        "rules": [from(1_000_000, 80), from(2_000_000, 10)],
-        "tiers": [tier("soon", 80, expires_in), tier("later", 90, 4 * expires_in)]
+        "rules": (0..=SHORT_TIMES).map(rule).collect::<Vec<_>>(),
+        "tiers": (0..=SHORT_TIMES).map(tier).collect::<Vec<_>>()
     });
     Rulebook::from_json(&stored).map_err(|faults| format!("{faults:?}").into())
+}
+
+/// What the order of somebody comes to who has one of the times for an answer.
+const fn amount(time: u64) -> i64 {
+    1_000_000 * (1 + time.cast_signed())
 }
 
 async fn measure(log: Arc<dyn EventLog>, directory: &Path, way: Way) -> Res<()> {
     let vault = Arc::new(Vault::open_or_create(&directory.join("master.key"))?);
     let begun = Instant::now();
+    let clock_runs_from = begun + Duration::from_secs(way.clock_runs_from_secs);
     let clock: Clock = Arc::new(move || {
-        let millis = i64::try_from(begun.elapsed().saturating_sub(way.clock_runs_from).as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_millis(START_MILLIS + millis)
+        let millis = i64::try_from(Instant::now().saturating_duration_since(clock_runs_from).as_millis());
+        Timestamp::from_millis(START_MILLIS + millis.unwrap_or(i64::MAX))
     });
-    let engine = Arc::new(Engine::open(log.clone(), vault, clock.clone(), rulebook(way.expires_in)?, None).await?);
+    let rulebook = rulebook(way.clock_runs_from_secs)?;
+    let engine = Arc::new(Engine::open(log.clone(), vault, clock.clone(), rulebook, None).await?);
     let registered = MerchantRegistered { name: "Shop".into(), time_zone: "UTC".into(), currency: "CNY".into() };
     engine.command(&"default".parse()?, origin(), MerchantCommand::Register(registered)).await?;
 
-    let asking_for = Duration::from_secs(CHALLENGES.div_ceil(ASKED_A_SECOND));
-    let asked = ASKED_FROM..ASKED_FROM + CHALLENGES;
-    place(engine.clone(), &clock, asked, way.expiring_of, ASKED_A_SECOND, begun).await?;
-    let asked_in = begun.elapsed();
-    let quiet_from = way.clock_runs_from.max(asking_for + SETTLING_FOR);
-    assert!(asked_in < quiet_from, "the stretch in which nothing expires begins with what is still asked");
-    let quiet_for = way.clock_runs_from + way.expires_in - quiet_from;
-    let to_pass = (quiet_for + asking_for).as_secs() * PASSED_A_SECOND;
-    let passed =
-        place(engine.clone(), &clock, 0..to_pass, way.expiring_of, PASSED_A_SECOND, begun + quiet_from).await?;
+    let asked = (ASKED_FROM..ASKED_FROM + CHALLENGES).chain(0..PASSED_BEFORE);
+    place(engine.clone(), &clock, asked, way.time_of, ASKED_A_SECOND, begun).await?;
+    let stretches_from = begun + Duration::from_secs(STRETCHES_FROM_SECS);
+    assert!(Instant::now() < stretches_from, "the first stretch begins with what is still asked");
+    let to_pass = (way.stretches * STRETCH_SECS + ENDING_SECS) * PASSED_A_SECOND;
+    let passed = PASSED_BEFORE..PASSED_BEFORE + to_pass;
+    let mut passed = place(engine.clone(), &clock, passed, way.time_of, PASSED_A_SECOND, stretches_from).await?;
 
-    let (quiet, mut expiring): (Vec<_>, Vec<_>) = passed.into_iter().partition(|(due, _)| *due < quiet_for);
-    expiring.retain(|(due, _)| *due - quiet_for < way.told_for);
-    println!("{CHALLENGES} challenges open at once, asked in {:.1} s", asked_in.as_secs_f64());
-    println!("  orders beside them, nothing expires   {}", told(&quiet));
-    println!("  orders beside them, when they expire  {}", told(&expiring));
-    let late = lateness(&*log, engine.partition_of(&"default".parse()?)).await?;
-    assert_eq!(late.len() as u64, CHALLENGES.div_ceil(way.expiring_of), "what is over has expired");
-    let is_late = |late: &Duration| way.expiring_of > 1 && *late >= LATE_MAX;
-    assert!(!late.iter().any(is_late), "an expiry was recorded {:?} after its time", late.iter().max());
-    println!("  expiries recorded after their time    {}", percentiles(late));
+    passed.retain(|(due, _)| due.as_secs() < way.stretches * STRETCH_SECS);
+    let is_quiet = |(due, _): &(Duration, Duration)| (due.as_secs() / STRETCH_SECS).is_multiple_of(2);
+    let (quiet, expiring): (Vec<_>, Vec<_>) = passed.into_iter().partition(is_quiet);
+    let (quiet, expiring) = (figures(&quiet), figures(&expiring));
+    println!("{CHALLENGES} challenges open at once");
+    println!("orders beside them waited for, in ms    p50     p99  p99 of the median second");
+    let told = |what, [half, most, second]: [f64; 3]| println!("  {what:<32} {half:>8.2} {most:>7.2} {second:>7.2}");
+    told("while nothing expires", quiet);
+    told("while they expire", expiring);
+    told("times as long", std::array::from_fn(|at| expiring[at] / quiet[at]));
+    let mut late = lateness(&*log, engine.partition_of(&"default".parse()?)).await?;
+    let over = (0..CHALLENGES).filter(|question| (way.time_of)(*question) < SHORT_TIMES).count();
+    assert_eq!(late.len(), over, "what is over has expired");
+    let [half, most, all] = [500, 990, 1_000].map(|thousandths| percentile(&mut late, thousandths));
+    println!("{over} expiries were recorded after their time, in ms: p50 {half:.0}, p99 {most:.0}, most {all:.0}");
+    assert!(late.iter().all(|late| *late < way.late_max), "expiries come in time");
     Arc::into_inner(engine).ok_or("nobody else has the engine")?.close().await;
     log.close().await;
     Ok(())
@@ -146,8 +168,8 @@ fn origin() -> Origin {
 async fn place(
     engine: Arc<Engine>,
     clock: &Clock,
-    numbers: Range<u64>,
-    expiring_of: u64,
+    numbers: impl Iterator<Item = u64>,
+    time_of: fn(u64) -> u64,
     a_second: u64,
     begun: Instant,
 ) -> Result<Vec<(Duration, Duration)>, String> {
@@ -160,7 +182,7 @@ async fn place(
         if who >= ASKED_FROM
             && let domain::notice::Content::Placed(facts) = &mut notice.content
         {
-            facts.amount = Some(if number % expiring_of == 0 { 1_000_000 } else { 2_000_000 });
+            facts.amount = Some(amount(time_of(number)));
         }
         let pending = engine.submit(&merchant, origin(), notice, WhenFull::Wait).await.map_err(|e| e.to_string())?;
         waiting.spawn(async move {
@@ -195,8 +217,8 @@ async fn lateness(log: &dyn EventLog, partition: u32) -> Res<Vec<Duration>> {
     Ok(late)
 }
 
-/// Of all orders, and of those of the median second.
-fn told(passed: &[(Duration, Duration)]) -> String {
+/// Of all orders p50 and p99, and the p99 of a second's in the median second.
+fn figures(passed: &[(Duration, Duration)]) -> [f64; 3] {
     let mut seconds = std::collections::BTreeMap::<u64, Vec<Duration>>::new();
     for (due, waited) in passed {
         seconds.entry(due.as_secs()).or_default().push(*waited);
@@ -204,13 +226,8 @@ fn told(passed: &[(Duration, Duration)]) -> String {
     let mut of_seconds: Vec<f64> = seconds.into_values().map(|mut times| percentile(&mut times, 990)).collect();
     of_seconds.sort_unstable_by(f64::total_cmp);
     let median = of_seconds.get(of_seconds.len() / 2).copied().unwrap_or_default();
-    let all = percentiles(passed.iter().map(|(_, waited)| *waited).collect());
-    format!("{all}; p99 of the median second {median:.2} ms")
-}
-
-fn percentiles(mut times: Vec<Duration>) -> String {
-    let [half, most, all] = [500, 990, 1_000].map(|thousandths| percentile(&mut times, thousandths));
-    format!("p50 {half:.2} ms, p99 {most:.2} ms, most {all:.2} ms ({})", times.len())
+    let mut all: Vec<Duration> = passed.iter().map(|(_, waited)| *waited).collect();
+    [percentile(&mut all, 500), percentile(&mut all, 990), median]
 }
 
 /// In milliseconds.
