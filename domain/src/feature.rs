@@ -159,8 +159,10 @@ pub enum Feature {
     OrderCurrency,
     CustomerLevel,
     CustomerAge,
+    CustomerAgeKnown,
     CustomerIsNew,
     DeviceKnown,
+    DeviceKnownFor,
     PhoneKind,
     AddressChanged,
     AddressFamiliar,
@@ -277,6 +279,7 @@ catalogue! {
     "order.currency" Feature::OrderCurrency, Text, "", "币种", "the currency of the amount";
     "customer.level" Feature::CustomerLevel, Int, "level", "客户等级", "the customer's level at the merchant";
     "customer.age" Feature::CustomerAge, Duration, "", "注册到下单的时长", "time from the customer's registration to this order";
+    "customer.age_known" Feature::CustomerAgeKnown, Bool, "", "知道该客户何时注册", "whether it is known when the customer registered";
     "customer.is_new" Feature::CustomerIsNew, Bool, "", "首次下单的客户", "whether this is the customer's first known order";
     "customer.orders" Windowed(Customer, M::Orders), Int, "orders", "该客户的订单数", "orders of this customer";
     "customer.unpaid" Windowed(Customer, M::Unpaid), Int, "orders", "该客户未付款的订单数", "orders of this customer not paid so far";
@@ -288,6 +291,7 @@ catalogue! {
     "customer.quantity" Windowed(Customer, M::Quantity), Int, "units", "该客户购买的总件数", "units this customer ordered";
     "customer.sku_quantity" Windowed(Customer, M::SkuQuantity), Int, "units", "该客户购买本单某一商品的最大件数", "most units of one of this order's SKUs that this customer ordered";
     "device.known" Feature::DeviceKnown, Bool, "", "该客户以前用过此设备", "whether this customer used the device before";
+    "device.known_for" Feature::DeviceKnownFor, Duration, "", "该客户首次使用此设备到本单的时长", "time from this customer's first order on the device to this order";
     "device.orders" Windowed(Device, M::Orders), Int, "orders", "同一设备的订单数", "orders from this device";
     "device.customers" Windowed(Device, M::Customers), Int, "customers", "同一设备的客户数", "customers on this device";
     "device.addresses" Windowed(Device, M::Addresses), Int, "addresses", "同一设备的收货地址数", "delivery addresses of this device's orders";

@@ -78,11 +78,20 @@ fn contradictions_are_found_through_what_the_features_mean() {
     let counted = json!({"feature": "phone.orders", "window": "1h", "op": ">=", "value": 2});
     let new = json!({"feature": "customer.is_new", "op": "==", "value": true});
     let familiar = json!({"feature": "address.familiar", "op": "==", "value": true});
+    let known = |is_so| json!({"feature": "device.known", "op": "==", "value": is_so});
+    let known_for = |op, value| json!({"feature": "device.known_for", "op": op, "value": value});
     for never in [
         json!({"all": [orders("5m", ">=", 5), orders("1h", "<", 5)]}),
         json!({"all": [unpaid(">", 3), orders("5m", "<=", 3)]}),
         json!({"all": [counted, kind("==", "privacy")]}),
-        json!({"all": [new, familiar]}),
+        json!({"all": [&new, familiar]}),
+        json!({"all": [
+            {"feature": "customer.age", "op": "<=", "value": "1d"},
+            {"feature": "customer.age_known", "op": "==", "value": false},
+        ]}),
+        json!({"all": [&new, known(true)]}),
+        json!({"all": [&new, known_for(">=", "1h")]}),
+        json!({"all": [known(false), known_for(">", "0s")]}),
         json!({"all": [kind("==", "virtual"), kind("!=", "virtual")]}),
         json!({"feature": "order.hour", "op": ">", "value": 23}),
         json!({"feature": "ip24.unpaid_share", "window": "5m", "op": ">", "value": 1}),

@@ -66,6 +66,9 @@ pub(super) fn otherwise(language: Language, change: &FactChange, features: &Read
             let subject = match spec.feature {
                 Feature::PhoneKind => language.of("手机号", "the phone number").to_owned(),
                 Feature::CustomerAge => language.of(spec.zh, "the time from registration to order").to_owned(),
+                Feature::DeviceKnownFor => {
+                    language.of(spec.zh, "the time since the customer first used the device").to_owned()
+                }
                 Feature::Windowed(_, Measure::UnpaidShare) => {
                     let article = language.of("", "the ");
                     format!("{article}{}", subject(language, base, spec, window))

@@ -227,6 +227,12 @@ impl Distinct {
         self.occurrences.get(position).is_some_and(|occurrence| self.predecessor(occurrence).is_some())
     }
 
+    /// Where a value occurred first.
+    pub(super) fn first_of(&self, value: Key) -> Option<Position> {
+        let last = *self.last_of.get(&value)?;
+        Some(self.next(Position::end_of(i64::MIN), value, last).position)
+    }
+
     /// The value that occurred right before a position.
     pub(super) fn value_before(&self, position: Position) -> Option<Key> {
         self.occurrences.before(position).map(|occurrence| occurrence.value)

@@ -3,9 +3,9 @@
 use chrono::Timelike;
 use chrono_tz::Tz;
 use domain::feature::{Feature, Value};
-use domain::order::Facts;
+use domain::order::{CustomerFacts, Facts};
 use domain::phone::PhoneKind;
-use domain::time::Timestamp;
+use domain::time::{Span, Timestamp};
 
 /// What an order knows of itself.
 #[derive(Clone, Copy)]
@@ -35,19 +35,23 @@ impl Own<'_> {
             Feature::OrderChannel => Some(Value::Text(self.channel.into())),
             Feature::OrderCurrency => facts.currency.as_deref().map(|currency| Value::Text(currency.into())),
             Feature::CustomerLevel => customer?.level.map(|level| Value::Int(level.into())),
-            // Registered after ordering: the clocks of two systems differ, and nothing is known of the time between.
-            Feature::CustomerAge => {
-                let (registered_at, time) = (customer?.registered_at?, self.time?);
-                (registered_at <= time).then(|| Value::Duration(time.since(registered_at)))
-            }
+            Feature::CustomerAge => self.age(customer?).map(Value::Duration),
+            Feature::CustomerAgeKnown => Some(Value::Bool(self.age(customer?).is_some())),
             Feature::PhoneKind => facts.phone().map(|phone| Value::Text(kind_name(phone.kind).into())),
             Feature::CustomerIsNew
             | Feature::DeviceKnown
+            | Feature::DeviceKnownFor
             | Feature::AddressChanged
             | Feature::AddressFamiliar
             | Feature::Windowed(..)
             | Feature::Signal(_) => None,
         }
+    }
+
+    /// Registered after ordering: the clocks of two systems differ, and nothing is known of the time between.
+    fn age(&self, customer: &CustomerFacts) -> Option<Span> {
+        let (registered_at, time) = (customer.registered_at?, self.time?);
+        (registered_at <= time).then(|| time.since(registered_at))
     }
 
     fn quantities(&self, measure: impl FnOnce(&mut dyn Iterator<Item = i64>) -> i64) -> Option<Value> {

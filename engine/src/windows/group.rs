@@ -200,6 +200,20 @@ impl Group {
         }
     }
 
+    /// Where the device of one of these orders occurred first.
+    pub(super) fn device_first(&mut self, memory: &Memory, order: &Order) -> Position {
+        let device = order.value(Dimension::Device);
+        let first = match self {
+            Self::Many(crowd) => device.and_then(|device| crowd.distinct(memory, Dimension::Device).first_of(device)),
+            few => few
+                .orders(memory)
+                .filter(|other| other.value(Dimension::Device) == device)
+                .map(|other| other.position)
+                .min(),
+        };
+        first.unwrap_or(order.position)
+    }
+
     /// Where the last earlier order with a known address went.
     pub(super) fn address_before(&mut self, memory: &Memory, position: Position) -> Option<Key> {
         match self {

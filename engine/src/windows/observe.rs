@@ -33,9 +33,11 @@ pub(super) struct View<'a> {
 /// Whose orders a feature looks at, if it looks at others.
 pub(super) const fn looks_at(feature: Feature) -> Option<Entity> {
     match feature {
-        Feature::CustomerIsNew | Feature::DeviceKnown | Feature::AddressChanged | Feature::AddressFamiliar => {
-            Some(Entity::Customer)
-        }
+        Feature::CustomerIsNew
+        | Feature::DeviceKnown
+        | Feature::DeviceKnownFor
+        | Feature::AddressChanged
+        | Feature::AddressFamiliar => Some(Entity::Customer),
         Feature::Windowed(entity, _) => Some(entity),
         Feature::OrderAmount
         | Feature::OrderQuantity
@@ -46,6 +48,7 @@ pub(super) const fn looks_at(feature: Feature) -> Option<Entity> {
         | Feature::OrderCurrency
         | Feature::CustomerLevel
         | Feature::CustomerAge
+        | Feature::CustomerAgeKnown
         | Feature::PhoneKind
         | Feature::Signal(_) => None,
     }
@@ -85,6 +88,7 @@ impl View<'_> {
         match feature.feature {
             Feature::CustomerIsNew => Some(Value::Bool(seen.customer_is_new(group))),
             Feature::DeviceKnown => seen.device_known(group).map(Value::Bool),
+            Feature::DeviceKnownFor => seen.device_known_for(group).map(Value::Duration),
             Feature::AddressChanged => seen.address_changed(group).map(Value::Bool),
             Feature::AddressFamiliar => seen.address_familiar(group).map(Value::Bool),
             Feature::Windowed(entity, measure) => seen.windowed(entity, measure, feature.window?, group),
@@ -155,6 +159,17 @@ impl Seen<'_> {
         } else {
             used_before
         }
+    }
+
+    /// Of a device used longer ago than orders are remembered, how long that is.
+    fn device_known_for(&self, orders: &mut Group) -> Option<Span> {
+        let device = self.order.key(Entity::Device)?;
+        let first = if self.past.map_or(Some(false), |past| past.used(device))? {
+            self.forgotten?
+        } else {
+            orders.device_first(self.memory, self.order).time
+        };
+        Some(Span::from_millis(self.order.position.time.saturating_sub(first)))
     }
 
     fn address_changed(&self, orders: &mut Group) -> Option<bool> {

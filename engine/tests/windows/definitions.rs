@@ -7,7 +7,7 @@ use domain::feature::{Entity, Feature, FeatureRef, Measure, Value};
 use domain::ids::Token;
 use domain::order::{Facts, OrderEvent, Status};
 use domain::phone::PhoneKind;
-use domain::time::{Timestamp, window_time};
+use domain::time::{Span, Timestamp, window_time};
 use rust_decimal::Decimal;
 
 use crate::given::ZONE;
@@ -164,6 +164,9 @@ impl Definitions {
                 let registered_at = customer?.registered_at.filter(|registered_at| Some(*registered_at) <= time)?;
                 Value::Duration(time?.since(registered_at))
             }
+            Feature::CustomerAgeKnown => {
+                Value::Bool(customer?.registered_at.is_some_and(|registered_at| Some(registered_at) <= time))
+            }
             Feature::PhoneKind => {
                 let kind = serde_json::to_value(facts.phone()?.kind).unwrap();
                 Value::Text(kind.as_str().unwrap().into())
@@ -171,6 +174,7 @@ impl Definitions {
             Feature::Signal(_) => unreachable!("windows hold no signals"),
             Feature::CustomerIsNew
             | Feature::DeviceKnown
+            | Feature::DeviceKnownFor
             | Feature::AddressChanged
             | Feature::AddressFamiliar
             | Feature::Windowed(..) => return if order.evicted { None } else { self.among_others(index, feature) },
@@ -199,6 +203,13 @@ impl Definitions {
             Feature::DeviceKnown => {
                 let device = order.facts.device?;
                 Value::Bool(self.earlier(index)?.iter().any(|other| other.facts.device == Some(device)))
+            }
+            Feature::DeviceKnownFor => {
+                let device = order.facts.device?;
+                let mut earlier = self.earlier(index)?.into_iter();
+                let first = earlier.find(|other| other.facts.device == Some(device)).unwrap_or(order);
+                let first = if first.evicted { self.forgotten? } else { first.time() };
+                Value::Duration(Span::from_millis(order.time() - first))
             }
             Feature::AddressChanged => {
                 let before = self.earlier(index)?.iter().rev().find_map(|other| other.address());

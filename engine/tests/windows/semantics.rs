@@ -3,6 +3,7 @@
 use domain::feature::Value;
 use domain::order::Status;
 use domain::phone::PhoneKind;
+use domain::time::Span;
 
 use crate::given::{Merchant, Order, day, order, second};
 
@@ -204,6 +205,19 @@ fn a_device_is_known_once_the_same_customer_used_it() {
     for (number, known) in (1..).zip(known) {
         assert_eq!(merchant.see(number, "device.known"), known, "order {number}");
     }
+    for (number, seconds) in (1..).zip([0, 0, 2, 0, 0]) {
+        let known_for = Some(Value::Duration(Span::from_secs(seconds)));
+        assert_eq!(merchant.see(number, "device.known_for"), known_for, "order {number}");
+    }
+    merchant.place(6, from(-5, 2, 1));
+    assert_eq!(
+        merchant.see(2, "device.known_for"),
+        Some(Value::Duration(Span::from_secs(6))),
+        "an earlier one came late"
+    );
+    assert_eq!(merchant.see(6, "device.known_for"), Some(Value::Duration(Span::from_secs(0))));
+    merchant.place(7, order().customer(1).at(second(9)));
+    assert_eq!(merchant.see(7, "device.known_for"), None);
 }
 
 #[test]

@@ -106,8 +106,8 @@ impl<'a> Trial<'a> {
     /// with them.
     pub(super) fn relevant(&self) -> Vec<usize> {
         let mut relevant: Vec<_> = self.slots.iter().map(|slot| slot.spares || !slot.loosens.is_empty()).collect();
-        let pairs = self.space.at_most.iter().chain(&self.space.not_both).copied();
-        let mut groups: Vec<Vec<usize>> = pairs.map(|(left, right)| vec![left, right]).collect();
+        let mut groups: Vec<Vec<usize>> = self.space.at_most.iter().map(|(less, more)| vec![*less, *more]).collect();
+        groups.extend(self.space.not_both.iter().map(|[(one, _), (other, _)]| vec![*one, *other]));
         groups.extend(self.space.known_means.iter().map(|(known, other, _)| vec![*known, *other]));
         groups.extend(
             self.rulebook

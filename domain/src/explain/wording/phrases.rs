@@ -33,6 +33,10 @@ pub(super) fn phrase(
         (Feature::CustomerAge, _) => {
             (format!("注册 {}后下单", words()), format!("placed {} after the customer registered", words()))
         }
+        (Feature::DeviceKnownFor, _) => (
+            format!("该客户首次使用此设备是在 {}前", words()),
+            format!("the customer first used the device {} before", words()),
+        ),
         (Feature::PhoneKind, _) => (format!("手机号为{}", words()), format!("the phone number is {}", words())),
         (Feature::Windowed(Entity::Ip24, Measure::UnpaidShare), _) => (
             format!("{}内全店未付款订单的 {} 来自该 IP 段", window(), words()),
@@ -65,6 +69,7 @@ pub(super) fn not_known(language: Language, feature: Feature) -> Option<&'static
         Feature::CustomerIsNew => {
             ("不知道这是否该客户的首单", "it is not known whether this is the customer's first order")
         }
+        Feature::CustomerAgeKnown => ("不知道该客户何时注册", "it is not known when the customer registered"),
         Feature::DeviceKnown => {
             ("不知道该客户以前是否用过此设备", "it is not known whether the customer used the device before")
         }
@@ -92,6 +97,16 @@ const fn statement(feature: Feature, is_so: bool) -> Option<(&'static str, &'sta
         (Feature::CustomerIsNew, false) => {
             ("该客户以前下过单", "the customer has ordered before", "the customer had ordered before")
         }
+        (Feature::CustomerAgeKnown, true) => (
+            "知道该客户何时注册",
+            "it is known when the customer registered",
+            "it had been known when the customer registered",
+        ),
+        (Feature::CustomerAgeKnown, false) => (
+            "不知道该客户何时注册",
+            "it is not known when the customer registered",
+            "it had not been known when the customer registered",
+        ),
         (Feature::DeviceKnown, true) => {
             ("该客户以前用过此设备", "the customer used the device before", "the customer had used the device before")
         }

@@ -322,7 +322,11 @@ fn related(left: &[FeatureRef], right: &[FeatureRef]) -> bool {
     let is_customer = |feature: &FeatureRef| {
         matches!(
             feature.feature,
-            Feature::CustomerIsNew | Feature::AddressChanged | Feature::AddressFamiliar | Feature::DeviceKnown
+            Feature::CustomerIsNew
+                | Feature::AddressChanged
+                | Feature::AddressFamiliar
+                | Feature::DeviceKnown
+                | Feature::DeviceKnownFor
         )
     };
     left.iter()

@@ -4,7 +4,7 @@
 //! lowest, or all of the highest, satisfies everything, and a branch without alternatives is decided outright. Being
 //! unknown binds nothing: a value that may be unknown is.
 
-use super::space::{Set, Space, intersect};
+use super::space::{Set, Space, complement, intersect};
 use crate::feature::Value;
 use crate::rulebook::{Comparison, Condition};
 
@@ -150,10 +150,11 @@ impl State {
                 self.sets[*other] = intersect(&self.sets[*other], set);
             }
         }
-        for (left, right) in &space.not_both {
-            for (one, other) in [(*left, *right), (*right, *left)] {
-                if self.needed[one] && self.needed[other] && self.sets[one] == [(1, 1)] {
-                    self.sets[other] = intersect(&self.sets[other], &[(0, 0)]);
+        for [left, right] in &space.not_both {
+            for ((one, in_one), (other, in_other)) in [(*left, *right), (*right, *left)] {
+                let is_so = complement(&[in_one], &self.sets[one]).is_empty();
+                if self.needed[one] && self.needed[other] && is_so {
+                    self.sets[other] = complement(&[in_other], &self.sets[other]);
                 }
             }
         }

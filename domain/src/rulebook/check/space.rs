@@ -21,8 +21,8 @@ pub(crate) struct Space {
     pub(crate) domains: Vec<Set>,
     /// The first is never more than the second, where both are known.
     pub(crate) at_most: Vec<(usize, usize)>,
-    /// Both known and both true is impossible.
-    pub(crate) not_both: Vec<(usize, usize)>,
+    /// Both known and each in its range is impossible.
+    pub(crate) not_both: Vec<[(usize, (i128, i128)); 2]>,
     /// Where the first is known, the second, if known, is in the set.
     pub(crate) known_means: Vec<(usize, usize, Set)>,
     texts: Vec<Vec<Arc<str>>>,
@@ -42,12 +42,23 @@ impl Space {
 
     /// What a first order rules out, and what a counted number cannot be.
     fn relate(&mut self) {
+        const NO: (i128, i128) = (0, 0);
+        const YES: (i128, i128) = (1, 1);
+        const SOME: (i128, i128) = (1, i128::MAX);
+        let mut not_both = |one, in_one, other, in_other| {
+            let slots = self.slot(one).zip(self.slot(other));
+            self.not_both.extend(slots.map(|(one, other)| [(one, in_one), (other, in_other)]));
+        };
+        not_both(Feature::CustomerIsNew, YES, Feature::DeviceKnown, YES);
+        not_both(Feature::CustomerIsNew, YES, Feature::DeviceKnownFor, SOME);
+        not_both(Feature::CustomerIsNew, YES, Feature::AddressFamiliar, YES);
+        not_both(Feature::DeviceKnown, NO, Feature::DeviceKnownFor, SOME);
         if let Some(is_new) = self.slot(Feature::CustomerIsNew) {
-            for later in [Feature::DeviceKnown, Feature::AddressFamiliar] {
-                self.not_both.extend(self.slot(later).map(|later| (is_new, later)));
-            }
             let changed = self.slot(Feature::AddressChanged);
             self.known_means.extend(changed.map(|changed| (changed, is_new, vec![(0, 0)])));
+        }
+        if let Some((age, age_known)) = self.slot(Feature::CustomerAge).zip(self.slot(Feature::CustomerAgeKnown)) {
+            self.known_means.push((age, age_known, vec![YES]));
         }
         if let Some(kind) = self.slot(Feature::PhoneKind) {
             let privacy = self.texts[kind].iter().position(|text| &**text == "privacy");
@@ -154,10 +165,11 @@ impl Space {
             if concerns(left) || concerns(right) { numbers[left].zip(numbers[right]) } else { None }
         };
         self.at_most.iter().all(|(less, more)| both(*less, *more).is_none_or(|(less, more)| less <= more))
-            && self.not_both.iter().all(|(left, right)| both(*left, *right) != Some((1, 1)))
+            && self.not_both.iter().all(|[(left, in_left), (right, in_right)]| {
+                both(*left, *right).is_none_or(|(left, right)| !(holds(*in_left, left) && holds(*in_right, right)))
+            })
             && self.known_means.iter().all(|(known, other, set)| {
-                both(*known, *other)
-                    .is_none_or(|(_, other)| set.iter().any(|(from, to)| (*from..=*to).contains(&other)))
+                both(*known, *other).is_none_or(|(_, other)| set.iter().any(|range| holds(*range, other)))
             })
     }
 
@@ -280,6 +292,10 @@ fn is_at_most(left: FeatureRef, right: FeatureRef) -> bool {
         _ => false,
     };
     of == of_other && never_more && left.window <= right.window
+}
+
+fn holds((from, to): (i128, i128), number: i128) -> bool {
+    (from..=to).contains(&number)
 }
 
 pub(crate) fn intersect(left: &[(i128, i128)], right: &[(i128, i128)]) -> Set {
