@@ -68,6 +68,7 @@ fn a_challenge_names_the_score_the_tier_and_the_evidence() {
 fn a_freeze_and_what_is_not_known_are_worded() {
     let mut scored = growth(&[
         ("customer.age", Value::Duration("4250ms".parse().unwrap())),
+        ("customer.age_known", Value::Bool(true)),
         ("order.channel", Value::Text("web".into())),
         ("device.customers[1d]", Value::Int(12)),
     ]);
@@ -75,14 +76,14 @@ fn a_freeze_and_what_is_not_known_are_worded() {
     check(
         &scored,
         &preset("growth").unwrap(),
-        "订单冻结：得分 150，达到“freeze”档（超过 120 分）。\
+        "订单冻结：得分 125，达到“freeze”档（超过 120 分）。\
          命中的规则：“注册后立即下单”+50 分（注册 4 秒后下单，下单渠道为 web）；\
-         “新客户共用一台设备”+100 分（1 天内同一设备的客户数：12 位，不知道这是否该客户的首单，注册 4 秒后下单）。\
+         “新客户共用一台设备”+75 分（1 天内同一设备的客户数：12 位，注册 4 秒后下单，不知道这是否该客户的首单，知道该客户何时注册）。\
          本次评分因订单资料更新而重新进行。",
-        "The order is to be held: the score of 150 reaches tier “freeze” (more than 120). \
+        "The order is to be held: the score of 125 reaches tier “freeze” (more than 120). \
          Fired: “Bought the moment of registering” +50 (placed 4 seconds after the customer registered, placed on channel web); \
-         “New customers sharing a device” +100 (customers on this device within 1 day: 12, it is not known whether this is the \
-         customer's first order, placed 4 seconds after the customer registered). \
+         “New customers sharing a device” +75 (customers on this device within 1 day: 12, placed 4 seconds after the customer \
+         registered, it is not known whether this is the customer's first order, it is known when the customer registered). \
          It was screened again because its facts changed.",
     );
 }
@@ -145,6 +146,14 @@ fn every_kind_of_value_has_its_own_words() {
             Value::Duration("0s".parse().unwrap()),
             "注册 0 秒后下单",
             "placed 0 seconds after the customer registered",
+        ),
+        (
+            "device.known_for",
+            None,
+            json!("1s"),
+            Value::Duration("26h".parse().unwrap()),
+            "该客户首次使用此设备是在 1 天 2 小时前",
+            "the customer first used the device 1 day 2 hours before",
         ),
         (
             "phone.kind",

@@ -16,8 +16,8 @@ use crate::rulebook::{Condition, Findings, Points, Tier};
 /// The most combinations that are listed of one tier.
 pub(super) const LISTED_MAX: usize = 500;
 /// The work allowed to one combination, and to all of one tier.
-const COMBINATION_STEPS_MAX: usize = 500_000;
-const TIER_STEPS_MAX: usize = 5_000_000;
+const COMBINATION_STEPS_MAX: usize = 1_000_000;
+const TIER_STEPS_MAX: usize = 20_000_000;
 /// The most combinations that are carried to the next level.
 const LEVEL_MAX: usize = 5_000;
 
