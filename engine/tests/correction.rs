@@ -140,6 +140,33 @@ async fn a_late_order_makes_a_burst_of_what_came_before_it() {
 }
 
 #[tokio::test]
+async fn a_late_order_that_takes_evidence_away_releases_what_came_after_it() {
+    let moved = json!({
+        "name": "Moved",
+        "rules": [{"id": "moved", "points": 90, "when": {"feature": "address.changed", "op": "==", "value": true}}],
+        "tiers": [{"id": "sms", "from": 80, "action": {"challenge": "sms", "expires_in": "10m", "on_fail": "freeze", "on_expire": "review"}}]
+    });
+    let shop = Shop::open().await;
+    publish(&shop, Rulebook::from_json(&moved).unwrap()).await;
+    let to = |order_no: &str, at: u32, street: &str| {
+        let mut line = placed(order_no, at);
+        line["order"]["delivery"]["street"] = street.into();
+        line
+    };
+    shop.send(to("A1", 10, "文三路 1 号")).await.unwrap();
+    let asked = shop.send(to("A3", 30, "天目山路 9 号")).await.unwrap();
+    assert_eq!(asked.risk.unwrap().state, RiskState::Challenged);
+    let late = shop.send(to("A2", 20, "天目山路 9 号")).await.unwrap();
+    assert_eq!(late.risk.unwrap().state, RiskState::Challenged, "it is the one that changed the address");
+    assert_eq!(
+        history(&shop, "A3").await,
+        ["placed", "placed 90", "challenged", "late_evidence 0", "released rescored"]
+    );
+    assert_eq!(last_scored(&shop, "A3").await["trigger"], json!({"order": "web:A2"}));
+    replays(&shop).await;
+}
+
+#[tokio::test]
 async fn an_order_in_time_or_of_somebody_else_has_nobody_screened_again() {
     let shop = Shop::open().await;
     shop.send(from_device("A1", 100)).await.unwrap();

@@ -6,12 +6,12 @@
 use domain::feature::{Entity, Feature, FeatureRef, Measure};
 use domain::time::Span;
 
-use super::Windows;
 use super::entities::ALL;
 use super::observe::{HEAT_BASE, looks_at};
 use super::order::{Key, Order, Position, SkuUnits};
 use super::series::Stretch;
 use super::tally::{Tally, is_abandoned};
+use super::{RETENTION, Windows};
 
 /// The most orders of one window that are looked at for the ones that are wanted.
 const LOOKED_AT_MAX: u64 = 1_024;
@@ -71,8 +71,8 @@ impl Windows {
         })
     }
 
-    /// The orders whose windows hold an order where it is or was: of its entities that `features` look at, within the longest
-    /// of their windows; the latest ones where there are more than `max`, earliest first.
+    /// The orders that look back at an order where it is or was: of its entities that `features` look at, as far as the one looks
+    /// that looks farthest; the latest ones where there are more than `max`, earliest first.
     pub(crate) fn reached(&self, order: u64, traces: &[Trace], features: &[FeatureRef], max: usize) -> Vec<u64> {
         let Some(reach) = longest(features) else { return Vec::new() };
         let mut found: Vec<(Position, u64)> = Vec::new();
@@ -170,9 +170,10 @@ fn looked_at(features: &[FeatureRef]) -> impl Iterator<Item = Entity> {
     ALL.into_iter().filter(|entity| *entity != Entity::Region).filter(is_looked_at)
 }
 
-/// The longest window of some features.
+/// How far the features look back that look at other orders; those without a window as far as orders are remembered.
 fn longest(features: &[FeatureRef]) -> Option<Span> {
-    features.iter().filter_map(|feature| feature.window).max_by_key(|window| window.millis())
+    let reach = |feature: &FeatureRef| feature.window.or_else(|| looks_at(feature.feature).map(|_| RETENTION));
+    features.iter().filter_map(reach).max()
 }
 
 /// The times of the orders whose windows hold a time.
