@@ -205,7 +205,9 @@ impl fmt::Display for Span {
         if self.0 == 0 {
             return f.write_str("0s");
         }
-        let (unit, size) = UNITS.into_iter().find(|(_, size)| self.0 % size == 0).unwrap_or(("ms", 1));
+        // One day is written as rules mostly write it.
+        let fits = |(unit, size): &(&str, i64)| self.0 % size == 0 && (*unit != "d" || self.0 > *size);
+        let (unit, size) = UNITS.into_iter().find(fits).unwrap_or(("ms", 1));
         write!(f, "{}{unit}", self.0 / size)
     }
 }
@@ -291,8 +293,11 @@ mod tests {
     }
 
     #[test]
-    fn a_span_reads_and_writes_its_largest_unit() {
-        for (text, canonical) in [("90s", "90s"), ("300s", "5m"), ("24h", "1d"), ("1500ms", "1500ms"), ("0d", "0s")] {
+    fn a_span_is_written_in_its_largest_unit_and_one_day_in_hours() {
+        let days = [("24h", "24h"), ("1d", "24h"), ("48h", "2d")];
+        for (text, canonical) in
+            [("90s", "90s"), ("300s", "5m"), ("1500ms", "1500ms"), ("0d", "0s")].into_iter().chain(days)
+        {
             let span: Span = text.parse().expect("a span");
             assert_eq!(span.to_string(), canonical);
         }

@@ -128,14 +128,14 @@ fn a_longer_window_is_not_emptied_without_the_shorter_one() {
         "tiers": [{"id": "hold", "from": 50, "action": "freeze"}]
     });
     let rulebook = Rulebook::from_json(&book).expect("the book is a good one");
-    let known = [("device.orders[1h]", Value::Int(9)), ("device.orders[1d]", Value::Int(9))];
+    let known = [("device.orders[1h]", Value::Int(9)), ("device.orders[24h]", Value::Int(9))];
     assert_eq!(short(&rulebook, &known), ["device.orders[1h] <= 4"]);
     let mut both = book;
     both["rules"][1]["points"] = json!(-60);
     both["rules"][1]["when"] = count("1d", 10);
     both["rules"][1]["when"]["op"] = "<".into();
     let rulebook = Rulebook::from_json(&both).unwrap();
-    let known = [("device.orders[1h]", Value::Int(12)), ("device.orders[1d]", Value::Int(12))];
+    let known = [("device.orders[1h]", Value::Int(12)), ("device.orders[24h]", Value::Int(12))];
     assert_eq!(
         short(&rulebook, &known),
         ["device.orders[1h] <= 4"],

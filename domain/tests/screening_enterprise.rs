@@ -47,8 +47,8 @@ fn heated(orders: i64, heat: &str) -> Known {
 /// One more account to an address that took so many units of a SKU in a day.
 fn to_one_address(units: i64, customers: i64) -> Known {
     vec![
-        count("address.sku_quantity[1d]", units),
-        count("address.customers[1d]", customers),
+        count("address.sku_quantity[24h]", units),
+        count("address.customers[24h]", customers),
         is("address.familiar", false),
     ]
 }
@@ -101,8 +101,8 @@ fn it_lets_honest_customers_pass() {
             vec![
                 count("customer.sku_quantity[7d]", 900),
                 count("customer.orders[7d]", 9),
-                count("address.sku_quantity[1d]", 400),
-                count("address.customers[1d]", 1),
+                count("address.sku_quantity[24h]", 400),
+                count("address.customers[24h]", 1),
                 is("address.familiar", true),
             ],
             0,
@@ -133,7 +133,7 @@ fn it_lets_honest_customers_pass() {
 
 #[test]
 fn it_asks_or_holds_hoarders_and_scalpers() {
-    let device = || vec![count("device.sku_quantity[1d]", 30), count("device.customers[1d]", 3)];
+    let device = || vec![count("device.sku_quantity[24h]", 30), count("device.customers[24h]", 3)];
     let week =
         |units, customers| vec![count("address.sku_quantity[7d]", units), count("address.customers[7d]", customers)];
     assert_screened(vec![

@@ -70,7 +70,7 @@ fn a_freeze_and_what_is_not_known_are_worded() {
         ("customer.age", Value::Duration("4250ms".parse().unwrap())),
         ("customer.age_known", Value::Bool(true)),
         ("order.channel", Value::Text("web".into())),
-        ("device.customers[1d]", Value::Int(12)),
+        ("device.customers[24h]", Value::Int(12)),
     ]);
     scored.cause = ScoredCause::Amended;
     check(

@@ -124,5 +124,5 @@ fn a_long_stream_is_remembered_in_part() {
     assert_eq!(merchant.windows.remembered(), 60 * 24 + 1);
     assert_eq!(merchant.see(4_999, "customer.orders[30d]"), Some(Value::Int(720)));
     assert_eq!(merchant.see(4_999, "customer.devices[30d]"), Some(Value::Int(200)));
-    assert_eq!(merchant.see(4_000, "customer.orders[1d]"), Some(Value::Int(24)));
+    assert_eq!(merchant.see(4_000, "customer.orders[24h]"), Some(Value::Int(24)));
 }
