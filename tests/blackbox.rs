@@ -44,6 +44,8 @@ mod runtime_role;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]
+mod scoring;
+#[cfg(test)]
 mod sending;
 #[cfg(test)]
 mod shadow;

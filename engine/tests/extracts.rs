@@ -17,7 +17,8 @@ use support::{Shop, notice, origin, placed, second, status};
 /// More than two pages of a log, which extracts are made of, and less than three.
 const ORDERS: u32 = 1_300;
 
-/// A shop with so many orders more, of few devices, each third of them paid.
+/// A shop with so many orders more, of few devices, each third of them paid and some told to be of another device and customer
+/// than was said at first.
 async fn sell(shop: &Shop, orders: std::ops::Range<u32>) {
     let mut pending = Vec::new();
     for number in orders {
@@ -25,7 +26,12 @@ async fn sell(shop: &Shop, orders: std::ops::Range<u32>) {
         let order_no = format!("A{number}");
         let mut line = placed(&order_no, number);
         line["order"]["device"] = json!({"id": format!("d-{}", number % 90)});
-        for line in [Some(line), (number % 3 == 0).then(|| status(&order_no, "paid", number))].into_iter().flatten() {
+        let paid = (number % 3 == 0).then(|| status(&order_no, "paid", number));
+        let corrected =
+            json!({"device": {"id": format!("d-{}", number % 7)}, "customer": {"id": format!("u-{}", number % 50)}});
+        let amended = (number % 150 == 0)
+            .then(|| json!({"kind": "amended", "order_id": format!("web:{order_no}"), "order": corrected}));
+        for line in [Some(line), paid, amended].into_iter().flatten() {
             pending.push(
                 shop.engine
                     .submit(&shop.merchant, origin(), notice(line), WhenFull::Wait)

@@ -53,10 +53,12 @@ async fn a_draft_is_begun_edited_and_read() {
     assert_eq!((edited.status.as_u16(), edited.header("etag")), (200, "\"2\""));
     assert_eq!(edited.json(), json!({"id": id, "revision": 2, "rulebook": book(2)}));
     let tagged = edit(&server, BOOTSTRAP, &id, "\"2\"", &book(3)).await;
-    let read = get(&server, &format!("/v1/rulebooks/{id}?after={}", tagged.header("orderlight-position"))).await;
-    assert_eq!(read.header("etag"), "\"3\"");
+    assert_eq!(tagged.status, 200, "{tagged:?}");
+    let weak = edit(&server, BOOTSTRAP, &id, "W/\"3\"", &book(3)).await;
+    let read = get(&server, &format!("/v1/rulebooks/{id}?after={}", weak.header("orderlight-position"))).await;
+    assert_eq!(read.header("etag"), "\"4\"");
     let read = read.json();
-    assert_eq!((&read["state"], &read["revision"], &read["rulebook"]), (&json!("draft"), &json!(3), &book(3)));
+    assert_eq!((&read["state"], &read["revision"], &read["rulebook"]), (&json!("draft"), &json!(4), &book(3)));
     assert_eq!((&read["author"], &read["version"]), (&json!("bootstrap"), &Value::Null));
 }
 

@@ -96,10 +96,11 @@ fn tagged(mut response: Response, revision: u32) -> Response {
     response
 }
 
-/// The revision of `If-Match`, plain or as an entity tag.
+/// The revision of `If-Match`, plain or as an entity tag, which a proxy that compresses may have made weak.
 fn seen(headers: &HeaderMap) -> Result<u32, Problem> {
     let Some(told) = headers.get(header::IF_MATCH) else { return Err(revision_required()) };
     let told = told.to_str().unwrap_or_default().trim();
-    let digits = told.strip_prefix('"').and_then(|told| told.strip_suffix('"')).unwrap_or(told);
+    let tag = told.strip_prefix("W/").unwrap_or(told);
+    let digits = tag.strip_prefix('"').and_then(|told| told.strip_suffix('"')).unwrap_or(tag);
     digits.parse().map_err(|_| Problem::bad_parameter("If-Match: expected the draft's revision, such as 3"))
 }
