@@ -165,7 +165,8 @@ fn a_bound_is_worded_with_the_constant_of_the_rule() {
             "如果客户等级至少为 4 级（当时未知），订单就会直接放行。",
             "如果下单渠道为 shopify、store、woocommerce 之一（当时为 web），订单就会直接放行。",
             "如果手机号不是虚拟运营商号码，订单就会直接放行。",
-            "如果 1 小时内该客户使用的设备数不超过 2 台（当时未知），并且1 天内同一设备的客户数不超过 2 位（当时未知），\
+            "如果 1 天内同一收货地址的客户数不超过 5 位（当时未知），并且1 小时内该客户使用的设备数不超过 2 台（当时未知），\
+             并且1 天内同一设备的客户数不超过 2 位（当时未知），\
              并且该客户首次使用此设备到本单的时长至少为 1 天（当时未知），订单就会直接放行。",
         ]
     );
@@ -176,7 +177,8 @@ fn a_bound_is_worded_with_the_constant_of_the_rule() {
             "The order would have passed if the customer's level at the merchant had been at least 4 (it was not known).",
             "The order would have passed if the channel it was placed on had been shopify or store or woocommerce instead of web.",
             "The order would have passed if the phone number had not been a virtual operator's number.",
-            "The order would have passed if devices this customer used within 1 hour had been at most 2 (it was not known), \
+            "The order would have passed if customers who ordered to this delivery address within 1 day had been at most 5 (it was not known), \
+             and devices this customer used within 1 hour had been at most 2 (it was not known), \
              and customers on this device within 1 day had been at most 2 (it was not known), \
              and the time since the customer first used the device had been at least 1 day (it was not known).",
         ]

@@ -76,14 +76,14 @@ fn a_freeze_and_what_is_not_known_are_worded() {
     check(
         &scored,
         &preset("growth").unwrap(),
-        "订单冻结：得分 125，达到“freeze”档（超过 120 分）。\
+        "订单冻结：得分 135，达到“freeze”档（超过 120 分）。\
          命中的规则：“注册后立即下单”+50 分（注册 4 秒后下单，下单渠道为 web）；\
-         “新客户共用一台设备”+75 分（1 天内同一设备的客户数：12 位，注册 4 秒后下单，不知道这是否该客户的首单，知道该客户何时注册）。\
+         “新客户共用一台设备”+85 分（1 天内同一设备的客户数：12 位，知道该客户何时注册，注册 4 秒后下单，不知道这是否该客户的首单）。\
          本次评分因订单资料更新而重新进行。",
-        "The order is to be held: the score of 125 reaches tier “freeze” (more than 120). \
+        "The order is to be held: the score of 135 reaches tier “freeze” (more than 120). \
          Fired: “Bought the moment of registering” +50 (placed 4 seconds after the customer registered, placed on channel web); \
-         “New customers sharing a device” +75 (customers on this device within 1 day: 12, placed 4 seconds after the customer \
-         registered, it is not known whether this is the customer's first order, it is known when the customer registered). \
+         “New customers sharing a device” +85 (customers on this device within 1 day: 12, it is known when the customer \
+         registered, placed 4 seconds after the customer registered, it is not known whether this is the customer's first order). \
          It was screened again because its facts changed.",
     );
 }

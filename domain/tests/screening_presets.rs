@@ -226,6 +226,7 @@ fn growth_lets_honest_customers_pass() {
             "pass",
         ),
         ("the fifth present in as many minutes to a new address", at_home(spray(5, vec![])), 30, "pass"),
+        ("the fifth from a device of yesterday", with(spray(5, vec![]), vec![known_for("24h")]), 30, "pass"),
         ("the fourteenth", at_home(spray(14, vec![])), 60, "pass"),
         (
             "the ninth, of whose payments nobody has told",
@@ -305,6 +306,18 @@ fn growth_asks_or_holds_what_looks_like_fraud() {
         ),
         ("bought within a second of registering", vec![yes("customer.is_new"), age("1s")], 80, "sms"),
         ("five orders to five new addresses from one device", spray(5, vec![]), 80, "sms"),
+        (
+            "the fifth from a device that was first used less than a day ago",
+            with(spray(5, vec![]), vec![yes("device.known"), known_for("23h")]),
+            80,
+            "sms",
+        ),
+        (
+            "new customers on one device, of whom it had eleven",
+            vec![yes("customer.is_new"), age("2h"), count("device.customers[24h]", 11)],
+            85,
+            "sms",
+        ),
         (
             "five, of which nothing is paid",
             spray(
@@ -500,7 +513,7 @@ fn starter_asks_small_shops_customers_only_when_much_is_at_stake() {
                 vec![
                     count("order.amount", 500_000),
                     text("phone.kind", "virtual"),
-                    age("2s"),
+                    age("5s"),
                     count("order.max_line_quantity", 50),
                 ],
             ),

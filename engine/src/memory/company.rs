@@ -78,7 +78,7 @@ impl Memory {
         signals_too && windows.remembers(order, features)
     }
 
-    /// The orders whose windows hold an order where it is or was.
+    /// The orders that look back at an order where it is or was.
     pub(crate) fn reached(
         &self,
         merchant: &MerchantId,

@@ -25,7 +25,7 @@ use crate::memory::{KeptMemory, Memory};
 
 const MAGIC: &[u8; 20] = b"orderlight-snapshot\0";
 /// To be raised with every change of the form, and of what memory makes of the same events.
-const FORMAT: u32 = 8;
+const FORMAT: u32 = 9;
 const DIGEST_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + 4 + 4 + 8 + 8 + 32;
 /// The most snapshots that are kept of one partition.

@@ -214,7 +214,7 @@ async fn a_snapshot_in_another_format_is_ignored() {
     let mut other = fs::read(given.newest()).unwrap();
     other[20] = 77;
     fs::write(given.newest(), other).unwrap();
-    assert_eq!(given.said().await, "it has format 77, and this version reads 8");
+    assert_eq!(given.said().await, "it has format 77, and this version reads 9");
 }
 
 #[tokio::test]

@@ -63,20 +63,19 @@ impl Windows {
 
     /// Whether an order lies in the window of another one; allocates nothing.
     pub(crate) fn reaches_others(&self, order: u64, features: &[FeatureRef]) -> bool {
-        let (Some(own), Some(reach)) = (self.remembered_order(order), longest(features)) else { return false };
-        let stretch = behind(own.position.time, reach);
-        looked_at(features).any(|entity| {
+        let Some(own) = self.remembered_order(order) else { return false };
+        looked_at(features).any(|(entity, reach)| {
+            let stretch = behind(own.position.time, reach);
             let group = own.key(entity).and_then(|key| self.entities.group(entity, key));
             group.is_some_and(|group| group.holds_another(&self.memory, stretch, own.position))
         })
     }
 
-    /// The orders that look back at an order where it is or was: of its entities that `features` look at, as far as the one looks
-    /// that looks farthest; the latest ones where there are more than `max`, earliest first.
+    /// The orders that look back at an order where it is or was: of each of its entities, as far as the one of `features` looks that
+    /// looks farthest among the entity's orders; the latest ones where there are more than `max`, earliest first.
     pub(crate) fn reached(&self, order: u64, traces: &[Trace], features: &[FeatureRef], max: usize) -> Vec<u64> {
-        let Some(reach) = longest(features) else { return Vec::new() };
         let mut found: Vec<(Position, u64)> = Vec::new();
-        for entity in looked_at(features) {
+        for (entity, reach) in looked_at(features) {
             for trace in traces {
                 let Some(group) = trace.keys[entity as usize].and_then(|key| self.entities.group(entity, key)) else {
                     continue;
@@ -164,16 +163,14 @@ impl Windows {
     }
 }
 
-/// The entities whose orders some features look at; a province has nobody screened again.
-fn looked_at(features: &[FeatureRef]) -> impl Iterator<Item = Entity> {
-    let is_looked_at = |entity: &Entity| features.iter().any(|feature| looks_at(feature.feature) == Some(*entity));
-    ALL.into_iter().filter(|entity| *entity != Entity::Region).filter(is_looked_at)
-}
-
-/// How far the features look back that look at other orders; those without a window as far as orders are remembered.
-fn longest(features: &[FeatureRef]) -> Option<Span> {
-    let reach = |feature: &FeatureRef| feature.window.or_else(|| looks_at(feature.feature).map(|_| RETENTION));
-    features.iter().filter_map(reach).max()
+/// The entities whose orders some features look at, and how far back; without a window that is as far as orders are
+/// remembered. A province has nobody screened again.
+fn looked_at(features: &[FeatureRef]) -> impl Iterator<Item = (Entity, Span)> {
+    let reach = |entity| {
+        let of_entity = features.iter().filter(move |feature| looks_at(feature.feature) == Some(entity));
+        of_entity.map(|feature| feature.window.unwrap_or(RETENTION)).max()
+    };
+    ALL.into_iter().filter(|entity| *entity != Entity::Region).filter_map(move |entity| Some((entity, reach(entity)?)))
 }
 
 /// The times of the orders whose windows hold a time.

@@ -79,12 +79,19 @@ impl Entry for Last {
     }
 }
 
+/// Where a value occurs first and last. A first occurrence that is evicted still stands there: the past tells more of it.
+#[derive(Clone, Copy)]
+struct Ends {
+    first: Position,
+    last: Position,
+}
+
 /// The occurrences of one dimension in one entity's orders; orders without a value have none.
 #[derive(Default)]
 pub(super) struct Distinct {
     occurrences: Series<Occurrence>,
     lasts: Series<Last>,
-    last_of: FxHashMap<Key, Position>,
+    ends_of: FxHashMap<Key, Ends>,
     /// One for each length of window that could not be answered by looking through.
     openings: Vec<Openings>,
 }
@@ -92,21 +99,22 @@ pub(super) struct Distinct {
 impl Distinct {
     /// Adds an occurrence. If it is the last of a marked value, the caller marks that again.
     pub(super) fn insert(&mut self, position: Position, value: Key) {
-        let previous = match self.last_of.entry(value) {
-            hash_map::Entry::Occupied(last) if position < *last.get() => {
-                let last = *last.get();
+        let previous = match self.ends_of.entry(value) {
+            hash_map::Entry::Occupied(mut ends) if position < ends.get().last => {
+                let last = ends.get().last;
+                ends.get_mut().first = position.min(ends.get().first);
                 let next = self.next(position, value, last);
                 self.set_previous(&next, position.time);
                 next.previous
             }
-            hash_map::Entry::Occupied(mut last) => {
-                let before = last.insert(position);
+            hash_map::Entry::Occupied(mut ends) => {
+                let before = std::mem::replace(&mut ends.get_mut().last, position);
                 self.lasts.remove(before);
                 self.lasts.insert(Last { position, is_marked: false });
                 before.time
             }
-            hash_map::Entry::Vacant(last) => {
-                last.insert(position);
+            hash_map::Entry::Vacant(ends) => {
+                ends.insert(Ends { first: position, last: position });
                 self.lasts.insert(Last { position, is_marked: false });
                 NEVER
             }
@@ -118,34 +126,38 @@ impl Distinct {
     /// Takes out an occurrence as if it had never been.
     pub(super) fn remove(&mut self, position: Position, value: Key) {
         let Some(gone) = self.take(position) else { return };
-        let Some(last) = self.last_of.get(&value).copied().filter(|last| *last != position) else {
+        let ends = self.ends_of.get(&value).copied();
+        let Some(Ends { first, last }) = ends.filter(|ends| ends.last != position) else {
             let is_marked = self.lasts.remove(position).is_some_and(|last| last.is_marked);
             // The predecessor may have been evicted; then this was the only one left.
             match self.predecessor(&gone).map(|previous| previous.position) {
                 Some(position) => {
                     self.lasts.insert(Last { position, is_marked });
-                    self.last_of.insert(value, position);
+                    self.ends_of.entry(value).and_modify(|ends| ends.last = position);
                 }
-                None => drop(self.last_of.remove(&value)),
+                None => drop(self.ends_of.remove(&value)),
             }
             return;
         };
         let next = self.next(position, value, last);
         self.set_previous(&next, gone.previous);
+        if first == position {
+            self.ends_of.entry(value).and_modify(|ends| ends.first = next.position);
+        }
     }
 
     /// Takes out the earliest occurrence. Those behind keep pointing at its time: it lies before every stretch that may
     /// still be asked for.
     pub(super) fn evict(&mut self, position: Position, value: Key) {
         if self.take(position).is_some() && self.lasts.remove(position).is_some() {
-            self.last_of.remove(&value);
+            self.ends_of.remove(&value);
         }
     }
 
     /// Sets or clears the mark of a value that occurs.
     pub(super) fn mark(&mut self, value: Key, is_marked: bool) {
-        if let Some(last) = self.last_of.get(&value) {
-            self.lasts.update(*last, |last| last.is_marked = is_marked);
+        if let Some(ends) = self.ends_of.get(&value) {
+            self.lasts.update(ends.last, |last| last.is_marked = is_marked);
         }
     }
 
@@ -169,7 +181,8 @@ impl Distinct {
     ) -> usize {
         let occurrences = match self.look_through(stretch, |value| !is_known(value)) {
             Look::Sums { lasts, behind } => {
-                let later = later.filter(|value| self.last_of.get(value).is_some_and(|last| last.time > stretch.after));
+                let later =
+                    later.filter(|value| self.ends_of.get(value).is_some_and(|ends| ends.last.time > stretch.after));
                 return (lasts.all - lasts.marked) as usize + later.count() - behind;
             }
             Look::Found(count) => return count,
@@ -229,8 +242,7 @@ impl Distinct {
 
     /// Where a value occurred first.
     pub(super) fn first_of(&self, value: Key) -> Option<Position> {
-        let last = *self.last_of.get(&value)?;
-        Some(self.next(Position::end_of(i64::MIN), value, last).position)
+        self.ends_of.get(&value).map(|ends| ends.first)
     }
 
     /// The value that occurred right before a position.
@@ -254,7 +266,7 @@ impl Distinct {
 
     fn occurs(&self, value: Key, stretch: Stretch) -> bool {
         let after = Position::end_of(stretch.after);
-        let last = self.last_of.get(&value).copied().filter(|last| *last > after);
+        let last = self.ends_of.get(&value).map(|ends| ends.last).filter(|last| *last > after);
         last.is_some_and(|last| {
             last.time <= stretch.through || self.next(after, value, last).position.time <= stretch.through
         })

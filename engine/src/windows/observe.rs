@@ -161,13 +161,12 @@ impl Seen<'_> {
         }
     }
 
-    /// Of a device used longer ago than orders are remembered, how long that is.
     fn device_known_for(&self, orders: &mut Group) -> Option<Span> {
         let device = self.order.key(Entity::Device)?;
-        let first = if self.past.map_or(Some(false), |past| past.used(device))? {
-            self.forgotten?
-        } else {
-            orders.device_first(self.memory, self.order).time
+        let first = match self.past.and_then(|past| past.first_use(device)) {
+            Some(first) => first,
+            None if self.past.is_some_and(|past| past.used(device).is_none()) => return None,
+            None => orders.device_first(self.memory, self.order).time,
         };
         Some(Span::from_millis(self.order.position.time.saturating_sub(first)))
     }

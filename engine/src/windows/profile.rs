@@ -1,6 +1,7 @@
 //! What is kept of a customer's orders when they are evicted.
 //!
-//! Every evicted order is earlier than every remembered one, so the past needs no times but those that find its last order.
+//! Every evicted order is earlier than every remembered one, so the past needs no times but those that find its last order and
+//! tell for how long a device has been used.
 //! Of one customer at most [`DEVICES_MAX`] devices and [`ADDRESSES_MAX`] addresses are kept; where more were left out, what
 //! is not found among them is unknown.
 //!
@@ -24,7 +25,8 @@ const CHUNK_PASTS: usize = 128;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Past {
     pub(super) customer: Key,
-    pub(super) devices: Vec<Key>,
+    /// Each with the time of its first order.
+    pub(super) devices: Vec<(Key, i64)>,
     pub(super) left_out_devices: bool,
     /// Where the last evicted order with a known address went.
     pub(super) last_address: Option<(Position, Key)>,
@@ -47,11 +49,13 @@ impl Past {
 
     /// Takes in an order that is evicted.
     fn absorb(&mut self, order: &Order) {
-        if let Some(device) = order.key(Entity::Device).filter(|device| !self.devices.contains(device)) {
-            if self.devices.len() < DEVICES_MAX {
-                self.devices.push(device);
-            } else {
-                self.left_out_devices = true;
+        if let Some(device) = order.key(Entity::Device) {
+            let (time, is_full) = (order.position.time, self.devices.len() == DEVICES_MAX);
+            match self.devices.iter_mut().find(|(known, _)| *known == device) {
+                // It may have come later than others were evicted.
+                Some((_, first)) => *first = time.min(*first),
+                None if is_full => self.left_out_devices = true,
+                None => self.devices.push((device, time)),
             }
         }
         if let Some(address) = order.key(Entity::Address) {
@@ -70,8 +74,13 @@ impl Past {
 
     /// Whether the customer used a device, if that is known.
     pub(super) fn used(&self, device: Key) -> Option<bool> {
-        let found = self.devices.contains(&device);
+        let found = self.first_use(device).is_some();
         (found || !self.left_out_devices).then_some(found)
+    }
+
+    /// When the customer first used a device, if that is known.
+    pub(super) fn first_use(&self, device: Key) -> Option<i64> {
+        self.devices.iter().find(|(known, _)| *known == device).map(|(_, first)| *first)
     }
 
     pub(super) fn last_address(&self) -> Option<Key> {

@@ -125,7 +125,10 @@ impl Past {
         writer.fixed(self.customer.get());
         writer.byte(u8::from(self.left_out_devices) | u8::from(self.left_out_addresses) << 1);
         writer.count(self.devices.len());
-        self.devices.iter().for_each(|device| writer.fixed(device.get()));
+        for (device, first) in &self.devices {
+            writer.fixed(device.get());
+            writer.signed(*first);
+        }
         writer.count(self.good_orders.len());
         for (address, good) in &self.good_orders {
             writer.fixed(address.get());
@@ -143,7 +146,8 @@ impl Past {
         let mut past = Self::of(read_key(reader)?);
         let left_out = reader.byte()?;
         (past.left_out_devices, past.left_out_addresses) = (left_out & 1 != 0, left_out & 2 != 0);
-        past.devices = (0..reader.count()?).map(|_| read_key(reader)).collect::<Option<_>>()?;
+        past.devices =
+            (0..reader.count()?).map(|_| Some((read_key(reader)?, reader.signed()?))).collect::<Option<_>>()?;
         past.good_orders =
             (0..reader.count()?).map(|_| Some((read_key(reader)?, reader.byte()?))).collect::<Option<_>>()?;
         if reader.byte()? != 0 {

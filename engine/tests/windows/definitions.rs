@@ -208,8 +208,7 @@ impl Definitions {
                 let device = order.facts.device?;
                 let mut earlier = self.earlier(index)?.into_iter();
                 let first = earlier.find(|other| other.facts.device == Some(device)).unwrap_or(order);
-                let first = if first.evicted { self.forgotten? } else { first.time() };
-                Value::Duration(Span::from_millis(order.time() - first))
+                Value::Duration(Span::from_millis(order.time() - first.time()))
             }
             Feature::AddressChanged => {
                 let before = self.earlier(index)?.iter().rev().find_map(|other| other.address());

@@ -73,7 +73,7 @@ fn a_customers_past_outlives_the_orders() {
         sees(5, "address.familiar", false);
         sees(6, "address.familiar", true);
         let known_for = |days| Some(Value::Duration(Span::from_days(days)));
-        assert_eq!(merchant.see(5, "device.known_for"), known_for(90 - 3), "as far as memory reaches");
+        assert_eq!(merchant.see(5, "device.known_for"), known_for(90), "also since when is kept");
         assert_eq!(merchant.see(6, "device.known_for"), known_for(0));
         assert_eq!(merchant.see(6, "customer.unfamiliar_addresses[7d]"), Some(Value::Int(1)));
         merchant.report(5, Status::Completed).report(1, Status::Refunded);

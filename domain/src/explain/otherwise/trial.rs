@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::feature::{FeatureRef, Value};
+use crate::feature::{Feature, FeatureRef, Value};
 use crate::rulebook::check::space::Space;
 use crate::rulebook::{Evaluator, Findings, Points, Rulebook};
 
@@ -123,7 +123,9 @@ impl<'a> Trial<'a> {
                 }
             }
             if relevant.iter().filter(|slot| **slot).count() == before {
-                return (0..relevant.len()).filter(|slot| relevant[*slot]).collect();
+                // What is known of a customer is no fact about the order that could have been another.
+                let is_fact = |slot: &usize| self.slots[*slot].feature.feature != Feature::CustomerAgeKnown;
+                return (0..relevant.len()).filter(|slot| relevant[*slot]).filter(is_fact).collect();
             }
         }
     }
