@@ -144,6 +144,38 @@ fn a_longer_window_is_not_emptied_without_the_shorter_one() {
 }
 
 #[test]
+fn an_age_that_is_not_told_may_become_known_and_its_being_known_is_no_fact_beside_it() {
+    let shared = json!({"all": [
+        {"feature": "device.customers", "window": "24h", "op": ">=", "value": 3},
+        {"any": [
+            {"all": [
+                {"feature": "customer.age_known", "op": "==", "value": true},
+                {"feature": "customer.age", "op": "<=", "value": "7d"}
+            ]},
+            {"all": [
+                {"feature": "customer.is_new", "op": "==", "value": true},
+                {"feature": "customer.age_known", "op": "==", "value": false}
+            ]}
+        ]}
+    ]});
+    let book = json!({"name": "Shared", "rules": [{"id": "shared", "when": shared, "points": 90}],
+        "tiers": [{"id": "hold", "from": 80, "action": "freeze"}]});
+    let rulebook = Rulebook::from_json(&book).unwrap();
+    let mut known = vec![
+        ("device.customers[24h]", Value::Int(3)),
+        ("customer.is_new", Value::Bool(true)),
+        ("customer.age_known", Value::Bool(false)),
+    ];
+    assert_eq!(
+        short(&rulebook, &known),
+        ["device.customers[24h] <= 2", r#"customer.age > "7d""#, "customer.is_new == false"]
+    );
+    known[2].1 = Value::Bool(true);
+    known.push(("customer.age", Value::Duration("1h".parse().unwrap())));
+    assert_eq!(short(&rulebook, &known), ["device.customers[24h] <= 2", r#"customer.age > "7d""#]);
+}
+
+#[test]
 fn a_bound_is_worded_with_the_constant_of_the_rule() {
     let rulebook = preset("growth").unwrap();
     let known = [

@@ -53,6 +53,15 @@ fn to_one_address(units: i64, customers: i64) -> Known {
     ]
 }
 
+/// From a device that nobody else uses, and the customer since yesterday.
+fn own() -> Known {
+    vec![
+        count("device.customers[24h]", 1),
+        count("customer.devices[1h]", 1),
+        ("device.known_for", Value::Duration("24h".parse().expect("a span"))),
+    ]
+}
+
 fn with(mut known: Known, more: Known) -> Known {
     known.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
     known.extend(more);
@@ -97,6 +106,12 @@ fn it_lets_honest_customers_pass() {
         ),
         ("a dormitory that shares an address on a sale's day", to_one_address(45, 20), 75, "pass"),
         (
+            "five who bring fifty units to one address, each from their own device",
+            with(to_one_address(50, 5), own()),
+            30,
+            "pass",
+        ),
+        (
             "a wholesaler's hundreds to the usual warehouse",
             vec![
                 count("customer.sku_quantity[7d]", 900),
@@ -138,6 +153,7 @@ fn it_asks_or_holds_hoarders_and_scalpers() {
         |units, customers| vec![count("address.sku_quantity[7d]", units), count("address.customers[7d]", customers)];
     assert_screened(vec![
         ("accounts that bring fifty units to one address in a day", to_one_address(50, 3), 80, "sms"),
+        ("the sixth who brings some there, also from their own device", with(to_one_address(50, 6), own()), 80, "sms"),
         ("and a hundred", to_one_address(100, 9), 110, "call"),
         ("the same from one device", with(to_one_address(30, 3), device()), 120, "call"),
         ("and more of it", with(to_one_address(31, 3), device()), 121, "freeze"),

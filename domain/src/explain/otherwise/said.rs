@@ -56,7 +56,7 @@ impl Trial<'_> {
         let mut holds = true;
         each_combination(reaches, &mut |cells| {
             let Some(ranges) = self.propagated(&slots, cells) else { return true };
-            let mut numbers = self.given.clone();
+            let mut numbers = self.before(&slots);
             for (slot, range) in slots.iter().zip(&ranges) {
                 numbers[*slot] = Some(*range.end());
             }

@@ -23,6 +23,8 @@ pub(super) struct Trial<'a> {
     pub(super) given: Vec<Option<i128>>,
     pub(super) values: Vec<Option<Value>>,
     pub(super) slots: Vec<Slot>,
+    /// The slot that says whether the customer's age is known, if some rule asks.
+    age_known: Option<usize>,
     findings: Findings,
     /// The points by which each rule can lower the score, at most.
     movable: Vec<i64>,
@@ -79,9 +81,11 @@ impl<'a> Trial<'a> {
             spares: rulebook.exemptions().iter().any(|exemption| exemption.when.features().contains(feature)),
         };
         let slots = evaluator.features().iter().enumerate().map(slot).collect();
+        let age_known = space.slot(Feature::CustomerAgeKnown);
         let lowest = rulebook.tiers().first().map_or(i64::MAX, |tier| tier.threshold.score_min());
         let excess = findings.score.saturating_sub(lowest).saturating_add(1);
-        Self { rulebook, evaluate, space, given, values: values.to_vec(), slots, findings, movable, excess, left }
+        let values = values.to_vec();
+        Self { rulebook, evaluate, space, given, values, slots, age_known, findings, movable, excess, left }
     }
 
     pub(super) fn passes_now(&self) -> bool {
@@ -123,8 +127,8 @@ impl<'a> Trial<'a> {
                 }
             }
             if relevant.iter().filter(|slot| **slot).count() == before {
-                // What is known of a customer is no fact about the order that could have been another.
-                let is_fact = |slot: &usize| self.slots[*slot].feature.feature != Feature::CustomerAgeKnown;
+                // That an age is known is no fact beside the age: it becomes so with it.
+                let is_fact = |slot: &usize| Some(*slot) != self.age_known;
                 return (0..relevant.len()).filter(|slot| relevant[*slot]).filter(is_fact).collect();
             }
         }
@@ -176,7 +180,7 @@ impl<'a> Trial<'a> {
     /// The nearest values inside these ranges that pass; none when the work is used up before they are found.
     fn inside(&mut self, slots: &[usize], cells: &[(i128, i128)]) -> Option<Vec<Place>> {
         let ranges = self.propagated(slots, cells)?;
-        let mut numbers = self.given.clone();
+        let mut numbers = self.before(slots);
         for (slot, range) in slots.iter().zip(&ranges) {
             numbers[*slot] = Some(if self.slots[*slot].is_graded { *range.start() } else { self.toward(*slot, range) });
         }
@@ -199,6 +203,19 @@ impl<'a> Trial<'a> {
                 .filter_map(|(slot, cell)| Some(Place { slot: *slot, number: numbers[*slot]?, cell: *cell }))
                 .collect(),
         )
+    }
+
+    /// What is so, before these are put elsewhere; with an age it becomes known that there is one.
+    pub(super) fn before(&self, slots: &[usize]) -> Vec<Option<i128>> {
+        let mut numbers = self.given.clone();
+        if let Some(age_known) = self.becomes_known(slots) {
+            numbers[age_known] = Some(1);
+        }
+        numbers
+    }
+
+    fn becomes_known(&self, slots: &[usize]) -> Option<usize> {
+        self.age_known.filter(|_| slots.iter().any(|slot| self.slots[*slot].feature.feature == Feature::CustomerAge))
     }
 
     /// The ranges, cut to what each leaves of the others; none when nothing is left.
@@ -283,14 +300,15 @@ impl<'a> Trial<'a> {
             return false;
         }
         let mut values = std::mem::take(&mut self.values);
-        let before: Vec<_> = slots.iter().map(|slot| values[*slot].take()).collect();
-        for slot in slots {
-            values[*slot] = numbers[*slot].map(|number| self.space.value(*slot, number));
+        let slots = || slots.iter().copied().chain(self.becomes_known(slots));
+        let before: Vec<_> = slots().map(|slot| values[slot].take()).collect();
+        for slot in slots() {
+            values[slot] = numbers[slot].map(|number| self.space.value(slot, number));
         }
         let mut findings = Findings::default();
         (self.evaluate)(&values, &mut findings);
-        for (slot, value) in slots.iter().zip(before) {
-            values[*slot] = value;
+        for (slot, value) in slots().zip(before) {
+            values[slot] = value;
         }
         self.values = values;
         findings.tier.is_none() || findings.exemption.is_some()

@@ -55,7 +55,7 @@ impl Space {
         not_both(Feature::DeviceKnown, NO, Feature::DeviceKnownFor, SOME);
         if let Some(is_new) = self.slot(Feature::CustomerIsNew) {
             let changed = self.slot(Feature::AddressChanged);
-            self.known_means.extend(changed.map(|changed| (changed, is_new, vec![(0, 0)])));
+            self.known_means.extend(changed.map(|changed| (changed, is_new, vec![NO])));
         }
         if let Some((age, age_known)) = self.slot(Feature::CustomerAge).zip(self.slot(Feature::CustomerAgeKnown)) {
             self.known_means.push((age, age_known, vec![YES]));
@@ -70,7 +70,8 @@ impl Space {
         }
     }
 
-    fn slot(&self, feature: Feature) -> Option<usize> {
+    /// The slot of a feature that takes no window.
+    pub(crate) fn slot(&self, feature: Feature) -> Option<usize> {
         self.features.iter().position(|other| other.feature == feature)
     }
 
