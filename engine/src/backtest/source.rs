@@ -46,10 +46,10 @@ struct Page {
 impl Source {
     async fn read(self: Arc<Self>, after: Position, room: Vec<Step>) -> Result<Vec<Step>, LogError> {
         let source = self.clone();
-        let extracted = tokio::task::spawn_blocking(move || source.extracted(after)).await;
+        let extracted = tokio::task::spawn_blocking(move || source.extracted(after, room)).await;
         match extracted.map_err(|error| LogError::Store(error.into()))? {
-            Some(steps) => Ok(steps),
-            None => self.scan(after, room).await,
+            Ok(steps) => Ok(steps),
+            Err(room) => self.scan(after, room).await,
         }
     }
 
@@ -57,15 +57,24 @@ impl Source {
         Decoder::new(self.merchant.clone(), self.draft.clone())
     }
 
-    /// The page after a position, as the extract has it.
-    fn extracted(&self, after: Position) -> Option<Vec<Step>> {
+    /// The page after a position, as the extract has it; the room as it was where it has none.
+    fn extracted(&self, after: Position, mut room: Vec<Step>) -> Result<Vec<Step>, Vec<Step>> {
+        if self.read_extracted(after, &mut room).is_some() && room.len() == PAGE_EVENTS {
+            Ok(room)
+        } else {
+            room.clear();
+            Err(room)
+        }
+    }
+
+    /// `None` where the extract does not go so far, or is damaged there.
+    fn read_extracted(&self, after: Position, steps: &mut Vec<Step>) -> Option<()> {
         let bytes = self.extract.as_ref()?.read(after)?;
         let (mut block, mut decoder) = (Block::new(&bytes, self.partition, after), self.decoder());
-        let mut steps = Vec::with_capacity(PAGE_EVENTS);
         while !block.is_at_end() {
             steps.push(block.next(|place, said| decoder.step(place, Ok(said)))?);
         }
-        (steps.len() == PAGE_EVENTS).then_some(steps)
+        Some(())
     }
 
     /// The page after a position, as the log has it.
