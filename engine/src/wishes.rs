@@ -5,8 +5,10 @@ use domain::order::{
     NextChallenge, Noted, OrderCommand, PersonalDataRevealed, ReviewEscalated, ReviewReopened, Verdict,
 };
 use domain::settings::Settings;
+use domain::time::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::ahead::Ahead;
 use crate::batch::Draft;
 use crate::deadlines::{Deadline, Due};
 use crate::work::{Message, NoticeWork, OrderWish, Origin, ReviewAction, Work, WorkContent};
@@ -14,6 +16,9 @@ use crate::writer::Writer;
 
 /// The most deadlines that are decided together, so that many at once do not keep other work waiting.
 pub(crate) const DUE_AT_ONCE_MAX: usize = 64;
+
+/// The most that go along with other work, which waits for the few of them hardly longer than without.
+const DUE_ALONG_MAX: usize = 8;
 
 impl Writer {
     pub(crate) fn command_of(&self, message: &Message, wish: OrderWish, draft: &Draft) -> OrderCommand {
@@ -73,7 +78,18 @@ impl Writer {
     /// Takes deadlines whose time has come, as work for the next commit.
     pub(crate) fn take_due(&mut self, room: usize) -> Vec<Work> {
         let now = (self.tools.clock)();
-        let mut due = self.memory.deadlines.take_due(now, room.min(DUE_AT_ONCE_MAX));
+        self.take_over(now, now, room.min(DUE_AT_ONCE_MAX))
+    }
+
+    /// Takes a few of those whose orders were read ahead, for a commit that takes place anyway.
+    pub(crate) fn take_due_along(&mut self, room: usize) -> Vec<Work> {
+        let Ahead::Read { until } = self.ahead else { return Vec::new() };
+        let now = (self.tools.clock)();
+        self.take_over(now, until.min(now), room.min(DUE_ALONG_MAX))
+    }
+
+    fn take_over(&mut self, now: Timestamp, until: Timestamp, limit: usize) -> Vec<Work> {
+        let mut due = self.memory.deadlines.take_due(until, limit);
         // What is decided into a batch that was begun before is decided now, or it would be too early for a deadline that has just passed.
         if let Some(open) = &mut self.open {
             open.draft.recorded_at = open.draft.recorded_at.max(now);

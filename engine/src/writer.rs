@@ -210,7 +210,9 @@ impl Writer {
                 () = over_for(Span::from_millis(0), first, clock), if ending.is_none() && self.ahead.is_idle() => self.read_ahead(),
                 received = mailbox.recv_many(&mut waiting, room), if room > 0 && ending.is_none() => {
                     ending = (received == 0).then_some(Ended::Closed);
+                    waiting.extend(self.take_due_along(room - received));
                     self.take_or_refuse(&mut waiting).await?;
+                    self.has_due_under_way = false;
                 }
             }
             if self.committing.is_none() {

@@ -130,17 +130,35 @@ async fn deadlines_within_ten_milliseconds_of_the_first_share_a_commit() {
     }
     let expired = |millis| asked(millis).plus(Span::from_mins(10));
     shop.log.commits();
-
-    // The time of the first is over, and it waits for others; orders do not wait for it.
-    shop.set_clock(expired(5));
-    for order_no in ["B1", "B2"] {
-        shop.send(placed(order_no, 2)).await.expect("taken");
-    }
-    assert_eq!(shop.log.commits(), [["Placed", "Scored", "Released"], ["Placed", "Scored", "Released"]]);
     shop.set_clock(expired(11));
     counted(&shop, "ReviewOpened", 2).await;
     shop.set_clock(expired(36));
     counted(&shop, "ReviewOpened", 3).await;
     assert_eq!(shop.log.commits(), [vec!["ReviewOpened", "ReviewOpened"], vec!["ReviewOpened"]]);
+    replays(&shop).await;
+}
+
+#[tokio::test]
+async fn what_is_over_and_waits_for_others_goes_along_with_what_is_committed_meanwhile() {
+    let shop = Shop::open().await;
+    let asked = |millis| START.plus(Span::from_millis(millis));
+    for (order_no, millis) in [("A1", 0), ("A2", 9)] {
+        shop.set_clock(asked(millis));
+        shop.send(doubtful(order_no, 1)).await.expect("taken");
+    }
+    let expired = |millis| asked(millis).plus(Span::from_mins(10));
+    shop.log.commits();
+
+    // The time of the first is over, which the writer notices when it has the first order, and the second's is not.
+    shop.set_clock(expired(5));
+    for order_no in ["B1", "B2", "B3"] {
+        shop.send(placed(order_no, 2)).await.expect("taken");
+    }
+    let passed = || vec!["Placed", "Scored", "Released"];
+    let with_the_first = [passed(), vec!["ReviewOpened"]].concat();
+    assert_eq!(shop.log.commits(), [passed(), with_the_first, passed()]);
+    shop.set_clock(expired(30));
+    counted(&shop, "ReviewOpened", 2).await;
+    assert_eq!(shop.log.commits(), [["ReviewOpened"]]);
     replays(&shop).await;
 }
