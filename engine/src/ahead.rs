@@ -1,5 +1,5 @@
-//! Orders for which something is about to be due are read while deadlines are gathered, beside the writer: nobody whose order is
-//! decided meanwhile waits for that.
+//! Orders for which something is about to be due are read beside the writer before deadlines are taken: nobody whose order is decided
+//! meanwhile waits for that.
 
 use std::sync::Arc;
 
@@ -16,27 +16,34 @@ pub(crate) enum Ahead {
     /// Nothing was read for them.
     Idle,
     Reading {
-        until: Timestamp,
+        group: Group,
         read: oneshot::Receiver<Result<Vec<Folded>, LogError>>,
     },
-    /// For those until then what was not at hand was read.
-    Read {
-        until: Timestamp,
-    },
+    /// What was not at hand for these was read.
+    Read(Group),
+}
+
+/// Deadlines for which is read together.
+#[derive(Clone, Copy)]
+pub(crate) struct Group {
+    /// They are all before then.
+    pub(crate) until: Timestamp,
+    /// So many of the first are not taken so far.
+    pub(crate) left: usize,
 }
 
 impl Ahead {
     /// Begins to read, which goes on by itself.
-    fn of(streams: Vec<StreamId>, until: Timestamp, log: Arc<dyn EventLog>) -> Self {
+    fn of(streams: Vec<StreamId>, group: Group, log: Arc<dyn EventLog>) -> Self {
         if streams.is_empty() {
-            return Self::Read { until };
+            return Self::Read(group);
         }
         let (end, read) = oneshot::channel();
         tokio::spawn(async move {
             let events = log.read_streams(&streams).await;
             drop(end.send(events.and_then(|events| folded(&events))));
         });
-        Self::Reading { until, read }
+        Self::Reading { group, read }
     }
 
     pub(crate) const fn is_idle(&self) -> bool {
@@ -44,32 +51,34 @@ impl Ahead {
     }
 
     pub(crate) const fn is_read(&self) -> bool {
-        matches!(self, Self::Read { .. })
+        matches!(self, Self::Read(_))
     }
 
     /// Waits for what is being read; for ever when nothing is. May be dropped and called again.
     pub(crate) async fn end(&mut self) -> Result<Vec<Folded>, LogError> {
-        let Self::Reading { until, read } = self else { return std::future::pending().await };
-        let (until, ended) = (*until, read.await);
-        *self = Self::Read { until };
+        let Self::Reading { group, read } = self else { return std::future::pending().await };
+        let (group, ended) = (*group, read.await);
+        *self = Self::Read(group);
         ended.unwrap_or_else(|_| Err(LogError::Store("a read ended without a word".into())))
     }
 }
 
 impl Writer {
-    /// Reads the orders of those deadlines that will have been gathered when the first of them, which has passed, is taken.
+    /// Reads the orders of the first of those deadlines that will be over before long; one of them is.
     pub(crate) fn read_ahead(&mut self) {
         let until = (self.tools.clock)().plus(DUE_GATHERED_FOR);
-        let coming = self.memory.deadlines.coming(until).take(DUE_AT_ONCE_MAX);
-        let coming = coming.filter(|(_, deadline)| self.is_wanted(deadline));
+        let coming: Vec<_> = self.memory.deadlines.coming(until).take(DUE_AT_ONCE_MAX).collect();
+        let group = Group { until, left: coming.len() };
+        let coming = coming.into_iter().filter(|(_, deadline)| self.is_wanted(deadline));
         let coming: Vec<_> = coming.map(|(stream, it)| (stream, (it.merchant.clone(), it.order.clone()))).collect();
-        self.ahead = Ahead::of(self.orders.expect(coming), until, self.tools.log.clone());
+        self.ahead = Ahead::of(self.orders.expect(coming), group, self.tools.log.clone());
     }
 
-    /// When all that was read for is settled before it is taken, what is due next has yet to be read.
+    /// When all that was read for is taken, or settled before it is, what is due next has yet to be read.
     pub(crate) fn forget_settled(&mut self) {
         let first = self.memory.deadlines.next();
-        if matches!(self.ahead, Ahead::Read { until } if first.is_none_or(|first| first >= until)) {
+        let is_settled = |group: Group| group.left == 0 || first.is_none_or(|first| first >= group.until);
+        if matches!(self.ahead, Ahead::Read(group) if is_settled(group)) {
             self.ahead = Ahead::Idle;
         }
     }

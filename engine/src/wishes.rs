@@ -5,7 +5,6 @@ use domain::order::{
     NextChallenge, Noted, OrderCommand, PersonalDataRevealed, ReviewEscalated, ReviewReopened, Verdict,
 };
 use domain::settings::Settings;
-use domain::time::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::ahead::Ahead;
@@ -18,7 +17,7 @@ use crate::writer::Writer;
 pub(crate) const DUE_AT_ONCE_MAX: usize = 64;
 
 /// The most that go along with other work, which waits for the few of them hardly longer than without.
-const DUE_ALONG_MAX: usize = 8;
+pub(crate) const DUE_ALONG_MAX: usize = 8;
 
 impl Writer {
     pub(crate) fn command_of(&self, message: &Message, wish: OrderWish, draft: &Draft) -> OrderCommand {
@@ -75,21 +74,15 @@ impl Writer {
         self.memory.settings(&message.merchant).expect("a message is decided only for a merchant that is known")
     }
 
-    /// Takes deadlines whose time has come, as work for the next commit.
+    /// Takes deadlines whose time has come and whose orders were read ahead, as work for the next commit.
     pub(crate) fn take_due(&mut self, room: usize) -> Vec<Work> {
+        let Ahead::Read(group) = &mut self.ahead else { return Vec::new() };
         let now = (self.tools.clock)();
-        self.take_over(now, now, room.min(DUE_AT_ONCE_MAX))
-    }
-
-    /// Takes a few of those whose orders were read ahead, for a commit that takes place anyway.
-    pub(crate) fn take_due_along(&mut self, room: usize) -> Vec<Work> {
-        let Ahead::Read { until } = self.ahead else { return Vec::new() };
-        let now = (self.tools.clock)();
-        self.take_over(now, until.min(now), room.min(DUE_ALONG_MAX))
-    }
-
-    fn take_over(&mut self, now: Timestamp, until: Timestamp, limit: usize) -> Vec<Work> {
-        let mut due = self.memory.deadlines.take_due(until, limit);
+        let mut due = self.memory.deadlines.take_due(now.min(group.until), room.min(group.left));
+        if due.is_empty() {
+            return Vec::new();
+        }
+        group.left -= due.len();
         // What is decided into a batch that was begun before is decided now, or it would be too early for a deadline that has just passed.
         if let Some(open) = &mut self.open {
             open.draft.recorded_at = open.draft.recorded_at.max(now);

@@ -25,6 +25,7 @@ use crate::published::{self, Published};
 use crate::rulebooks::Drafts;
 use crate::sealing::Sealing;
 use crate::snapshot::{self, Loaded, Saver, Snapshot};
+use crate::wishes::DUE_ALONG_MAX;
 use crate::work::{NoticeWork, Refusal, Work};
 
 /// The most pieces of work in one commit.
@@ -205,14 +206,17 @@ impl Writer {
                         waiting.push(work);
                     }
                     self.take_or_refuse(&mut waiting).await?;
-                    (self.has_due_under_way, self.ahead) = (false, Ahead::Idle);
+                    self.ahead = Ahead::Idle;
                 }
                 () = over_for(Span::from_millis(0), first, clock), if ending.is_none() && self.ahead.is_idle() => self.read_ahead(),
                 received = mailbox.recv_many(&mut waiting, room), if room > 0 && ending.is_none() => {
                     ending = (received == 0).then_some(Ended::Closed);
-                    waiting.extend(self.take_due_along(room - received));
+                    if received > 0 {
+                        // What was due before decides first, as it would without these.
+                        let along = self.take_due((room - received).min(DUE_ALONG_MAX));
+                        waiting.splice(..0, along);
+                    }
                     self.take_or_refuse(&mut waiting).await?;
-                    self.has_due_under_way = false;
                 }
             }
             if self.committing.is_none() {
@@ -225,6 +229,7 @@ impl Writer {
     /// Deals with all that waits; at an error what is left of it is refused.
     async fn take_or_refuse(&mut self, waiting: &mut Vec<Work>) -> Result<(), LogError> {
         let taken = self.take(waiting).await;
+        self.has_due_under_way = false;
         if taken.is_err() {
             waiting.drain(..).for_each(|work| work.refuse(Refusal::Unavailable));
         }

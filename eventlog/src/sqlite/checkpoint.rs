@@ -131,7 +131,7 @@ impl Checkpointer {
             Folded::NotSynced => return self.give_up(),
             Folded::Whole => FOLD_PAGES,
             // Where a reader holds an older state the log only grows on; the next attempt comes later.
-            Folded::InPart => PAGES.get().saturating_add(FOLD_PAGES / 4),
+            Folded::InPart => PAGES.get().saturating_add(FOLD_PAGES / 2),
         };
         self.state = State::Waiting { from };
     }

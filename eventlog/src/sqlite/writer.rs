@@ -146,6 +146,7 @@ impl Thread {
                     if let Some(Err((_, error))) = self.connection.take().map(Connection::close) {
                         tracing::warn!(%error, "log file was not closed cleanly; nothing is lost");
                     }
+                    drop(self.checkpointer);
                     drop(lock);
                     let _ = done.send(());
                     return;
