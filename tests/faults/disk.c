@@ -7,7 +7,7 @@
  * open is told of the failure once.
  *
  * A file `fail-log.sqlite` or `fail-log.sqlite-wal` in DISK_KEPT makes syncs of that file fail while it is there, and is removed
- * by the first that fails when it is empty. Which pages are dirty is kept in a file too, and so outlives the process.
+ * by the first that fails when it is empty. One with `fail-next-` in front gets that name at the next sync, which succeeds. Which pages are dirty is kept in a file too, and so outlives the process.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -115,9 +115,11 @@ static void keep(int descriptor, int file) {
 
 /* Whether this sync is to fail. */
 static int fails(int file) {
-    char path[PATH_MAX];
+    char path[PATH_MAX], next_path[PATH_MAX];
     struct stat status;
     kept_path(path, "fail-", names[file], "");
+    kept_path(next_path, "fail-next-", names[file], "");
+    if (rename(next_path, path) == 0) return 0;
     if (stat(path, &status) != 0) return 0;
     return status.st_size > 0 || unlink(path) == 0;
 }

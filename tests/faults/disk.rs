@@ -43,6 +43,11 @@ impl Disk {
         fs::write(self.failing(file), "").expect("a file");
     }
 
+    /// The sync of a file after the next one fails.
+    pub(super) fn fail_second(&self, file: &str) {
+        fs::write(self.failing_next(file), "").expect("a file");
+    }
+
     /// All syncs of a file fail from now on.
     pub(super) fn fail(&self, file: &str) {
         // An empty file is one that fails once, so it may not be seen before it says more.
@@ -51,9 +56,9 @@ impl Disk {
         fs::rename(written, self.failing(file)).expect("they are beside each other");
     }
 
-    /// Whether syncs of a file fail, or the next one does.
+    /// Whether syncs of a file fail, or one of the next does.
     pub(super) fn is_failing(&self, file: &str) -> bool {
-        self.failing(file).exists()
+        self.failing_next(file).exists() || self.failing(file).exists()
     }
 
     /// No sync of a file fails from now on.
@@ -76,6 +81,10 @@ impl Disk {
 
     fn failing(&self, file: &str) -> PathBuf {
         self.kept().join(format!("fail-{file}"))
+    }
+
+    fn failing_next(&self, file: &str) -> PathBuf {
+        self.kept().join(format!("fail-next-{file}"))
     }
 
     fn kept(&self) -> PathBuf {
