@@ -7,7 +7,8 @@
  * open is told of the failure once.
  *
  * A file `fail-log.sqlite` or `fail-log.sqlite-wal` in DISK_KEPT makes syncs of that file fail while it is there, and is removed
- * by the first that fails when it is empty. One with `fail-next-` in front gets that name at the next sync, which succeeds. Which pages are dirty is kept in a file too, and so outlives the process.
+ * by the first that fails when it is empty. One with `fail-next-` in place of `fail-` gets such a name at the next sync, which
+ * succeeds. Which pages are dirty is kept in a file too, and so outlives the process.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
