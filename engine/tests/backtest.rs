@@ -369,17 +369,20 @@ async fn good_orders_newly_hit_and_bad_ones_newly_caught_are_told_apart() {
         report("REFUNDED", "delivered", 71),
         report("REFUNDED", "refunded", 72),
         of("OVERDUE", 80, 70_000, 0, 6),
+        // What overtook its placement counts as well.
+        report("EARLY", "delivered", 85),
+        of("EARLY", 86, 70_000, 0, 8),
         of("PAID", 4_000, 70_000, 0, 7),
         report("PAID", "paid", 4_001),
     ];
     // The exemption of the live rulebook is for level 5, the draft's for level 9.
     let shop = shop(large(10, 5), &lines).await;
     let found = tried(&shop, large(90, 9)).await;
-    assert_eq!(found.newly_hit, OutcomeCounts { orders: 7, good: 3, good_vip: 1, good_familiar: 1, bad: 3 });
+    assert_eq!(found.newly_hit, OutcomeCounts { orders: 8, good: 4, good_vip: 1, good_familiar: 1, bad: 3 });
     assert_eq!(found.no_longer_hit, OutcomeCounts::default());
     assert_eq!(
         found.draft,
-        Load { challenged: 7, frozen: 0, exempt: 0, challenges_per_hour_max: 6, reviews_per_hour_max: 0 }
+        Load { challenged: 8, frozen: 0, exempt: 0, challenges_per_hour_max: 7, reviews_per_hour_max: 0 }
     );
     let told: Vec<_> = found
         .examples
@@ -395,17 +398,18 @@ async fn good_orders_newly_hit_and_bad_ones_newly_caught_are_told_apart() {
             ("CANCELLED", Some(false), false, false, 10, 90),
             ("REFUNDED", Some(false), false, false, 10, 90),
             ("OVERDUE", Some(false), false, false, 10, 90),
+            ("EARLY", Some(true), false, false, 10, 90),
             ("PAID", None, false, false, 10, 90),
         ]
     );
     assert!(found.examples.iter().all(|example| example.kind == ExampleKind::NewlyHit));
     let [rule] = &found.per_rule[..] else { panic!("{:?}", found.per_rule) };
-    assert_eq!(rule.actual, SideCounts { fired: 7, decisive: 0 });
-    assert_eq!(rule.draft, SideCounts { fired: 7, decisive: 7 });
+    assert_eq!(rule.actual, SideCounts { fired: 8, decisive: 0 });
+    assert_eq!(rule.draft, SideCounts { fired: 8, decisive: 8 });
 
     let spared = tried(&shop, large(90, 5)).await;
-    assert_eq!((spared.draft.challenged, spared.draft.exempt, spared.newly_hit.good_vip), (6, 1, 0));
-    assert_eq!(spared.matrix["pass"]["sms"], 7, "its score reaches the tier all the same");
+    assert_eq!((spared.draft.challenged, spared.draft.exempt, spared.newly_hit.good_vip), (7, 1, 0));
+    assert_eq!(spared.matrix["pass"]["sms"], 8, "its score reaches the tier all the same");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use crate::before::before;
 use crate::correction::{Before, Correction, Counted};
 use crate::memory::Memory;
 use corrected::Drafted;
-use tracked::{AtHand, Told, Tracked};
+use tracked::{AtHand, Early, Told, Tracked};
 
 const FAMILIAR: FeatureRef = FeatureRef { feature: Feature::AddressFamiliar, window: None };
 
@@ -34,6 +34,7 @@ pub(super) struct Tester {
     /// The version that was in force.
     in_force: Option<(u32, Arc<Rulebook>)>,
     tracked: AtHand,
+    early: Early,
     /// Orders that are held by somebody's word.
     held: FxHashSet<StreamId>,
     /// The order that was amended last, as it was before.
@@ -62,6 +63,7 @@ impl Tester {
             memory: Memory::trying(trial.merchant.clone(), features),
             in_force: None,
             tracked: AtHand::default(),
+            early: Early::default(),
             held: FxHashSet::default(),
             amended: None,
             tested: Tested {
@@ -88,9 +90,11 @@ impl Tester {
         match std::mem::replace(&mut step.content, Ok(Content::Nothing))? {
             Content::Placed(placement) => {
                 self.memory.place_order(merchant, stream, &placement.facts, recorded_at);
-                // One that was reported on before, or that is not kept, is read from the log when it is needed.
-                if step.other.is_none() && step.sequence == 1 {
-                    self.tracked.put(stream, Tracked::placed(placement, recorded_at));
+                // One of which more was told before is read from the log when it is needed.
+                if step.other.is_none()
+                    && let Some(marks) = self.early.take(stream, step.sequence)
+                {
+                    self.tracked.put(stream, Tracked::placed(placement, recorded_at, marks));
                 }
             }
             Content::Amended(event) => {
@@ -104,8 +108,9 @@ impl Tester {
             }
             Content::Reported(status, at) => {
                 self.memory.report_on_order(merchant, stream, status, recorded_at);
-                if step.other.is_none() {
-                    self.mark(stream, |marks| marks.report(status, at));
+                let report = |marks: &mut Marks| marks.report(status, at);
+                if step.other.is_none() && !self.mark(stream, report) {
+                    self.early.note(stream, step.sequence, report);
                 }
             }
             Content::Screened(screened) => self.screened(log, &step, screened).await?,
@@ -120,13 +125,11 @@ impl Tester {
         Ok(())
     }
 
-    /// Notes what became of an order: with what was found of it, or until something is.
-    fn mark(&mut self, stream: StreamId, mark: impl Fn(&mut Marks)) {
-        if let Some(case) = self.tested.cases.get_mut(stream) {
-            mark(&mut case.marks);
-        } else if let Some(tracked) = self.tracked.get_mut(stream) {
-            mark(&mut tracked.marks);
-        }
+    /// Notes what became of an order: with what was found of it, or until something is. `false` where it is not at hand.
+    fn mark(&mut self, stream: StreamId, mark: impl Fn(&mut Marks)) -> bool {
+        let case = self.tested.cases.get_mut(stream).map(|case| &mut case.marks);
+        let marks = case.or_else(|| self.tracked.get_mut(stream).map(|tracked| &mut tracked.marks));
+        marks.map(mark).is_some()
     }
 
     /// Nearly every order is let go when it comes, and was never held.

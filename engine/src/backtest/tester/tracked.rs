@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use domain::order::{OrderEvent, Placed};
 use domain::time::{Timestamp, window_time};
 use eventlog::StreamId;
+use rustc_hash::FxHashMap;
 
 use super::super::outcome::Marks;
 use super::super::step::is_somebodys_word;
@@ -17,6 +18,8 @@ use crate::placement::Placement;
 const TRACKED_MAX: usize = 100_000;
 /// An order that is needed stays while so many others are taken in.
 const STAYS_FOR: usize = TRACKED_MAX / 2;
+/// The most orders of which reports wait for their placement. Some never come.
+const EARLY_MAX: usize = 100_000;
 /// One message's corrections push out nothing that they need themselves.
 const _: () = assert!(STAYS_FOR > 2 * ASKED_FOR_MAX);
 
@@ -28,8 +31,9 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    pub(super) fn placed(placement: Box<Placement>, recorded_at: Timestamp) -> Self {
-        Self { placement, recorded_at, marks: Marks::default() }
+    /// With what was reported of it before.
+    pub(super) const fn placed(placement: Box<Placement>, recorded_at: Timestamp, marks: Marks) -> Self {
+        Self { placement, recorded_at, marks }
     }
 
     /// Takes in what happened to it after its placement.
@@ -64,12 +68,42 @@ impl Told {
             (Some(tracked), event) => tracked.follow(&event),
             (None, OrderEvent::Placed(Placed { channel, as_of, facts, .. })) => {
                 let placed = Box::new(Placement { channel, as_of, facts });
-                self.placed = Some(Tracked { marks: self.marks, ..Tracked::placed(placed, recorded_at) });
+                self.placed = Some(Tracked::placed(placed, recorded_at, self.marks));
             }
             (None, OrderEvent::StatusReported(report)) => self.marks.report(report.status, report.counted_at()),
             (None, _) => {}
         }
         self
+    }
+}
+
+/// What was reported of orders that are not placed yet: messages overtake each other.
+#[derive(Default)]
+pub(super) struct Early {
+    /// With how many events the order's stream has, all of them reports.
+    reported: FxHashMap<StreamId, (u64, Marks)>,
+}
+
+impl Early {
+    /// Notes an event that is a report, with its place in the stream of an order that is not at hand. What follows on more than reports
+    /// is passed over.
+    pub(super) fn note(&mut self, stream: StreamId, sequence: u64, mark: impl Fn(&mut Marks)) {
+        if sequence == 1 && self.reported.len() < EARLY_MAX {
+            self.reported.insert(stream, (0, Marks::default()));
+        }
+        if let Some((events, marks)) = self.reported.get_mut(&stream).filter(|(events, _)| *events + 1 == sequence) {
+            *events = sequence;
+            mark(marks);
+        }
+    }
+
+    /// What was reported of an order that is placed now, by the event of this place in its stream; `None` where not all before it
+    /// was noted.
+    pub(super) fn take(&mut self, stream: StreamId, sequence: u64) -> Option<Marks> {
+        if sequence == 1 {
+            return Some(Marks::default());
+        }
+        self.reported.remove(&stream).filter(|(events, _)| *events + 1 == sequence).map(|(_, marks)| marks)
     }
 }
 
@@ -127,7 +161,7 @@ impl AtHand {
 
 #[cfg(test)]
 mod tests {
-    use domain::order::Facts;
+    use domain::order::{Facts, Status};
 
     use super::*;
 
@@ -135,7 +169,7 @@ mod tests {
         for stream in streams {
             let placement = Placement { channel: "web".parse().unwrap(), as_of: None, facts: Facts::default() };
             let recorded_at = Timestamp::from_millis(stream.cast_signed());
-            at_hand.put(stream, Tracked::placed(Box::new(placement), recorded_at));
+            at_hand.put(stream, Tracked::placed(Box::new(placement), recorded_at, Marks::default()));
         }
     }
 
@@ -143,6 +177,38 @@ mod tests {
         let tracked = at_hand.get(stream);
         assert!(tracked.is_none_or(|it| it.recorded_at.millis() == stream.cast_signed()), "it is another's");
         tracked.is_some()
+    }
+
+    fn noted(early: &mut Early, stream: u64, sequence: u64, status: Status) {
+        early.note(stream, sequence, |marks| marks.report(status, Timestamp::from_millis(sequence.cast_signed())));
+    }
+
+    #[test]
+    fn what_was_reported_before_a_placement_is_known_where_all_of_it_was_noted() {
+        let mut early = Early::default();
+        assert!(early.take(1, 1).is_some_and(|marks| !marks.have_departed()), "nothing was reported");
+        assert!(early.take(1, 2).is_none(), "the first event was not noted");
+        noted(&mut early, 1, 1, Status::Paid);
+        noted(&mut early, 1, 2, Status::Shipped);
+        noted(&mut early, 2, 1, Status::Paid);
+        assert!(early.take(1, 3).is_some_and(Marks::have_departed));
+        assert!(early.take(2, 2).is_some_and(|marks| !marks.have_departed()), "each has its own");
+        assert!(early.take(1, 3).is_none(), "it is placed once");
+
+        noted(&mut early, 3, 1, Status::Shipped);
+        assert!(early.take(3, 3).is_none(), "something else was told between");
+        noted(&mut early, 4, 1, Status::Paid);
+        noted(&mut early, 4, 3, Status::Shipped);
+        assert!(early.take(4, 4).is_none(), "one was missed");
+    }
+
+    #[test]
+    fn no_more_wait_for_their_placement_than_there_is_room_for() {
+        let (mut early, max) = (Early::default(), EARLY_MAX as u64);
+        (0..=max).for_each(|stream| noted(&mut early, stream, 1, Status::Paid));
+        assert!(early.take(max, 2).is_none() && early.take(0, 2).is_some());
+        noted(&mut early, max + 1, 1, Status::Paid);
+        assert!(early.take(max + 1, 2).is_some(), "one that is placed makes room");
     }
 
     #[test]
