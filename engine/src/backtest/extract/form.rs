@@ -429,11 +429,13 @@ impl<'a> Block<'a> {
 
     fn lines(&mut self) -> Option<Vec<Line>> {
         let count = self.reader.count()?;
-        let line = |_| {
+        // Most orders have one line, and many orders are kept: no room is made for more.
+        let mut lines = Vec::with_capacity(count);
+        for _ in 0..count {
             let (sku, quantity) = (self.owned()?, u32::try_from(self.reader.number()?).ok()?);
-            Some(Line { sku, title: None, quantity, unit_price: None })
-        };
-        (0..count).map(line).collect()
+            lines.push(Line { sku, title: None, quantity, unit_price: None });
+        }
+        Some(lines)
     }
 
     fn token(&mut self) -> Option<Token> {
