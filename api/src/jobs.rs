@@ -3,7 +3,7 @@
 //! * A job belongs to a merchant; to every other it is not there.
 //! * Jobs are kept in memory, with a limit on how many run and how many finished ones are kept, of each merchant and altogether. They
 //!   change nothing, so one that is lost is started again.
-//! * They run on a few threads of their own that everything else goes before, so that live traffic keeps its latency.
+//! * They run on a few threads of their own that everything else goes before, so that live traffic notices little of them.
 //! * They end with the service.
 
 mod shelf;

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p engine --example correction_rate [ORDERS]` has an engine decide 50,000 orders by the rulebook that a
 //! new merchant starts with, a hundred a second by its clock, from customers with ten orders each: a day apart, where nothing fires and
-//! nobody is screened again, which is what the others compare with; within minutes, where most customers fire a rule that sweeps; so with
+//! nobody is screened again, which is what the others compare with; within minutes, where many customers fire a rule that sweeps; so with
 //! 2 % of them up to 20 minutes late; so in pairs of which the second is a second older; all from one device, where each fires a rule
 //! that sweeps; and with customers, devices, networks and streets at random, where nearly every order has others screened again.
 //! The log is replayed afterwards and must give the same decisions; that is not measured.

@@ -52,7 +52,8 @@ fn traffic(seed: u64, orders: u64) -> Traffic {
     for number in 0..orders {
         let at = 4_000 + u32::try_from(number * 20).expect("seconds fit");
         if random.percent(5) {
-            lines.push((at, status(&format!("A{number}"), "paid", at)));
+            let reported = *random.one_of(&["paid", "delivered", "cancelled"]);
+            lines.push((at, status(&format!("A{number}"), reported, at)));
         }
         let late = if random.percent(15) { random.below(3_000) } else { 0 };
         // No two orders are placed in the same millisecond, so that a period can hold one alone.

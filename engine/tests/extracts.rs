@@ -17,7 +17,7 @@ use support::{Shop, notice, origin, placed, second, status};
 /// More than two pages of a log, which extracts are made of, and less than three.
 const ORDERS: u32 = 1_300;
 
-/// A shop with so many orders more, of few devices, each third of them paid and some told to be of another device and customer
+/// A shop with so many orders more, of few devices, each third of them paid, some of these before they are placed, and some told to be of another device and customer
 /// than was said at first.
 async fn sell(shop: &Shop, orders: std::ops::Range<u32>) {
     let mut pending = Vec::new();
@@ -31,7 +31,8 @@ async fn sell(shop: &Shop, orders: std::ops::Range<u32>) {
             json!({"device": {"id": format!("d-{}", number % 7)}, "customer": {"id": format!("u-{}", number % 50)}});
         let amended = (number % 150 == 0)
             .then(|| json!({"kind": "amended", "order_id": format!("web:{order_no}"), "order": corrected}));
-        for line in [Some(line), paid, amended].into_iter().flatten() {
+        let in_turn = if number % 6 == 0 { [paid, Some(line), amended] } else { [Some(line), paid, amended] };
+        for line in in_turn.into_iter().flatten() {
             pending.push(
                 shop.engine
                     .submit(&shop.merchant, origin(), notice(line), WhenFull::Wait)

@@ -22,7 +22,7 @@ use crate::before::before;
 use crate::correction::{Before, Correction, Counted};
 use crate::memory::Memory;
 use corrected::Drafted;
-use tracked::{AtHand, Early, Told, Tracked};
+use tracked::{AtHand, EarlyMarks, Told, Tracked};
 
 const FAMILIAR: FeatureRef = FeatureRef { feature: Feature::AddressFamiliar, window: None };
 
@@ -34,7 +34,7 @@ pub(super) struct Tester {
     /// The version that was in force.
     in_force: Option<(u32, Arc<Rulebook>)>,
     tracked: AtHand,
-    early: Early,
+    early: EarlyMarks,
     /// Orders that are held by somebody's word.
     held: FxHashSet<StreamId>,
     /// The order that was amended last, as it was before.
@@ -63,7 +63,7 @@ impl Tester {
             memory: Memory::trying(trial.merchant.clone(), features),
             in_force: None,
             tracked: AtHand::default(),
-            early: Early::default(),
+            early: EarlyMarks::default(),
             held: FxHashSet::default(),
             amended: None,
             tested: Tested {
@@ -90,7 +90,7 @@ impl Tester {
         match std::mem::replace(&mut step.content, Ok(Content::Nothing))? {
             Content::Placed(placement) => {
                 self.memory.place_order(merchant, stream, &placement.facts, recorded_at);
-                // One of which more was told before is read from the log when it is needed.
+                // One of which not all that came before is at hand is read from the log when it is needed.
                 if step.other.is_none()
                     && let Some(marks) = self.early.take(stream, step.sequence)
                 {

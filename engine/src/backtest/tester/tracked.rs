@@ -18,7 +18,7 @@ use crate::placement::Placement;
 const TRACKED_MAX: usize = 100_000;
 /// An order that is needed stays while so many others are taken in.
 const STAYS_FOR: usize = TRACKED_MAX / 2;
-/// The most orders of which reports wait for their placement. Some never come.
+/// The most orders of which reports wait for a placement. Of some it never comes.
 const EARLY_MAX: usize = 100_000;
 /// One message's corrections push out nothing that they need themselves.
 const _: () = assert!(STAYS_FOR > 2 * ASKED_FOR_MAX);
@@ -77,18 +77,26 @@ impl Told {
     }
 }
 
-/// What was reported of orders that are not placed yet: messages overtake each other.
+/// What was reported of orders that are not placed yet: messages overtake each other. Beyond [`EARLY_MAX`] the one that waits longest
+/// is forgotten.
 #[derive(Default)]
-pub(super) struct Early {
-    /// With how many events the order's stream has, all of them reports.
+pub(super) struct EarlyMarks {
+    /// With how many reports the order's stream begins: where it has anything else before the placement, not all was noted.
     reported: FxHashMap<StreamId, (u64, Marks)>,
+    /// The orders by their first report, those placed since included.
+    queue: VecDeque<StreamId>,
 }
 
-impl Early {
-    /// Notes an event that is a report, with its place in the stream of an order that is not at hand. What follows on more than reports
-    /// is passed over.
+impl EarlyMarks {
+    /// Notes a report, with its place in the stream of an order that is not at hand.
     pub(super) fn note(&mut self, stream: StreamId, sequence: u64, mark: impl Fn(&mut Marks)) {
-        if sequence == 1 && self.reported.len() < EARLY_MAX {
+        if sequence == 1 {
+            if self.queue.len() >= EARLY_MAX
+                && let Some(first) = self.queue.pop_front()
+            {
+                self.reported.remove(&first);
+            }
+            self.queue.push_back(stream);
             self.reported.insert(stream, (0, Marks::default()));
         }
         if let Some((events, marks)) = self.reported.get_mut(&stream).filter(|(events, _)| *events + 1 == sequence) {
@@ -163,6 +171,7 @@ impl AtHand {
 mod tests {
     use domain::order::{Facts, Status};
 
+    use super::super::super::outcome::Outcome;
     use super::*;
 
     fn take_in(at_hand: &mut AtHand, streams: std::ops::Range<u64>) {
@@ -179,20 +188,21 @@ mod tests {
         tracked.is_some()
     }
 
-    fn noted(early: &mut Early, stream: u64, sequence: u64, status: Status) {
+    fn noted(early: &mut EarlyMarks, stream: u64, sequence: u64, status: Status) {
         early.note(stream, sequence, |marks| marks.report(status, Timestamp::from_millis(sequence.cast_signed())));
     }
 
     #[test]
     fn what_was_reported_before_a_placement_is_known_where_all_of_it_was_noted() {
-        let mut early = Early::default();
-        assert!(early.take(1, 1).is_some_and(|marks| !marks.have_departed()), "nothing was reported");
+        let mut early = EarlyMarks::default();
+        let outcome = |marks: Option<Marks>| marks.map(|marks| marks.outcome(Timestamp::LATEST, Timestamp::EARLIEST));
+        assert_eq!(outcome(early.take(1, 1)), Some(Outcome::Open), "nothing was reported");
         assert!(early.take(1, 2).is_none(), "the first event was not noted");
-        noted(&mut early, 1, 1, Status::Paid);
-        noted(&mut early, 1, 2, Status::Shipped);
-        noted(&mut early, 2, 1, Status::Paid);
-        assert!(early.take(1, 3).is_some_and(Marks::have_departed));
-        assert!(early.take(2, 2).is_some_and(|marks| !marks.have_departed()), "each has its own");
+        noted(&mut early, 1, 1, Status::Refunded);
+        noted(&mut early, 1, 2, Status::Delivered);
+        noted(&mut early, 2, 1, Status::Delivered);
+        assert_eq!(outcome(early.take(1, 3)), Some(Outcome::Bad), "both count");
+        assert_eq!(outcome(early.take(2, 2)), Some(Outcome::Good), "each has its own");
         assert!(early.take(1, 3).is_none(), "it is placed once");
 
         noted(&mut early, 3, 1, Status::Shipped);
@@ -203,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn no_more_wait_for_their_placement_than_there_is_room_for() {
-        let (mut early, max) = (Early::default(), EARLY_MAX as u64);
+    fn beyond_the_limit_what_was_reported_first_is_forgotten_and_the_order_read_from_the_log() {
+        let (mut early, max) = (EarlyMarks::default(), EARLY_MAX as u64);
         (0..=max).for_each(|stream| noted(&mut early, stream, 1, Status::Paid));
-        assert!(early.take(max, 2).is_none() && early.take(0, 2).is_some());
-        noted(&mut early, max + 1, 1, Status::Paid);
-        assert!(early.take(max + 1, 2).is_some(), "one that is placed makes room");
+        assert!(early.take(0, 2).is_none());
+        assert!(early.take(1, 2).is_some() && early.take(max, 2).is_some());
+        assert_eq!((early.queue.len(), early.reported.len()), (EARLY_MAX, EARLY_MAX - 2));
     }
 
     #[test]
