@@ -101,7 +101,7 @@ impl<T: Send + 'static> Pages<T> {
         Ok((!page.is_empty()).then_some(page))
     }
 
-    /// Gives the room of a page back that was worked on, for one that is read from now on.
+    /// Gives the room of a page back that was worked on, for one that is read from now on. Whoever reads that lets go of what is still in it.
     pub(crate) fn give_back(&self, page: Vec<T>) {
         self.room.give(page);
     }
@@ -132,11 +132,12 @@ impl<T> Default for Room<T> {
 impl<T> Room<T> {
     fn take(&self) -> Vec<T> {
         let given_back = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        given_back.unwrap_or_else(|| Vec::with_capacity(PAGE_EVENTS))
+        let mut room = given_back.unwrap_or_else(|| Vec::with_capacity(PAGE_EVENTS));
+        room.clear();
+        room
     }
 
-    fn give(&self, mut page: Vec<T>) {
-        page.clear();
+    fn give(&self, page: Vec<T>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(page);
     }
 }

@@ -95,7 +95,7 @@ pub async fn backtest(
     let mut after = 0;
     while after < head {
         let Some(mut page) = pages.next().await? else { break };
-        for step in page.drain(..) {
+        for step in &mut page {
             after = next(partition, after, step.position)?;
             tester.take(&*log, step).await?;
         }

@@ -82,8 +82,8 @@ impl Tester {
         self.tested
     }
 
-    /// Takes in the next event.
-    pub(super) async fn take(&mut self, log: &dyn EventLog, mut step: Step) -> Result<(), TrialError> {
+    /// Takes in the next event, of which nothing is left, and leaves there what is to be let go.
+    pub(super) async fn take(&mut self, log: &dyn EventLog, step: &mut Step) -> Result<(), TrialError> {
         self.tested.end = step.recorded_at;
         let (stream, recorded_at) = (step.stream, step.recorded_at);
         let merchant = step.other.as_ref().unwrap_or(&self.trial.merchant);
@@ -94,7 +94,9 @@ impl Tester {
                 if step.other.is_none()
                     && let Some(marks) = self.early.take(stream, step.sequence)
                 {
-                    self.tracked.put(stream, Tracked::placed(placement, recorded_at, marks));
+                    // The step takes away what there is no more room for.
+                    let gone = self.tracked.put(stream, Tracked::placed(placement, recorded_at, marks));
+                    step.content = Ok(gone.map_or(Content::Nothing, |gone| Content::Placed(gone.placement)));
                 }
             }
             Content::Amended(event) => {
@@ -113,7 +115,7 @@ impl Tester {
                     self.early.note(stream, step.sequence, report);
                 }
             }
-            Content::Screened(screened) => self.screened(log, &step, screened).await?,
+            Content::Screened(screened) => self.screened(log, step, screened).await?,
             Content::Held(is_held) => self.hold(step.stream, is_held),
             Content::Published(published) => {
                 self.memory.try_out(&self.trial.merchant, &self.trial.rulebook);

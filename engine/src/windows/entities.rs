@@ -1,13 +1,14 @@
 //! Every entity's orders, and every customer's past.
 
 use domain::feature::{Entity, FeatureRef};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::group::Group;
 use super::memory::Memory;
 use super::observe::{heeds_reports, looks_at};
 use super::order::{Key, Order, Position, Reported};
 use super::profile::{Past, Pasts};
+use super::spread::Spread;
 
 pub(super) const ALL: [Entity; 7] =
     [Entity::Customer, Entity::Device, Entity::Ip, Entity::Ip24, Entity::Phone, Entity::Address, Entity::Region];
@@ -15,7 +16,7 @@ pub(super) const ALL: [Entity; 7] =
 /// From how many orders on the groups of each entity are made in a thread of their own.
 const SIDE_BY_SIDE_MIN: usize = 10_000;
 
-type Groups = FxHashMap<Key, Group>;
+type Groups = Spread<Group>;
 
 /// See the module.
 pub(super) struct Entities {
@@ -91,7 +92,7 @@ impl Entities {
             let Some(key) = after.key(entity).filter(|key| self.heeding[entity as usize].contains(key)) else {
                 continue;
             };
-            if let Some(group) = self.groups[entity as usize].get_mut(&key) {
+            if let Some(group) = self.groups[entity as usize].piece_mut(key).get_mut(&key) {
                 group.follow(before, after, past_of(&self.pasts, entity, key));
             }
         }
@@ -99,7 +100,7 @@ impl Entities {
 
     /// The orders of one entity.
     pub(super) fn group(&self, entity: Entity, key: Key) -> Option<&Group> {
-        self.groups[entity as usize].get(&key)
+        self.groups[entity as usize].piece(key).get(&key)
     }
 
     /// The groups of an order that features look at, and its customer's past.
@@ -108,7 +109,7 @@ impl Entities {
         let mut own: OwnGroups<'_> = Default::default();
         for ((entity, groups), own) in ALL.into_iter().zip(&mut self.groups).zip(&mut own) {
             let Some(key) = order.key(entity).filter(|_| wanted(entity)) else { continue };
-            *own = groups.get_mut(&key);
+            *own = groups.piece_mut(key).get_mut(&key);
             let heeds =
                 |feature: &FeatureRef| looks_at(feature.feature) == Some(entity) && heeds_reports(feature.feature);
             if own.as_ref().is_some_and(|group| group.is_crowd()) && features.iter().any(heeds) {
@@ -123,7 +124,7 @@ impl Entities {
     fn take(&mut self, order: &Order, leave: impl Fn(&mut Group, Option<&Past>) -> bool) {
         for &entity in &self.kept {
             let Some(key) = order.key(entity) else { continue };
-            let groups = &mut self.groups[entity as usize];
+            let groups = self.groups[entity as usize].piece_mut(key);
             if groups.get_mut(&key).is_some_and(|group| leave(group, past_of(&self.pasts, entity, key))) {
                 groups.remove(&key);
                 self.heeding[entity as usize].remove(&key);
@@ -134,6 +135,7 @@ impl Entities {
 
 fn insert(groups: &mut Groups, memory: &Memory, key: Key, order: &Order, past: Option<&Past>) {
     groups
+        .piece_mut(key)
         .entry(key)
         .and_modify(|group| group.insert(memory, order, past))
         .or_insert(Group::One(order.position.arrival));

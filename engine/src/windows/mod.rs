@@ -44,6 +44,7 @@ mod order;
 mod profile;
 mod reports;
 mod series;
+mod spread;
 mod stored;
 mod tally;
 

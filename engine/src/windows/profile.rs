@@ -10,10 +10,10 @@
 use std::sync::Arc;
 
 use domain::feature::Entity;
-use rustc_hash::FxHashMap;
 
 use super::familiar::GOOD_ORDERS_MIN;
 use super::order::{Key, Order, Position};
+use super::spread::Spread;
 
 /// The most devices that are kept of one customer's past.
 pub(super) const DEVICES_MAX: usize = 64;
@@ -106,7 +106,8 @@ impl Past {
 /// The pasts of all customers that have one.
 #[derive(Default)]
 pub(super) struct Pasts {
-    places: FxHashMap<Key, usize>,
+    places: Spread<usize>,
+    count: usize,
     shared: SharedPasts,
 }
 
@@ -122,14 +123,14 @@ impl SharedPasts {
 
 impl Pasts {
     pub(super) fn get(&self, customer: Key) -> Option<&Past> {
-        let place = *self.places.get(&customer)?;
+        let place = *self.places.piece(customer).get(&customer)?;
         self.shared.0.get(place / CHUNK_PASTS)?.get(place % CHUNK_PASTS)
     }
 
     /// Takes in an order that is evicted, if its customer is known.
     pub(super) fn absorb(&mut self, order: &Order) {
         let Some(customer) = order.key(Entity::Customer) else { return };
-        let place = match self.places.get(&customer) {
+        let place = match self.places.piece(customer).get(&customer) {
             Some(place) => *place,
             None => self.add(Past::of(customer)),
         };
@@ -140,8 +141,9 @@ impl Pasts {
 
     /// Adds the past of a customer who has none, and gives its place.
     pub(super) fn add(&mut self, past: Past) -> usize {
-        let place = self.places.len();
-        self.places.insert(past.customer, place);
+        let place = self.count;
+        self.count += 1;
+        self.places.piece_mut(past.customer).insert(past.customer, place);
         match self.shared.0.get_mut(place / CHUNK_PASTS) {
             Some(chunk) => Arc::make_mut(chunk).push(past),
             None => self.shared.0.push(Arc::new(vec![past])),
@@ -150,7 +152,7 @@ impl Pasts {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.count
     }
 
     pub(super) fn shared(&self) -> SharedPasts {

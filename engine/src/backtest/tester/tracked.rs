@@ -127,11 +127,13 @@ pub(super) struct AtHand {
 }
 
 impl AtHand {
-    /// Takes an order in.
-    pub(super) fn put(&mut self, stream: StreamId, tracked: Tracked) {
+    /// Takes an order in, and gives back the one that goes for it.
+    pub(super) fn put(&mut self, stream: StreamId, tracked: Tracked) -> Option<Tracked> {
+        let mut gone = None;
         if self.queue.len() >= TRACKED_MAX {
-            if let Some((first, _)) = self.queue.pop_front().flatten() {
+            if let Some((first, tracked)) = self.queue.pop_front().flatten() {
                 self.places.remove(first);
+                gone = Some(tracked);
             }
             self.gone += 1;
         }
@@ -140,6 +142,7 @@ impl AtHand {
             self.queue[before] = None;
         }
         self.queue.push_back(Some((stream, tracked)));
+        gone
     }
 
     /// Whether an order is there. If it is, it stays while [`STAYS_FOR`] others are taken in.
