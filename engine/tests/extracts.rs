@@ -17,8 +17,8 @@ use support::{Shop, notice, origin, placed, second, status};
 /// More than two pages of a log, which extracts are made of, and less than three.
 const ORDERS: u32 = 1_300;
 
-/// A shop with so many orders more, of few devices, each third of them paid, some of these before they are placed, and some told to be of another device and customer
-/// than was said at first.
+/// A shop with so many orders more, of few devices, each third of them paid, half of these before they are placed, and some told to be
+/// of another device and customer than was said at first.
 async fn sell(shop: &Shop, orders: std::ops::Range<u32>) {
     let mut pending = Vec::new();
     for number in orders {

@@ -107,7 +107,6 @@ impl Past {
 #[derive(Default)]
 pub(super) struct Pasts {
     places: Spread<usize>,
-    count: usize,
     shared: SharedPasts,
 }
 
@@ -116,6 +115,11 @@ pub(super) struct Pasts {
 pub(super) struct SharedPasts(Vec<Arc<Vec<Past>>>);
 
 impl SharedPasts {
+    /// All chunks but the last are full.
+    fn len(&self) -> usize {
+        self.0.last().map_or(0, |last| (self.0.len() - 1) * CHUNK_PASTS + last.len())
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Past> {
         self.0.iter().flat_map(|chunk| chunk.iter())
     }
@@ -141,8 +145,7 @@ impl Pasts {
 
     /// Adds the past of a customer who has none, and gives its place.
     pub(super) fn add(&mut self, past: Past) -> usize {
-        let place = self.count;
-        self.count += 1;
+        let place = self.len();
         self.places.piece_mut(past.customer).insert(past.customer, place);
         match self.shared.0.get_mut(place / CHUNK_PASTS) {
             Some(chunk) => Arc::make_mut(chunk).push(past),
@@ -152,7 +155,7 @@ impl Pasts {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.count
+        self.shared.len()
     }
 
     pub(super) fn shared(&self) -> SharedPasts {
